@@ -1,0 +1,1 @@
+//! The server: one listener for all protocols, gateway, routes, jobs.

@@ -1,0 +1,1 @@
+//! The one shell that runs lifecycle, portal and wire over a platform.

@@ -1,0 +1,1 @@
+//! Homes, epoch and boot counter on NOR flash, all-or-nothing.

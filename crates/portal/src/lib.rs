@@ -1,0 +1,1 @@
+//! What the hotspot answers: pure request to response.

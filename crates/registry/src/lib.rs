@@ -1,0 +1,1 @@
+//! Cloud core without I/O: templates, devices, tokens, releases, provisioning sessions.

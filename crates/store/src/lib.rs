@@ -1,0 +1,1 @@
+//! The only crate with SQL: durable storage of the cloud.

@@ -1,0 +1,1 @@
+//! Cloud core without I/O: pins, values, connection lifecycle.

@@ -1,0 +1,78 @@
+//! Every project command: `cargo xtask <command>`.
+//!
+//! The commands only start the field's own tools (cargo, npm, Playwright) in the right order with the right arguments; what CI
+//! runs is what a person runs. Start reading at [`Command`].
+#![expect(clippy::print_stdout, reason = "a command-line tool talks to a person")]
+
+mod check;
+mod clients;
+mod console;
+mod no_std;
+mod stage;
+mod test;
+mod tidy;
+mod tools;
+mod up;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+/// Every project command of Rehome.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Builds what is missing and starts the cloud, its console and the virtual bench.
+    Up(up::UpArguments),
+    /// Runs every test: Rust, console, browser, third-party clients.
+    Test,
+    /// Runs the checks that need no test: formatting, lints, documentation, tidy, bare-metal builds.
+    Check,
+    /// Checks the rules of this repository that no compiler knows.
+    Tidy,
+    /// Rewrites the generated files: both `OpenAPI` documents and the console's clients.
+    Api,
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    match run(&command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nxtask failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<()> {
+    let root = workspace_root()?;
+    match command {
+        Command::Up(arguments) => up::run(&root, arguments),
+        Command::Test => test::run(&root),
+        Command::Check => check::run(&root),
+        Command::Tidy => tidy::run(&root),
+        Command::Api => console::regenerate_clients(&root),
+    }
+}
+
+/// Returns the folder of the workspace's `Cargo.toml`.
+fn workspace_root() -> Result<PathBuf> {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .map(Path::to_path_buf)
+        .context("finding the workspace above crates/xtask")
+}
+
+/// Returns the folder into which cargo builds, wherever the environment puts it.
+fn target_folder(root: &Path) -> Result<PathBuf> {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .current_dir(root)
+        .no_deps()
+        .exec()
+        .context("asking cargo for its target folder")?;
+    Ok(metadata.target_directory.into_std_path_buf())
+}
