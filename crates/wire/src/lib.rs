@@ -1,1 +1,50 @@
 //! The Blynk binary protocol: frames to bytes and back, both directions, without allocation.
+//!
+//! [`Frame`] is the framing: five header bytes and a body. [`DeviceMessage`] and [`ServerMessage`] are what the
+//! bodies mean, one type per direction. Everything borrows from the input; nothing is copied except into the
+//! caller's output buffer, and an `encode` either writes one whole frame or leaves the buffer as it was.
+//!
+//! The crate refuses to know sockets, clocks, sessions and policy: whether a login is accepted, or what an unknown
+//! command leads to, is decided by the caller. Errors of parsing carry the status that the protocol reference gives
+//! for them (`reply_status`).
+//!
+//! Read [`Frame`] first, then [`DeviceMessage`]. "The reference" in comments is the project's protocol reference,
+//! with its section numbers.
+
+#![no_std]
+
+mod body;
+mod command;
+mod device_internal;
+mod device_message;
+mod fields;
+mod frame;
+mod frame_buffer;
+mod hardware;
+mod info;
+mod pin;
+mod server_internal;
+mod server_message;
+mod status;
+mod token;
+mod utc;
+
+pub use body::{BodyWriter, EncodeMessageError, ParseBodyError};
+pub use command::Command;
+pub use device_internal::DeviceInternal;
+pub use device_message::{
+    Bridge, DeviceMessage, EventScope, Group, Legacy, ParseDeviceMessageError, Property, Sync,
+};
+pub use fields::{Fields, Values};
+pub use frame::{BODY_BYTES_MAX, EncodeFrameError, Frame, HEADER_BYTES, ParseFrameError, Parsed};
+pub use frame_buffer::FrameBuffer;
+pub use hardware::{PinMode, PinModes, PinWrite, ServerHardware};
+pub use info::{BUFFER_BYTES_UNDECLARED, HEARTBEAT_S_MAX, HEARTBEAT_S_MIN, Info};
+pub use pin::{PhysicalPin, PinList, VirtualPin};
+pub use server_internal::ServerInternal;
+pub use server_message::{
+    ParseServerMessageError, REDIRECT_HOST_BYTES_MAX, REDIRECT_PORT_DEFAULT, ServerMessage,
+};
+pub use status::Status;
+pub use token::{Secret, TOKEN_BYTES, is_token_shaped, trim_token};
+pub use utc::{DstChange, UtcAnswer, UtcQuery};
