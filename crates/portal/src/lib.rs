@@ -1,1 +1,54 @@
 //! What the hotspot answers: pure request to response.
+//!
+//! A shell collects bytes and calls [`parse_request`], asks [`route`] what the request wants, performs it (scan, hand a
+//! candidate to the lifecycle, reset, restart), fills a [`PortalView`] and calls [`respond`] or, where memory is short,
+//! [`respond_chunk`]. The crate holds no socket, no clock and no state. It never prints a password or a token.
+//!
+//! Read [`Route`] first, then [`ConfigForm`].
+
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+mod board_info;
+mod config_form;
+mod dialect;
+mod explanation;
+mod field_encoding;
+mod host;
+mod hotspot_name;
+mod pages;
+mod probes;
+mod request;
+mod response;
+mod route;
+mod secret;
+mod static_address;
+mod status;
+mod text;
+mod token;
+mod view;
+mod wifi_scan;
+
+pub use config_form::{
+    ConfigForm, HOST_BYTES_MAX, Host, Interface, PASSWORD_BYTES_MAX, Password, ReadConfigFormError,
+    SSID_BYTES_MAX, SSID_BYTES_STORED_MAX, SSID_HEX_PREFIX, Ssid,
+};
+pub use dialect::{Access, Dialect, HOTSPOT_ADDRESS, HOTSPOT_HOST, PortalMode};
+pub use explanation::{Explanation, explain_error};
+pub use hotspot_name::{
+    HOTSPOT_NAME_BYTES_MAX, HotspotName, NAME_SUFFIX_BYTES, hotspot_name, hotspot_name_from_id,
+    name_id_of_esp32, name_suffix, name_suffix_hex,
+};
+pub use request::{
+    BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADER_COUNT_MAX, Method, ParseRequestError, ParsedRequest,
+    REQUEST_BYTES_MAX, Request, parse_request,
+};
+pub use response::{Chunk, RespondError, respond, respond_chunk};
+pub use route::{AnswerFormat, RedirectTarget, Route, Routed, route, route_parse_error};
+pub use secret::Secret;
+pub use static_address::{ReadStaticAddressError, StaticAddress};
+pub use token::{TOKEN_BYTES, Token};
+pub use view::{Identity, MacAddress, PortalView, Progress, ScanEntry, ScanView, Security, Trial};
+pub use wifi_scan::SCAN_ENTRIES_MAX;

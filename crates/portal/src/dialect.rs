@@ -1,0 +1,48 @@
+//! Whose portal is being spoken, and in which situation.
+
+use core::net::Ipv4Addr;
+
+/// Address of the hotspot, mask 255.255.255.0. Source: `reference/edgent-device.md` §5.
+pub const HOTSPOT_ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 4, 1);
+
+/// Name that the hotspot's DNS resolves to [`HOTSPOT_ADDRESS`]. Source: `reference/edgent-device.md` §5.
+pub const HOTSPOT_HOST: &str = "blynk.setup";
+
+/// Which firmware the portal answers as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// Our own firmware: understands old and new clients.
+    Rehome,
+    /// The Edgent examples of the C++ library, 1.2.0 to 1.4.0, on ESP32. For the virtual bench.
+    EdgentOld,
+    /// Edgent for Arduino 0.9.0 on a board without BLE. For the virtual bench.
+    EdgentNew,
+}
+
+/// What a visitor of the portal may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// No home is stored: everything is allowed.
+    Provisioning,
+    /// A home is stored and kept: a new one may be tried, the device may not be controlled.
+    Recovery,
+}
+
+/// Everything besides the request that decides how it is routed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortalMode<'a> {
+    /// Firmware to answer as.
+    pub dialect: Dialect,
+    /// Whether a home is stored. Stock dialects make no difference.
+    pub access: Access,
+    /// The configured DNS name of the portal, besides [`HOTSPOT_HOST`] and addresses.
+    pub host_name: &'a str,
+}
+
+impl PortalMode<'static> {
+    /// Returns a mode with the default host name.
+    #[must_use]
+    pub const fn new(dialect: Dialect, access: Access) -> Self {
+        Self { dialect, access, host_name: HOTSPOT_HOST }
+    }
+}

@@ -1,0 +1,240 @@
+//! Renders complete HTTP/1.1 answers.
+
+use core::fmt::{self, Write};
+
+use thiserror::Error;
+
+use crate::dialect::{Dialect, HOTSPOT_ADDRESS};
+use crate::route::{AnswerFormat, RedirectTarget, Route, Routed};
+use crate::text::HtmlText;
+use crate::view::PortalView;
+use crate::{board_info, pages, status, wifi_scan};
+
+/// The answer did not fit into the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[error("the answer does not fit into the output")]
+pub struct RespondError;
+
+/// What [`respond_chunk`] wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Chunk {
+    /// Bytes written to the start of the buffer.
+    pub written_bytes: usize,
+    /// Length of the whole answer in bytes.
+    pub total_bytes: usize,
+}
+
+/// Writes the whole answer, headers and body, as UTF-8. Writes nothing where stock firmware would not reply.
+///
+/// The setup page makes an answer of about 30 kB; [`respond_chunk`] needs no such buffer.
+///
+/// # Errors
+/// Fails when `out` does; what was written until then is the start of the answer.
+pub fn respond(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut impl Write) -> Result<(), RespondError> {
+    write_answer(routed, view, out).or(Err(RespondError))
+}
+
+/// Writes the part of the answer that starts at `offset_bytes` and fits into `out`.
+///
+/// Call it with growing offsets until `offset_bytes + written_bytes == total_bytes`, with the same route and view. Each
+/// call renders the answer anew and keeps only its window: time instead of memory.
+#[must_use]
+pub fn respond_chunk(
+    routed: &Routed<'_>,
+    view: &PortalView<'_>,
+    offset_bytes: usize,
+    out: &mut [u8],
+) -> Chunk {
+    let mut window = Window { out, offset_bytes, position_bytes: 0, written_bytes: 0 };
+    let rendered = write_answer(routed, view, &mut window);
+    debug_assert!(rendered.is_ok(), "a window accepts every write");
+    Chunk { written_bytes: window.written_bytes, total_bytes: window.position_bytes }
+}
+
+/// Keeps what falls into `out` and counts the rest.
+struct Window<'a> {
+    out: &'a mut [u8],
+    offset_bytes: usize,
+    position_bytes: usize,
+    written_bytes: usize,
+}
+
+impl Write for Window<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let skipped_bytes = self.offset_bytes.saturating_sub(self.position_bytes);
+        self.position_bytes += text.len();
+        let (Some(wanted), Some(room)) =
+            (text.as_bytes().get(skipped_bytes..), self.out.get_mut(self.written_bytes..))
+        else {
+            return Ok(());
+        };
+        let bytes = wanted.len().min(room.len());
+        let (Some(wanted), Some(room)) = (wanted.get(..bytes), room.get_mut(..bytes)) else {
+            return Ok(());
+        };
+        room.copy_from_slice(wanted);
+        self.written_bytes += bytes;
+        Ok(())
+    }
+}
+
+fn write_answer(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Write) -> fmt::Result {
+    if !routed.is_answered() {
+        return Ok(());
+    }
+    let mut body = Window { out: &mut [], offset_bytes: 0, position_bytes: 0, written_bytes: 0 };
+    write_body(routed, view, &mut body)?;
+    write_head(routed, body.position_bytes, out)?;
+    if routed.is_head { Ok(()) } else { write_body(routed, view, out) }
+}
+
+fn write_head(routed: &Routed<'_>, body_bytes: usize, out: &mut dyn Write) -> fmt::Result {
+    let status = status_code(routed);
+    write!(out, "HTTP/1.1 {status} {}\r\n", reason_phrase(status))?;
+    write!(out, "Content-Type: {}\r\nContent-Length: {body_bytes}\r\n", content_type(routed))?;
+    out.write_str("Connection: close\r\n")?;
+    if routed.dialect == Dialect::Rehome {
+        out.write_str(OWN_HEADERS)?;
+    }
+    match &routed.route {
+        Route::Redirect(RedirectTarget::SameHost) => out.write_str("Location: /\r\n")?,
+        Route::Redirect(RedirectTarget::Hotspot) => write!(out, "Location: http://{HOTSPOT_ADDRESS}/\r\n")?,
+        Route::MethodNotAllowed { allow } => write!(out, "Allow: {allow}\r\n")?,
+        _ => {}
+    }
+    out.write_str("\r\n")
+}
+
+/// `same-origin` and not `no-referrer`: the latter makes browsers send `Origin: null` with the page's own form.
+const OWN_HEADERS: &str = "Cache-Control: no-store\r\n\
+    X-Content-Type-Options: nosniff\r\n\
+    X-Frame-Options: DENY\r\n\
+    Referrer-Policy: same-origin\r\n\
+    Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n";
+
+fn status_code(routed: &Routed<'_>) -> u16 {
+    match &routed.route {
+        Route::Bad(error) => error.status(),
+        Route::Redirect(_) => 302,
+        Route::ControlRefused | Route::ForeignOrigin => 403,
+        Route::NotFound { .. } => 404,
+        Route::MethodNotAllowed { .. } => 405,
+        // Clients expect 500 with the JSON answer; a page may tell the truth, that the input was wrong.
+        Route::ConfigRefused(_) if routed.format == AnswerFormat::Html => 400,
+        Route::ConfigRefused(_) | Route::FirmwareUpload => 500,
+        _ => 200,
+    }
+}
+
+const fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        302 => "Found",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        413 => "Content Too Large",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        505 => "HTTP Version Not Supported",
+        _ => "Internal Server Error",
+    }
+}
+
+fn content_type(routed: &Routed<'_>) -> &'static str {
+    const HTML: &str = "text/html; charset=utf-8";
+    const JSON: &str = "application/json";
+    const PLAIN: &str = "text/plain; charset=utf-8";
+    let is_stock = routed.dialect != Dialect::Rehome;
+    match &routed.route {
+        Route::SetupPage | Route::FirmwareForm if is_stock => "text/html",
+        // The server library of old Edgent answers so.
+        Route::NotFound { .. } if routed.dialect == Dialect::EdgentOld => "text/html",
+        Route::FirmwareUpload | Route::NotFound { .. } if is_stock => "text/plain",
+        Route::SetupPage | Route::FirmwareForm => HTML,
+        Route::BoardInfo | Route::WifiScan => JSON,
+        Route::Config(_)
+        | Route::ConfigRefused(_)
+        | Route::Reset
+        | Route::Reboot
+        | Route::ControlRefused
+        | Route::ForeignOrigin
+        | Route::Status => match routed.format {
+            AnswerFormat::Json => JSON,
+            AnswerFormat::Html => HTML,
+        },
+        Route::FirmwareUpload
+        | Route::Redirect(_)
+        | Route::NotFound { .. }
+        | Route::MethodNotAllowed { .. }
+        | Route::Bad(_) => PLAIN,
+    }
+}
+
+fn write_body(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Write) -> fmt::Result {
+    let is_page = routed.format == AnswerFormat::Html;
+    match &routed.route {
+        Route::SetupPage if routed.dialect == Dialect::Rehome => pages::write_setup_page(routed, view, out),
+        Route::SetupPage => pages::write_stock_page(routed.dialect, view, out),
+        Route::BoardInfo => board_info::write_board_info(routed, view, out),
+        Route::WifiScan => wifi_scan::write_wifi_scan(routed.dialect, &view.scan, out),
+        Route::Status | Route::Config(_) if is_page => pages::write_status_page(view, out),
+        Route::Status => status::write_status(routed, view, out),
+        Route::FirmwareForm => out.write_str(pages::FIRMWARE_PAGE),
+        Route::FirmwareUpload => out.write_str("FAIL"),
+        Route::Redirect(_) => out.write_str("Open the setup page.\n"),
+        Route::NotFound { path } if routed.dialect == Dialect::EdgentOld => {
+            write!(out, "Not found: {}", HtmlText(path.as_bytes()))
+        }
+        Route::NotFound { .. } => out.write_str("Not found"),
+        Route::MethodNotAllowed { .. } => out.write_str("Method not allowed\n"),
+        Route::Bad(error) => writeln!(out, "{error}"),
+        Route::ConfigRefused(error) if is_page => {
+            pages::write_notice_page("Check your settings", &format_args!("{error}."), out)
+        }
+        Route::Reset | Route::Reboot | Route::ControlRefused | Route::ForeignOrigin if is_page => {
+            let (heading, text) = verdict_texts(&routed.route);
+            pages::write_notice_page(heading, &text, out)
+        }
+        _ => write_json_verdict(routed, out),
+    }
+}
+
+fn verdict_texts(route: &Route<'_>) -> (&'static str, &'static str) {
+    match route {
+        Route::Reset => ("Settings erased", "The device forgot its networks and its account."),
+        Route::Reboot => ("Restarting", "The hotspot comes back in a few seconds."),
+        Route::ControlRefused => (
+            "Not possible now",
+            "This device belongs to somebody. You can give it another network, nothing else.",
+        ),
+        _ => ("Not possible", "This request came from a page of another site."),
+    }
+}
+
+/// The `status` and `msg` pairs that clients of stock firmware know. Source: `reference/edgent-device.md` §5.
+fn write_json_verdict(routed: &Routed<'_>, out: &mut dyn Write) -> fmt::Result {
+    let is_rehome = routed.dialect == Dialect::Rehome;
+    match &routed.route {
+        Route::Config(form) if form.is_save_requested && routed.dialect == Dialect::EdgentOld => {
+            out.write_str("{\"status\":\"ok\",\"msg\":\"Configuration saved\"}")
+        }
+        Route::Config(_) => out.write_str("{\"status\":\"ok\",\"msg\":\"Trying to connect...\"}"),
+        Route::ConfigRefused(error) if is_rehome => write!(
+            out,
+            "{{\"status\":\"error\",\"msg\":\"Configuration invalid\",\"reason\":\"{}\",\"detail\":\"{error}\"}}",
+            error.reason()
+        ),
+        Route::ConfigRefused(_) => out.write_str("{\"status\":\"error\",\"msg\":\"Configuration invalid\"}"),
+        Route::Reset => out.write_str("{\"status\":\"ok\",\"msg\":\"Configuration reset\"}"),
+        Route::Reboot => out.write_str("{\"status\":\"ok\",\"msg\":\"Restarting\"}"),
+        Route::ControlRefused => out
+            .write_str("{\"status\":\"error\",\"msg\":\"Not allowed in recovery\",\"reason\":\"recovery\"}"),
+        _ => out.write_str("{\"status\":\"error\",\"msg\":\"Not allowed\",\"reason\":\"foreign_origin\"}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
