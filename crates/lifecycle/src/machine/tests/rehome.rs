@@ -1,0 +1,262 @@
+//! The policy `rehome`: opening the door is cheap, erasing is rare.
+
+use super::*;
+
+#[test]
+fn no_network_at_boot_is_30_s_then_error_10_s_then_the_hotspot_with_the_home_kept() {
+    let mut bench = Bench::rehome();
+    assert!(bench.has(JOIN_STORED) && !bench.machine.is_hotspot_open());
+    bench.pass(Duration::from_millis(29_999));
+    assert_eq!(bench.state(), State::ConnectingNet);
+    bench.pass(Duration::from_millis(1));
+    assert_eq!(bench.state(), State::Error);
+    assert!(bench.has(Output::Leave) && !bench.machine.is_hotspot_open());
+    bench.pass(Duration::from_millis(9_999));
+    assert_eq!(bench.state(), State::Error);
+    bench.pass(Duration::from_millis(1));
+    assert_eq!(bench.state(), State::ConnectingNet);
+    assert!(bench.has(Output::OpenHotspot) && bench.has(JOIN_STORED));
+    assert!(bench.machine.is_in_recovery());
+}
+
+#[test]
+fn in_recovery_the_home_is_tried_for_ever_and_the_first_success_closes_the_hotspot() {
+    let mut bench = Bench::rehome();
+    bench.pass_s(7 * 24 * 3_600);
+    let joins = bench.outputs.iter().filter(|output| **output == JOIN_STORED).count();
+    assert!(joins > 7 * 24 * 3_600 / (300 + 25), "{joins} attempts in a week");
+    assert!(bench.machine.is_in_recovery());
+    loop {
+        let due_at = bench.machine.next_timeout().expect("an attempt or a wait");
+        bench.pass(Duration::from_millis(due_at.as_millis() - bench.now_ms));
+        if bench.has(JOIN_STORED) {
+            break;
+        }
+    }
+    bench.send(Input::NetworkJoined);
+    bench.send(Input::LoginAccepted);
+    assert_eq!(
+        (bench.state(), bench.machine.is_hotspot_open()),
+        (State::Running, true),
+        "a phone may still read"
+    );
+    // The hotspot lost its reason when the network came back, so it lingers for the longer time.
+    bench.pass_s(180);
+    assert!(bench.has(Output::CloseHotspot) && !bench.machine.is_hotspot_open());
+}
+
+#[test]
+fn waits_for_a_lost_network_grow_from_3_s_to_5_min() {
+    let mut bench = Bench::rehome();
+    bench.pass_s(40);
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        bench.send(Input::NetworkFailed(NetworkError::NotFound));
+        let due_at = bench.machine.next_timeout().expect("a retry is planned").as_millis();
+        waits.push((due_at - bench.now_ms) / 1_000);
+        bench.pass(Duration::from_millis(due_at - bench.now_ms));
+        assert!(bench.has(JOIN_STORED));
+    }
+    assert!(waits.is_sorted() && waits.last() == Some(&300), "{waits:?}");
+}
+
+#[test]
+fn a_wrong_password_is_no_reason_to_forget() {
+    let mut bench = Bench::rehome();
+    bench.send(Input::NetworkFailed(NetworkError::Authentication));
+    assert!(bench.has(Output::ReportError(ErrorCode::NetworkAuthentication)));
+    bench.pass_s(3_600);
+    assert!(bench.machine.has_home() && bench.machine.is_in_recovery());
+    assert!(!bench.has(Output::WipeHome));
+}
+
+#[test]
+fn every_stored_network_is_tried_before_a_wait() {
+    let mut bench = Bench::with(settings(RecoveryPolicy::Rehome), 3);
+    let mut tried = Vec::new();
+    for _ in 0..3 {
+        tried.extend(bench.outputs.iter().filter_map(|output| match output {
+            Output::Join { network_index, .. } => Some(*network_index),
+            _ => None,
+        }));
+        bench.send(Input::NetworkFailed(NetworkError::NotFound));
+    }
+    assert_eq!(tried, [0, 1, 2]);
+    assert!(bench.outputs.iter().all(|output| !matches!(output, Output::Join { .. })), "{:?}", bench.outputs);
+}
+
+#[test]
+fn a_network_without_the_cloud_is_left_for_another_stored_one_after_three_failures() {
+    let mut bench = Bench::with(settings(RecoveryPolicy::Rehome), 2);
+    bench.send(Input::NetworkJoined);
+    for _ in 0..2 {
+        bench.send(Input::CloudFailed(CloudError::Dns));
+        bench.pass_s(10);
+        assert!(bench.has(Output::ConnectCloud { source: HomeSource::Stored }));
+    }
+    bench.send(Input::CloudFailed(CloudError::Dns));
+    bench.pass_s(10);
+    assert!(bench.has(Output::Leave));
+    assert!(bench.has(Output::Join { source: HomeSource::Stored, network_index: 1 }));
+}
+
+#[test]
+fn a_lost_network_opens_the_hotspot_after_the_grace_and_not_before() {
+    let mut bench = Bench::running();
+    bench.send(Input::NetworkLost);
+    assert!(bench.has(JOIN_STORED), "the first attempt does not wait");
+    bench.pass_s(599);
+    assert!(!bench.machine.is_hotspot_open());
+    bench.pass_s(1);
+    assert!(bench.machine.is_in_recovery());
+}
+
+#[test]
+fn a_flickering_network_cannot_push_the_grace_away() {
+    let mut bench = Bench::running();
+    bench.send(Input::NetworkLost);
+    for _ in 0..9 {
+        bench.pass_s(60);
+        while !bench.has(JOIN_STORED) {
+            bench.pass_s(1);
+        }
+        bench.send(Input::NetworkJoined);
+        bench.send(Input::NetworkLost);
+    }
+    bench.pass_s(600 - bench.now_ms / 1_000);
+    assert!(bench.machine.is_in_recovery());
+}
+
+#[test]
+fn a_lock_stays_shut_while_it_runs_and_opens_after_a_power_cycle() {
+    let timings = Timings { run_time_grace: None, jitter_percent: 0, ..Timings::default() };
+    let settings = Settings { timings, ..Settings::default() };
+    let mut bench = Bench::with(settings.clone(), 1);
+    bench.send(Input::NetworkJoined);
+    bench.send(Input::LoginAccepted);
+    bench.send(Input::NetworkLost);
+    bench.pass_s(30 * 24 * 3_600);
+    assert!(!bench.machine.is_hotspot_open());
+    let mut bench = Bench::with(settings, 1);
+    bench.pass_s(40);
+    assert!(bench.machine.is_in_recovery());
+}
+
+#[test]
+fn an_unreachable_cloud_opens_nothing_restarts_nothing_and_wipes_nothing() {
+    let mut bench = Bench::rehome();
+    bench.send(Input::NetworkJoined);
+    bench.pass_s(7 * 24 * 3_600);
+    assert_eq!(bench.state(), State::ConnectingCloud);
+    for unwanted in [Output::OpenHotspot, Output::Restart, Output::WipeHome, Output::Leave] {
+        assert!(!bench.has(unwanted), "{unwanted:?}");
+    }
+    let attempts =
+        bench.outputs.iter().filter(|output| matches!(output, Output::ConnectCloud { .. })).count();
+    assert!(attempts > 7 * 24 * 3_600 / (900 + 30), "{attempts} attempts in a week");
+}
+
+#[test]
+fn a_refused_token_opens_the_hotspot_at_once_and_keeps_the_home() {
+    for verified_tls in [true, false] {
+        let mut bench = Bench::rehome();
+        bench.send(Input::NetworkJoined);
+        bench.send(Input::LoginRefused { verified_tls });
+        assert!(bench.has(Output::OpenHotspot) && bench.has(Output::ReportError(ErrorCode::TokenRefused)));
+        assert!(bench.machine.is_in_recovery() && bench.state() == State::ConnectingCloud);
+        bench.pass_s(59);
+        assert!(!bench.has(Output::ConnectCloud { source: HomeSource::Stored }));
+        bench.pass_s(1);
+        assert!(bench.has(Output::ConnectCloud { source: HomeSource::Stored }));
+    }
+}
+
+#[test]
+fn a_token_refused_again_and_again_is_tried_every_hour_and_every_15_min_where_nothing_is_proven() {
+    for (verified_tls, longest_s) in [(true, 3_600), (false, 900)] {
+        let mut bench = Bench::rehome();
+        bench.send(Input::NetworkJoined);
+        bench.send(Input::LoginRefused { verified_tls });
+        bench.pass_s(31);
+        let mut wait_s = 0;
+        for _ in 0..9 {
+            let due_at = bench.machine.next_timeout().expect("a retry is planned").as_millis();
+            wait_s = (due_at - bench.now_ms) / 1_000;
+            bench.pass(Duration::from_millis(due_at - bench.now_ms));
+            bench.send(Input::LoginRefused { verified_tls });
+        }
+        assert_eq!(wait_s, longest_s);
+        assert!(bench.machine.is_in_recovery());
+    }
+}
+
+#[test]
+fn a_captive_portal_counts_as_no_network_and_never_as_a_refused_token() {
+    let mut bench = Bench::rehome();
+    bench.send(Input::NetworkJoined);
+    bench.send(Input::CloudFailed(CloudError::CaptivePortal));
+    assert!(bench.has(Output::ReportError(ErrorCode::CaptivePortal)) && !bench.machine.is_hotspot_open());
+    bench.pass_s(40);
+    assert!(bench.machine.is_in_recovery());
+}
+
+#[test]
+fn the_radio_stays_on_its_channel_while_somebody_is_at_the_hotspot_for_3_min_without_a_request() {
+    let mut bench = Bench::rehome();
+    bench.pass_s(41);
+    bench.send(Input::StationAttached);
+    bench.send(Input::NetworkFailed(NetworkError::NotFound));
+    bench.pass_s(179);
+    assert!(!bench.has(JOIN_STORED));
+    bench.pass_s(1);
+    assert!(bench.has(JOIN_STORED));
+}
+
+#[test]
+fn a_phone_that_keeps_asking_delays_the_home_by_15_min_at_most() {
+    let mut bench = Bench::rehome();
+    bench.pass_s(41);
+    bench.send(Input::StationAttached);
+    bench.send(Input::NetworkFailed(NetworkError::NotFound));
+    let mut waited_s = 0;
+    while !bench.has(JOIN_STORED) {
+        bench.send(Input::PortalRequested);
+        bench.pass_s(10);
+        waited_s += 10;
+        assert!(waited_s < 1_000, "the phone holds the radio for ever");
+    }
+    assert!(waited_s >= 900, "{waited_s}");
+}
+
+#[test]
+fn a_visitor_who_leaves_ends_the_pause_at_once() {
+    let mut bench = Bench::rehome();
+    bench.pass_s(41);
+    bench.send(Input::StationAttached);
+    bench.send(Input::NetworkFailed(NetworkError::NotFound));
+    bench.pass_s(60);
+    bench.send(Input::StationDetached);
+    bench.pass_s(0);
+    assert!(bench.has(JOIN_STORED));
+}
+
+#[test]
+fn the_portal_cannot_reset_a_device_that_has_a_home() {
+    let mut bench = Bench::rehome();
+    bench.pass_s(40);
+    assert!(!bench.machine.accepts_portal_reset());
+    assert_eq!(bench.send(Input::PortalReset), []);
+    let mut empty = Bench::with(settings(RecoveryPolicy::Rehome), 0);
+    assert!(empty.machine.accepts_portal_reset());
+    assert!(empty.send(Input::PortalReset).contains(&Output::WipeHome));
+}
+
+#[test]
+fn config_start_opens_the_hotspot_for_15_min_beside_a_running_session() {
+    let mut bench = Bench::running();
+    bench.send(Input::ConfigStartOrdered);
+    assert_eq!(bench.outputs, [Output::OpenHotspot]);
+    bench.pass_s(899);
+    assert!(bench.machine.is_hotspot_open() && bench.state() == State::Running);
+    assert_eq!(bench.pass_s(1), [Output::CloseHotspot]);
+}

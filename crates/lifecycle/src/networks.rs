@@ -1,0 +1,83 @@
+//! Which stored network is tried next.
+
+/// Most networks a home can hold. Source: specification, "up to 16 stored".
+pub const NETWORK_COUNT_MAX: u8 = 16;
+
+/// The networks of the stored home: how many, and which one worked last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct StoredNetworks {
+    // Invariant: 1..=NETWORK_COUNT_MAX.
+    count: u8,
+    // Invariant: below `count`.
+    preferred_index: u8,
+}
+
+/// One pass over all stored networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Round {
+    pub(crate) network_index: u8,
+    tried_count: u8,
+}
+
+impl StoredNetworks {
+    /// `None` when there is no network, which means no home.
+    pub(crate) fn new(count: u8) -> Option<Self> {
+        (count > 0).then_some(Self { count: count.min(NETWORK_COUNT_MAX), preferred_index: 0 })
+    }
+
+    pub(crate) const fn count(self) -> u8 {
+        self.count
+    }
+
+    /// Starts with the network that worked last.
+    pub(crate) const fn first_round(self) -> Round {
+        Round { network_index: self.preferred_index, tried_count: 1 }
+    }
+
+    /// Starts with the network after the one that worked last and comes back to it at the end.
+    pub(crate) const fn round_elsewhere(self) -> Round {
+        Round { network_index: self.after(self.preferred_index), tried_count: 1 }
+    }
+
+    /// The next network of the round; `None` when all were tried.
+    pub(crate) fn next_in_round(self, round: Round) -> Option<Round> {
+        (round.tried_count < self.count).then(|| Round {
+            network_index: self.after(round.network_index),
+            tried_count: round.tried_count + 1,
+        })
+    }
+
+    pub(crate) fn note_joined(&mut self, round: Round) {
+        self.preferred_index = round.network_index;
+    }
+
+    const fn after(self, index: u8) -> u8 {
+        if index + 1 < self.count { index + 1 } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn indexes(networks: StoredNetworks, first: Round) -> std::vec::Vec<u8> {
+        core::iter::successors(Some(first), |round| networks.next_in_round(*round))
+            .map(|round| round.network_index)
+            .collect()
+    }
+
+    #[test]
+    fn a_round_tries_every_network_once_and_starts_where_it_worked_last() {
+        let mut networks = StoredNetworks::new(3).expect("three networks");
+        assert_eq!(indexes(networks, networks.first_round()), [0, 1, 2]);
+        networks.note_joined(Round { network_index: 2, tried_count: 3 });
+        assert_eq!(indexes(networks, networks.first_round()), [2, 0, 1]);
+        assert_eq!(indexes(networks, networks.round_elsewhere()), [0, 1, 2]);
+    }
+
+    #[test]
+    fn no_network_is_no_home_and_the_seventeenth_is_never_asked_for() {
+        assert_eq!(StoredNetworks::new(0), None);
+        assert_eq!(StoredNetworks::new(200).map(StoredNetworks::count), Some(NETWORK_COUNT_MAX));
+    }
+}
