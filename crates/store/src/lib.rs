@@ -1,1 +1,62 @@
 //! The only crate with SQL: durable storage of the cloud.
+//!
+//! One writer thread collects the writes that are waiting, puts them into one transaction and answers each of them after
+//! COMMIT (group commit); what was answered is on disk. Reads run on their own threads. Read [`Store`] first.
+//!
+//! What lies in the data folder:
+//!
+//! * `rehome.db` (and `rehome.db-wal`, `rehome.db-shm` while running): the database;
+//! * `token-key`: the secret key of all token hashes, mode 0600. It is kept out of the database so that a stolen copy of
+//!   the database alone says nothing about any token. **A backup needs both files**: without the key no stored token can
+//!   be recognised, and the server refuses to start rather than treat every board as unknown;
+//! * `rehome.lock`: held while a server uses the folder.
+//!
+//! The store refuses to do: anything with the network, the clock or a decision about the product. Times are arguments;
+//! decisions are made by `registry`.
+
+mod audit;
+mod console_auth;
+mod data_folder;
+mod database;
+mod devices;
+mod error;
+mod idempotency;
+mod page;
+mod provisioning;
+mod readers;
+mod releases;
+mod store;
+mod templates;
+mod token_index;
+mod unknown_tokens;
+mod values;
+mod writer;
+
+pub use audit::AuditEntry;
+pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, NewDevice};
+pub use error::{OpenStoreError, StorageError};
+pub use idempotency::{FinishRequestError, IdempotentAnswer, IdempotentStart};
+pub use page::{ListError, Listed, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page};
+pub use provisioning::{Claimed, CompleteClaimError, CreateSessionError, NewSession, Session, SessionError};
+pub use releases::StartedRelease;
+pub use store::{Store, StoreSettings};
+pub use templates::Template;
+pub use unknown_tokens::UnknownToken;
+pub use values::{StoredValue, WriteValuesError};
+
+/// Who changes something, for the audit, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Who: `owner`, `admin-key`, `device`, `server`.
+    pub actor: String,
+    /// When.
+    pub at: registry::UtcTime,
+}
+
+impl Change {
+    /// Makes a change by `actor` at `at`.
+    #[must_use]
+    pub fn by(actor: &str, at: registry::UtcTime) -> Self {
+        Self { actor: actor.to_owned(), at }
+    }
+}

@@ -1,0 +1,406 @@
+//! Release: from "the owner lets go" to "the board is safe to ship".
+//!
+//! Stock Edgent obeys INTERNAL `dbg` `config erase`, sends no receipt and, on hardware, not even a FIN
+//! (reference/observed-clients.md). Only silence tells, and silence is ambiguous: a board whose plug was pulled is
+//! silent too. The rules that keep "safe to ship" honest:
+//!
+//! 1. Silence counts only after an order that went to a board that was alive: it had just logged in, had been heard
+//!    within [`LIVENESS_FRESH_MS`], answered a probe, or was heard after the order. An order to a board that gave no
+//!    sign of life leaves the release `pending`.
+//! 2. A board that keeps talking gets the order again every [`ORDER_REPEAT_MS`] and stays `sent`.
+//! 3. A board that shows up after its wipe was inferred was not wiped. The inference is taken back, the order repeated,
+//!    and the silence asked of this board doubles each time, up to [`SILENCE_MAX_MS`], so that a client which merely
+//!    talks rarely is not called wiped over and over.
+//! 4. Only a signed receipt gives `confirmed`.
+
+use crate::{Moment, MonoTime, UtcTime};
+
+/// 20 s of silence after an order mean that the board wiped itself. Source: design.md, release.
+pub const SILENCE_MS: u64 = 20_000;
+
+/// 640 s: the longest silence asked of a board that contradicted earlier inferences (20 s doubled five times).
+pub const SILENCE_MAX_MS: u64 = SILENCE_MS << CONTRADICTIONS_COUNTED_MAX;
+
+/// 5 doublings. The result, 640 s, is longer than 1.5 times any heartbeat that a known library uses.
+const CONTRADICTIONS_COUNTED_MAX: u32 = 5;
+
+/// 30 s between orders to a board that keeps talking: longer than [`SILENCE_MS`], so that a frame that was on its way
+/// when the order arrived does not cause a second order.
+pub const ORDER_REPEAT_MS: u64 = 30_000;
+
+/// 5 s between probes (PING) after an order: three fit into [`SILENCE_MS`], and a live board answers each at once.
+pub const PROBE_INTERVAL_MS: u64 = 5_000;
+
+/// 3 s to answer the probe before the first order. A live board answers in well under a second; a retransmission on a
+/// weak radio link takes one to three.
+pub const PROBE_WAIT_MS: u64 = 3_000;
+
+/// 2 s: whoever was heard this recently is taken as alive without a probe. Longer would call a board alive whose plug
+/// was pulled just before its owner pressed "release".
+pub const LIVENESS_FRESH_MS: u64 = 2_000;
+
+/// 150 s of listening after a server restart before an order from before it may count as obeyed: a live board notices
+/// the lost link after heartbeat + 18 s (58 s by default) and then tries every 5 s, with TLS that may take some more.
+const LISTEN_AFTER_RESTART_MS: u64 = 150_000;
+
+/// How far a release has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ReleaseState {
+    /// The board is not known to have received the order.
+    Pending,
+    /// The order went out; whether it was obeyed is not known.
+    Sent,
+    /// The board fell silent after the order: wiped, as far as one can tell without a receipt.
+    Inferred,
+    /// The board proved the wipe with a signed receipt.
+    Confirmed,
+}
+
+impl ReleaseState {
+    /// Every value.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Inferred, Self::Confirmed];
+
+    /// Returns the name used in the API and in the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sent => "sent",
+            Self::Inferred => "inferred",
+            Self::Confirmed => "confirmed",
+        }
+    }
+
+    /// Reads the name used in the API and in the store.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// Says whether the board may be handed to somebody else.
+    #[must_use]
+    pub const fn is_safe_to_ship(self) -> bool {
+        matches!(self, Self::Inferred | Self::Confirmed)
+    }
+}
+
+/// What is kept of a release across restarts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReleaseRecord {
+    /// How far it has come.
+    pub state: ReleaseState,
+    /// When the owner let go.
+    pub requested_at: UtcTime,
+    /// When the wipe was inferred or confirmed; none before, and none again after a contradiction.
+    pub finished_at: Option<UtcTime>,
+    /// When the board was last heard, before or during the release.
+    pub last_seen_at: Option<UtcTime>,
+    /// How many orders were sent.
+    pub attempts: u32,
+    /// How often the board showed up although its wipe had been inferred.
+    pub contradictions: u32,
+    /// Whether the latest order went to a board that was known to be alive.
+    pub order_reached_live_board: bool,
+}
+
+impl ReleaseRecord {
+    /// Returns the record of a release that was just requested.
+    #[must_use]
+    pub const fn requested(now: UtcTime, last_seen_at: Option<UtcTime>) -> Self {
+        Self {
+            state: ReleaseState::Pending,
+            requested_at: now,
+            finished_at: None,
+            last_seen_at,
+            attempts: 0,
+            contradictions: 0,
+            order_reached_live_board: false,
+        }
+    }
+
+    /// Returns how long this board must be silent after an order.
+    #[must_use]
+    pub const fn silence_ms(&self) -> u64 {
+        let doublings = if self.contradictions < CONTRADICTIONS_COUNTED_MAX {
+            self.contradictions
+        } else {
+            CONTRADICTIONS_COUNTED_MAX
+        };
+        SILENCE_MS << doublings
+    }
+
+    /// Returns the plain answer to "may I ship this board?".
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        match (self.state, self.last_seen_at) {
+            (ReleaseState::Pending, None) => {
+                "Not safe to ship yet: no board has ever connected with this token. If one has it, it is wiped when it \
+                 first connects."
+                    .to_owned()
+            }
+            (ReleaseState::Pending, Some(seen)) => format!(
+                "Not safe to ship yet: the board was last seen {}; it is wiped when it next connects.",
+                seen.to_sentence_text()
+            ),
+            (ReleaseState::Sent, _) if self.attempts > 1 => format!(
+                "Not safe to ship yet: the board was told {} times to erase itself and was heard again. If this goes \
+                 on, its firmware cannot erase itself: erase its flash over a cable.",
+                self.attempts
+            ),
+            (ReleaseState::Sent, _) => {
+                "Not safe to ship yet: the board was told to erase itself; waiting for it to fall silent.".to_owned()
+            }
+            (ReleaseState::Inferred, _) => format!(
+                "Safe to ship: the board was told to erase itself and has been silent since{}. It sends no receipt, so \
+                 this is inferred; its hotspot is open now if it worked.",
+                self.finished_text()
+            ),
+            (ReleaseState::Confirmed, _) => {
+                format!("Safe to ship: the board confirmed that it erased itself{}.", self.finished_text())
+            }
+        }
+    }
+
+    fn finished_text(&self) -> String {
+        self.finished_at.map(|at| format!(" ({})", at.to_sentence_text())).unwrap_or_default()
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReleaseEvent {
+    /// The release was requested while the device is connected; it was last heard at this time.
+    LinkFound {
+        /// When bytes last came in on the link.
+        last_heard_at: MonoTime,
+    },
+    /// The device logged in with its tombstone token and was let into quarantine.
+    LoggedIn,
+    /// Any bytes came in on the quarantined link, the answer to a probe included.
+    Heard,
+    /// The link is gone, whoever closed it.
+    LinkClosed,
+    /// [`Release::next_timeout`] was reached.
+    TimerFired,
+    /// The device sent a receipt whose signature was verified.
+    ReceiptVerified,
+}
+
+/// What the caller must do, in the order given.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ReleaseAction {
+    /// Put the record on disk. The actions after it may be performed only when that succeeded; otherwise close the link
+    /// and drop the machine: the stored record is the truth and the device's next login resumes from it.
+    Store(ReleaseRecord),
+    /// Send INTERNAL `dbg` `config erase`.
+    SendOrder,
+    /// Send PING.
+    SendProbe,
+    /// Close the link.
+    CloseLink,
+}
+
+/// One release in progress.
+///
+/// The shell feeds events and performs the actions. It keeps the machine alive after the link has closed until
+/// [`Release::next_timeout`] is `None`: silence is measured without a link too, because some networks deliver a FIN.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Release {
+    record: ReleaseRecord,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Phase {
+    /// No link, nothing to wait for.
+    Absent,
+    /// A probe was sent to find out whether anybody is there.
+    Checking { order_at: MonoTime },
+    /// The order was sent.
+    Ordered {
+        ordered_at: MonoTime,
+        heard_at: Option<MonoTime>,
+        infer_at: MonoTime,
+        probe_at: Option<MonoTime>,
+    },
+}
+
+impl Release {
+    /// Resumes a release from its stored record, at a login, at a request or after a restart.
+    ///
+    /// An order from before a restart that had reached a live board still counts: when that board does not log in again
+    /// while the server listens, its wipe is inferred.
+    #[must_use]
+    pub fn resume(record: ReleaseRecord, now: MonoTime) -> Self {
+        let phase = if record.state == ReleaseState::Sent {
+            let listen_ms = LISTEN_AFTER_RESTART_MS.max(record.silence_ms());
+            let infer_at = now.plus_ms(listen_ms);
+            Phase::Ordered { ordered_at: now, heard_at: None, infer_at, probe_at: None }
+        } else {
+            Phase::Absent
+        };
+        Self { record, phase }
+    }
+
+    /// Returns what must survive a restart.
+    #[must_use]
+    pub const fn record(&self) -> &ReleaseRecord {
+        &self.record
+    }
+
+    /// Returns when [`ReleaseEvent::TimerFired`] is due; none when there is nothing to wait for.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<MonoTime> {
+        match self.phase {
+            Phase::Absent => None,
+            Phase::Checking { order_at } => Some(order_at),
+            Phase::Ordered { infer_at, probe_at, .. } => {
+                let earliest = [self.repeat_at(), probe_at].into_iter().flatten().min();
+                Some(earliest.map_or(infer_at, |at| at.min(infer_at)))
+            }
+        }
+    }
+
+    /// Applies one event and returns what to do.
+    #[must_use]
+    pub fn handle(&mut self, now: Moment, event: ReleaseEvent) -> Vec<ReleaseAction> {
+        if self.record.state == ReleaseState::Confirmed {
+            // Nothing changes a proof. Whoever still talks is not the board that gave it.
+            return match event {
+                ReleaseEvent::LinkClosed | ReleaseEvent::TimerFired => Vec::new(),
+                _ => vec![ReleaseAction::CloseLink],
+            };
+        }
+        match event {
+            ReleaseEvent::LinkFound { last_heard_at } => self.link_found(now, last_heard_at),
+            ReleaseEvent::LoggedIn => {
+                self.heard(now);
+                self.take_inference_back();
+                self.order(now, true)
+            }
+            ReleaseEvent::Heard => self.handle_heard(now),
+            ReleaseEvent::LinkClosed => {
+                self.link_closed();
+                Vec::new()
+            }
+            ReleaseEvent::TimerFired => self.timer_fired(now),
+            ReleaseEvent::ReceiptVerified => {
+                self.heard(now);
+                self.finish(now, ReleaseState::Confirmed)
+            }
+        }
+    }
+
+    fn link_found(&mut self, now: Moment, last_heard_at: MonoTime) -> Vec<ReleaseAction> {
+        if now.mono.since_ms(last_heard_at) <= LIVENESS_FRESH_MS {
+            self.take_inference_back();
+            return self.order(now, true);
+        }
+        self.phase = Phase::Checking { order_at: now.mono.plus_ms(PROBE_WAIT_MS) };
+        vec![ReleaseAction::SendProbe]
+    }
+
+    fn handle_heard(&mut self, now: Moment) -> Vec<ReleaseAction> {
+        self.heard(now);
+        match &mut self.phase {
+            Phase::Checking { .. } => {
+                self.take_inference_back();
+                self.order(now, true)
+            }
+            Phase::Ordered { heard_at, infer_at, .. } => {
+                *heard_at = Some(now.mono);
+                *infer_at = now.mono.plus_ms(self.record.silence_ms());
+                if self.record.order_reached_live_board {
+                    return Vec::new();
+                }
+                self.record.order_reached_live_board = true;
+                vec![ReleaseAction::Store(self.record.clone())]
+            }
+            Phase::Absent if self.record.state == ReleaseState::Inferred => {
+                // Bytes that were read after the link had been given up. They still prove that nothing was wiped.
+                self.take_inference_back();
+                vec![ReleaseAction::Store(self.record.clone())]
+            }
+            Phase::Absent => Vec::new(),
+        }
+    }
+
+    fn link_closed(&mut self) {
+        match &mut self.phase {
+            Phase::Checking { .. } => self.phase = Phase::Absent,
+            Phase::Ordered { probe_at, .. } => *probe_at = None,
+            Phase::Absent => {}
+        }
+    }
+
+    fn timer_fired(&mut self, now: Moment) -> Vec<ReleaseAction> {
+        match self.phase {
+            Phase::Checking { order_at } if now.mono >= order_at => self.order(now, false),
+            Phase::Ordered { infer_at, .. } if now.mono >= infer_at => {
+                if self.record.order_reached_live_board {
+                    self.finish(now, ReleaseState::Inferred)
+                } else {
+                    self.phase = Phase::Absent;
+                    self.record.state = ReleaseState::Pending;
+                    vec![ReleaseAction::Store(self.record.clone()), ReleaseAction::CloseLink]
+                }
+            }
+            Phase::Ordered { .. } if self.repeat_at().is_some_and(|at| now.mono >= at) => {
+                self.order(now, true)
+            }
+            Phase::Ordered { ordered_at, heard_at, infer_at, probe_at: Some(at) } if now.mono >= at => {
+                let probe_at = Some(now.mono.plus_ms(PROBE_INTERVAL_MS));
+                self.phase = Phase::Ordered { ordered_at, heard_at, infer_at, probe_at };
+                vec![ReleaseAction::SendProbe]
+            }
+            Phase::Absent | Phase::Checking { .. } | Phase::Ordered { .. } => Vec::new(),
+        }
+    }
+
+    /// Returns when the order is repeated: only over a link that is up, and only to a board that talked since the last.
+    fn repeat_at(&self) -> Option<MonoTime> {
+        match self.phase {
+            Phase::Ordered { ordered_at, heard_at: Some(_), probe_at: Some(_), .. } => {
+                Some(ordered_at.plus_ms(ORDER_REPEAT_MS))
+            }
+            _ => None,
+        }
+    }
+
+    fn order(&mut self, now: Moment, is_alive: bool) -> Vec<ReleaseAction> {
+        self.record.state = ReleaseState::Sent;
+        self.record.finished_at = None;
+        self.record.attempts = self.record.attempts.saturating_add(1);
+        self.record.order_reached_live_board = is_alive;
+        self.phase = Phase::Ordered {
+            ordered_at: now.mono,
+            heard_at: None,
+            infer_at: now.mono.plus_ms(self.record.silence_ms()),
+            probe_at: Some(now.mono.plus_ms(PROBE_INTERVAL_MS)),
+        };
+        vec![ReleaseAction::Store(self.record.clone()), ReleaseAction::SendOrder]
+    }
+
+    fn finish(&mut self, now: Moment, state: ReleaseState) -> Vec<ReleaseAction> {
+        self.phase = Phase::Absent;
+        self.record.state = state;
+        self.record.finished_at = Some(now.utc);
+        vec![ReleaseAction::Store(self.record.clone()), ReleaseAction::CloseLink]
+    }
+
+    fn heard(&mut self, now: Moment) {
+        self.record.last_seen_at = self.record.last_seen_at.max(Some(now.utc));
+    }
+
+    fn take_inference_back(&mut self) {
+        if self.record.state == ReleaseState::Inferred {
+            self.record.state = ReleaseState::Pending;
+            self.record.finished_at = None;
+            self.record.contradictions = self.record.contradictions.saturating_add(1);
+            self.record.order_reached_live_board = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The store: opening, looking tokens up, closing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use registry::{LookedUp, SecretPurpose, Token, TokenHash, TokenKey};
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::data_folder::DataFolder;
+use crate::database::{self, Found};
+use crate::readers::Readers;
+use crate::token_index::TokenIndex;
+use crate::writer::{Work, Writer};
+use crate::{OpenStoreError, StorageError};
+
+/// 2 readers: lists and pages are short; more would only add memory (about 2 MB of cache each).
+const READER_COUNT: usize = 2;
+
+/// How a store is opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// Largest size of the database in pages of 4,096 bytes; none for as much as the disk holds.
+    pub page_count_max: Option<u32>,
+}
+
+/// Durable storage. Cheap to clone; all clones are the same store.
+///
+/// Every method that changes something returns after its change is on disk. When the last clone is dropped, waiting
+/// writes are finished and the data folder is free again.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    key: TokenKey,
+    index: Arc<TokenIndex>,
+    // Before `writer`: fields are dropped in order, and the lock goes with the writer.
+    readers: Readers,
+    writer: Writer,
+}
+
+impl Store {
+    /// Opens the data folder at `path`; makes it, with an empty database and a new token key, when there is none.
+    ///
+    /// # Errors
+    /// See [`OpenStoreError`]; each says what to do.
+    pub fn open(path: &Path) -> Result<Self, OpenStoreError> {
+        Self::open_with(path, &StoreSettings::default())
+    }
+
+    /// Opens the data folder with settings.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(path: &Path, settings: &StoreSettings) -> Result<Self, OpenStoreError> {
+        let folder = DataFolder::open(path)?;
+        let database_path = folder.database_path();
+        let found = database::inspect(&database_path)?;
+        let key = match (found, folder.read_key()?) {
+            (_, Some(key)) => key,
+            (Found::Nothing, None) => folder.create_key()?,
+            (Found::Ours, None) => return Err(OpenStoreError::TokenKeyMissing { path: folder.key_path() }),
+        };
+        let at_database = |error: StorageError| database::open_error(&database_path, error);
+        let conn = database::open_writer(&database_path, settings).map_err(at_database)?;
+        if !key_fits(&conn, &key).map_err(at_database)? {
+            return Err(OpenStoreError::TokenKeyMismatch { path: folder.key_path() });
+        }
+        let index = Arc::new(TokenIndex::load(&conn).map_err(at_database)?);
+        let connections = (0..READER_COUNT)
+            .map(|_| database::open_reader(&database_path))
+            .collect::<Result<_, _>>()
+            .map_err(at_database)?;
+        let folder_path = folder.path().to_owned();
+        let at_folder = |source| OpenStoreError::Folder { path: folder_path.clone(), source };
+        let readers = Readers::start(connections).map_err(at_folder)?;
+        let writer = Writer::start(conn, Arc::clone(&index), folder.into_lock()).map_err(at_folder)?;
+        Ok(Self { inner: Arc::new(Inner { key, index, readers, writer }) })
+    }
+
+    /// Looks a presented token up, without waiting. Feed the result to [`registry::decide_login`].
+    #[must_use]
+    pub fn look_up_token(&self, presented: &[u8]) -> LookedUp {
+        match Token::parse(presented) {
+            Ok(token) => self.inner.index.look_up(&self.hash_token(&token)),
+            Err(reason) => LookedUp::Malformed(reason),
+        }
+    }
+
+    /// Returns the keyed hash of a token; its fingerprint may be shown.
+    #[must_use]
+    pub fn hash_token(&self, token: &Token) -> TokenHash {
+        self.inner.key.hash_token(token)
+    }
+
+    /// Returns the token that belongs to a nonce; see [`registry::TokenKey::derive_token`].
+    #[must_use]
+    pub fn derive_token(&self, nonce: &[u8; 16]) -> Token {
+        self.inner.key.derive_token(nonce)
+    }
+
+    /// Returns how many tokens the store knows, tombstones included.
+    #[must_use]
+    pub fn token_count(&self) -> usize {
+        self.inner.index.len()
+    }
+
+    /// Writes something and waits until it is on disk: whoever gets `Ok` knows that the store works.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub async fn check_health(&self) -> Result<(), StorageError> {
+        self.write(|work| {
+            work.conn
+                .prepare_cached(
+                    "INSERT INTO settings (name, value) VALUES ('health_check', x'00')
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                )?
+                .execute([])?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub(crate) fn hash_secret(&self, purpose: SecretPurpose, secret: &str) -> [u8; 32] {
+        self.inner.key.hash(purpose, secret.as_bytes())
+    }
+
+    pub(crate) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Send + From<StorageError> + 'static,
+        F: FnOnce(&mut Work<'_>) -> Result<T, E> + Send + 'static,
+    {
+        self.inner.writer.write(work).await
+    }
+
+    pub(crate) async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Send + From<StorageError> + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.inner.readers.read(work).await
+    }
+}
+
+/// Says whether the key belongs to the database; a new database takes the key it is opened with.
+fn key_fits(conn: &Connection, key: &TokenKey) -> Result<bool, StorageError> {
+    let expected = key.hash(SecretPurpose::KeyCheck, b"");
+    let stored: Option<Vec<u8>> = conn
+        .query_row("SELECT value FROM settings WHERE name = 'key_check'", [], |row| row.get(0))
+        .optional()?;
+    if let Some(stored) = stored {
+        return Ok(stored == expected);
+    }
+    conn.execute("INSERT INTO settings (name, value) VALUES ('key_check', ?1)", [&expected])?;
+    Ok(true)
+}

@@ -1,0 +1,81 @@
+//! Templates.
+
+use registry::{TemplateId, UtcTime};
+use rusqlite::{OptionalExtension, Row};
+
+use crate::page::Order;
+use crate::{Change, ListError, Listed, Page, StorageError, Store};
+
+/// A template: the kind of product that devices are made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Its identifier; firmware carries it.
+    pub id: TemplateId,
+    /// Its name; part of the hotspot's SSID.
+    pub name: String,
+    /// When it was made.
+    pub created_at: UtcTime,
+}
+
+impl Store {
+    /// Creates a template.
+    ///
+    /// # Errors
+    /// When storage fails; an identifier that exists already is such a failure.
+    pub async fn create_template(
+        &self,
+        id: TemplateId,
+        name: String,
+        change: Change,
+    ) -> Result<Template, StorageError> {
+        self.write(move |work| {
+            work.conn
+                .prepare_cached("INSERT INTO templates (id, name, created_at) VALUES (?1, ?2, ?3)")?
+                .execute((id.as_str(), &name, change.at.unix_ms()))?;
+            work.audit(&change, "template.create", id.as_str(), "")?;
+            Ok(Template { id, name, created_at: change.at })
+        })
+        .await
+    }
+
+    /// Returns one template.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn template(&self, id: TemplateId) -> Result<Option<Template>, StorageError> {
+        self.read(move |conn| {
+            conn.prepare_cached("SELECT seq, id, name, created_at FROM templates WHERE id = ?1")?
+                .query_row([id.as_str()], |row| Ok(read_template(row)))
+                .optional()?
+                .transpose()
+                .map(|found| found.map(|(_, template)| template))
+        })
+        .await
+    }
+
+    /// Lists templates, oldest first.
+    ///
+    /// # Errors
+    /// When the cursor is not valid or storage fails.
+    pub async fn list_templates(&self, page: Page) -> Result<Listed<Template>, ListError> {
+        let window = page.window(Order::OldestFirst)?;
+        self.read(move |conn| {
+            let mut statement = conn.prepare_cached(
+                "SELECT seq, id, name, created_at FROM templates WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            )?;
+            let mut rows = statement.query([window.after, window.rows])?;
+            let mut templates = Vec::new();
+            while let Some(row) = rows.next()? {
+                templates.push(read_template(row)?);
+            }
+            Ok(window.page(templates))
+        })
+        .await
+    }
+}
+
+fn read_template(row: &Row<'_>) -> Result<(i64, Template), StorageError> {
+    let id: String = row.get(1)?;
+    let id = TemplateId::parse(&id).or(Err(StorageError::Damaged { what: "a template" }))?;
+    Ok((row.get(0)?, Template { id, name: row.get(2)?, created_at: UtcTime::from_unix_ms(row.get(3)?) }))
+}

@@ -1,0 +1,90 @@
+//! All tokens in memory: a login must be answered without waiting for a reader.
+//!
+//! About 150 bytes per token. The index follows the database: loaded at open, changed after each COMMIT.
+
+use std::collections::HashMap;
+use std::sync::RwLock;
+
+use registry::{
+    DeviceId, Epoch, LookedUp, ReleaseState, SessionId, SessionState, TokenHash, TokenRecord, UtcTime,
+};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::StorageError;
+
+const SELECT: &str =
+    "SELECT t.hash, t.kind, t.device_id, t.epoch, t.session_id, s.state, s.expires_at, r.state
+     FROM tokens t
+     LEFT JOIN provisioning_sessions s ON s.id = t.session_id
+     LEFT JOIN releases r ON r.device_id = t.device_id AND r.epoch = t.epoch";
+
+#[derive(Debug, Default)]
+pub(crate) struct TokenIndex {
+    records: RwLock<HashMap<TokenHash, TokenRecord>>,
+}
+
+/// A token as it is after a write.
+pub(crate) type TokenChange = (TokenHash, TokenRecord);
+
+impl TokenIndex {
+    pub(crate) fn load(conn: &Connection) -> Result<Self, StorageError> {
+        let mut statement = conn.prepare(SELECT)?;
+        let mut rows = statement.query([])?;
+        let mut records = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let (hash, record) = read_token(row)?;
+            records.insert(hash, record);
+        }
+        Ok(Self { records: RwLock::new(records) })
+    }
+
+    pub(crate) fn look_up(&self, hash: &TokenHash) -> LookedUp {
+        // A poisoned lock means that a thread died while changing the map; what it holds can no longer be trusted, and
+        // "unavailable" makes the device try again later.
+        let Ok(records) = self.records.read() else { return LookedUp::StoreUnavailable };
+        records.get(hash).cloned().map_or(LookedUp::Unknown, LookedUp::Found)
+    }
+
+    pub(crate) fn apply(&self, changes: Vec<TokenChange>) {
+        if let Ok(mut records) = self.records.write() {
+            records.extend(changes);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.records.read().map_or(0, |records| records.len())
+    }
+}
+
+/// Reads one token as it is inside the current transaction.
+pub(crate) fn token_now(conn: &Connection, hash: &TokenHash) -> Result<Option<TokenChange>, StorageError> {
+    let sql = format!("{SELECT} WHERE t.hash = ?1");
+    let mut statement = conn.prepare_cached(&sql)?;
+    statement.query_row([hash.as_bytes()], |row| Ok(read_token(row))).optional()?.transpose()
+}
+
+fn read_token(row: &Row<'_>) -> Result<TokenChange, StorageError> {
+    const DAMAGED: StorageError = StorageError::Damaged { what: "a token" };
+    let hash = TokenHash::from_bytes(row.get(0)?);
+    let kind: String = row.get(1)?;
+    let device =
+        || -> Result<DeviceId, StorageError> { DeviceId::parse(&row.get::<_, String>(2)?).or(Err(DAMAGED)) };
+    let record = match kind.as_str() {
+        "device" => TokenRecord::Device { device: device()?, epoch: Epoch::new(row.get(3)?) },
+        "tombstone" => {
+            let state: String = row.get(7)?;
+            TokenRecord::Tombstone {
+                device: device()?,
+                release: ReleaseState::from_name(&state).ok_or(DAMAGED)?,
+            }
+        }
+        "session" => TokenRecord::Session {
+            session: SessionId::parse(&row.get::<_, String>(4)?).or(Err(DAMAGED))?,
+            state: SessionState::from_name(&row.get::<_, String>(5)?).ok_or(DAMAGED)?,
+            expires_at: UtcTime::from_unix_ms(row.get(6)?),
+        },
+        "revoked" => TokenRecord::Revoked,
+        _ => return Err(DAMAGED),
+    };
+    Ok((hash, record))
+}

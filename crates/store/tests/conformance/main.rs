@@ -1,0 +1,73 @@
+//! What every storage backend must do. A further backend adds one line at the end of this file: a name and a type that
+//! implements [`backend::Backend`].
+
+#[cfg(test)]
+mod backend;
+#[cfg(test)]
+mod devices;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod provisioning;
+#[cfg(test)]
+mod releases;
+#[cfg(test)]
+mod requests;
+
+#[cfg(test)]
+macro_rules! conformance {
+    ($name:ident, $backend:ty, { $($module:ident: $($test:ident)*;)* }) => {
+        mod $name {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $test() {
+                    crate::$module::$test::<$backend>(&crate::backend::Backend::new()).await;
+                })*
+            })*
+        }
+    };
+}
+
+#[cfg(test)]
+macro_rules! conformance_of {
+    ($name:ident, $backend:ty) => {
+        conformance!($name, $backend, {
+            devices:
+                a_new_device_is_reserved_and_its_token_is_known
+                a_device_of_an_unknown_template_is_refused
+                the_first_login_makes_a_reserved_device_owned
+                what_a_device_says_about_itself_is_kept
+                pages_show_every_device_once
+                values_are_the_last_written_and_outlive_a_restart
+                values_are_refused_for_another_epoch
+                one_refused_write_does_not_harm_the_writes_beside_it
+                time_of_last_contact_never_goes_back;
+            releases:
+                a_release_ends_data_access_and_keeps_the_token_as_a_tombstone
+                a_release_that_was_asked_for_twice_is_one_release
+                a_tombstone_outlives_a_restart_in_every_state
+                the_ownership_follows_the_release
+                a_forced_delete_leaves_a_refused_token_and_an_audit_line;
+            provisioning:
+                a_claim_turns_the_session_token_into_the_device_token
+                a_session_is_claimed_once
+                a_late_claim_is_refused_and_its_token_is_never_answered_with_9
+                a_cancelled_session_cannot_be_claimed
+                sessions_past_their_time_are_swept
+                steps_are_shown_in_order_and_bounded;
+            requests:
+                the_same_request_gets_the_same_answer_for_a_day
+                a_request_cut_off_by_a_crash_can_be_repeated
+                a_sign_in_code_works_once_and_in_time
+                a_console_session_ends_when_it_is_deleted_or_its_time_has_come
+                a_new_password_ends_all_other_sessions
+                unknown_tokens_are_counted_by_fingerprint
+                the_audit_is_read_newest_first;
+            model:
+                the_store_agrees_with_a_map;
+        });
+    };
+}
+
+#[cfg(test)]
+conformance_of!(sqlite, crate::backend::SqliteFolder);
