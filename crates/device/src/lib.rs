@@ -1,1 +1,34 @@
-//! The one shell that runs lifecycle, portal and wire over a platform.
+//! The device agent: one asynchronous shell that runs `lifecycle`, `portal`, `wire` and `home-store` over a [`Platform`].
+//!
+//! Read [`run`] first. The shell waits for the next event, hands it to the lifecycle, and performs what the lifecycle
+//! asks for. It decides nothing about the product: when to join, when to open the hotspot and when to erase is decided
+//! in `lifecycle`; what the portal answers in `portal`. It needs no heap, never blocks the [`Application`], and never
+//! prints a password or a token.
+
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+mod agent;
+mod application;
+mod clock_text;
+mod cloud_session;
+mod homes;
+mod identity;
+mod outputs;
+mod platform;
+mod portal_server;
+
+pub use agent::{RunEnd, run};
+pub use application::{Application, OUTGOING_VALUE_BYTES_MAX, OutgoingWrite};
+pub use cloud_session::CLOUD_BODY_BYTES_MAX;
+pub use identity::{DeviceConfig, DeviceIdentity};
+pub use platform::{
+    CloudAddress, CloudWire, ConnectionIndex, EVENT_BUFFER_BYTES, Event, Hotspot, JoinRequest,
+    PORTAL_CONNECTION_COUNT_MAX, Panel, Platform, PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList,
+    SeenNetwork, SendError, Timing,
+};
+
+#[cfg(test)]
+mod tests;

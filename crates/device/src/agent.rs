@@ -1,0 +1,270 @@
+//! The shell: waits for what happens, tells the lifecycle, performs what it asks for.
+
+use embedded_storage_async::nor_flash::NorFlash;
+use heapless::Deque;
+use home_store::{HomeStore, StoreLayout};
+use lifecycle::{Boot, BootReason, CloudError, ErrorCode, HomeSource, Input, Instant, Machine};
+use portal::{Dialect, HotspotName, hotspot_name};
+use wire::{FrameBuffer, HEADER_BYTES};
+
+use crate::application::Application;
+use crate::cloud_session::{CLOUD_BODY_BYTES_MAX, CloudSession, Phase, Step, WRITES_PER_TURN_MAX};
+use crate::homes::{Homes, Ranking};
+use crate::identity::DeviceConfig;
+use crate::platform::{EVENT_BUFFER_BYTES, Event, Platform};
+use crate::portal_server::PortalServer;
+
+/// Answers that may wait while outputs are performed: at most one save and one wipe are asked for together.
+const ANSWER_QUEUE_LEN_MAX: usize = 8;
+
+/// Why [`run`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// The device must be restarted.
+    Restart,
+}
+
+/// Everything of one run.
+pub(crate) struct Agent<'a, P, A, F> {
+    pub(crate) platform: &'a mut P,
+    pub(crate) application: &'a mut A,
+    pub(crate) config: &'a DeviceConfig<'a>,
+    /// `None` when the flash cannot be used: the device then behaves as without a home.
+    pub(crate) store: Option<HomeStore<F>>,
+    pub(crate) machine: Machine,
+    pub(crate) homes: Homes,
+    pub(crate) session: CloudSession,
+    pub(crate) frames: FrameBuffer<{ HEADER_BYTES + CLOUD_BODY_BYTES_MAX }>,
+    pub(crate) portal: PortalServer,
+    pub(crate) hotspot_name: HotspotName,
+    /// Order in which the present round tries the networks; empty is as stored.
+    pub(crate) ranking: Ranking,
+    /// A round that waits for a scan.
+    pub(crate) join_after_scan: Option<HomeSource>,
+    pub(crate) is_restart_due: bool,
+}
+
+/// Runs the device from boot until it must be restarted.
+///
+/// `flash` holds the home at `layout`. An interrupted wipe is finished before anything else.
+pub async fn run<P: Platform, A: Application, F: NorFlash>(
+    platform: &mut P,
+    application: &mut A,
+    flash: F,
+    layout: StoreLayout,
+    boot_reason: BootReason,
+    config: &DeviceConfig<'_>,
+) -> RunEnd {
+    let identity = &config.identity;
+    let store = HomeStore::open(flash, layout).await.ok();
+    if store.is_none() {
+        platform.log(format_args!("The home store cannot be used; continuing without a home"));
+    }
+    let mut agent = Agent {
+        machine: Machine::new(config.lifecycle.clone(), platform.random_u32()),
+        hotspot_name: hotspot_name(
+            Dialect::Rehome,
+            identity.vendor,
+            identity.template_name,
+            identity.station_mac.0,
+        ),
+        platform,
+        application,
+        config,
+        store,
+        homes: Homes::default(),
+        session: CloudSession::new(config.heartbeat_s),
+        frames: FrameBuffer::new(),
+        portal: PortalServer::new(),
+        ranking: Ranking::new(),
+        join_after_scan: None,
+        is_restart_due: false,
+    };
+    agent.boot(boot_reason).await;
+    while !agent.is_restart_due {
+        agent.turn().await;
+    }
+    RunEnd::Restart
+}
+
+impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
+    async fn boot(&mut self, reason: BootReason) {
+        let mut last_error = None;
+        let mut boot_count = 0;
+        if let Some(store) = &mut self.store {
+            last_error = store.last_error().and_then(ErrorCode::from_code);
+            // An unreadable home is no home: the hotspot opens, and the flash stays as it is.
+            self.homes.stored = store.load_home().await.unwrap_or_default();
+            // The count is for people; a boot that cannot be counted is still a boot.
+            boot_count = store.record_boot().await.unwrap_or_default();
+        }
+        let stored_network_count = self.homes.stored.as_ref().map_or(0, |home| home.networks.len());
+        let identity = &self.config.identity;
+        self.platform.log(format_args!(
+            "Rehome {} for {}, boot {boot_count}, epoch {}",
+            identity.firmware_version,
+            identity.template_id,
+            self.epoch()
+        ));
+        let stored_network_count = u8::try_from(stored_network_count).unwrap_or(u8::MAX);
+        self.feed(Input::Booted(Boot { reason, stored_network_count, last_error })).await;
+    }
+
+    /// Waits for one event and does everything that follows from it.
+    async fn turn(&mut self) {
+        let mut buffer = [0; EVENT_BUFFER_BYTES];
+        let until = self.next_timeout();
+        let event = self.platform.next_event(until, &mut buffer).await;
+        self.handle_event(event, &buffer).await;
+        self.handle_time().await;
+        self.send_application_writes().await;
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let timeouts =
+            [self.machine.next_timeout(), self.session.next_timeout(), self.application.next_poll()];
+        timeouts.into_iter().flatten().min()
+    }
+
+    async fn handle_time(&mut self) {
+        let now = self.platform.now();
+        if self.application.next_poll().is_some_and(|due_at| now >= due_at) {
+            self.application.poll(now);
+        }
+        let step = self.session.handle_time(self.platform);
+        self.take_step(step).await;
+        if self.machine.next_timeout().is_some_and(|due_at| now >= due_at) {
+            self.feed(Input::TimerFired).await;
+        }
+    }
+
+    async fn handle_event(&mut self, event: Event, buffer: &[u8]) {
+        match event {
+            Event::TimedOut => {}
+            Event::Joined => self.feed(Input::NetworkJoined).await,
+            Event::JoinFailed(error) => self.feed(Input::NetworkFailed(error)).await,
+            Event::LinkLost => {
+                self.disconnect_cloud();
+                self.feed(Input::NetworkLost).await;
+            }
+            Event::ScanDone => {
+                self.portal_scan_done().await;
+                if let Some(failure) = self.join_after_scan() {
+                    self.feed(failure).await;
+                }
+            }
+            Event::StationAttached => self.feed(Input::StationAttached).await,
+            Event::StationDetached => self.feed(Input::StationDetached).await,
+            Event::PortalOpened(connection) | Event::PortalClosed(connection) => {
+                self.portal.clear_slot(connection);
+            }
+            Event::PortalReceived { connection, byte_count } => {
+                self.portal_received(connection, received(buffer, byte_count)).await;
+            }
+            Event::CloudConnected { is_verified_tls } => self.log_in(is_verified_tls).await,
+            Event::CloudFailed(error) => {
+                let step = self.session.fail(error);
+                self.take_step(step).await;
+            }
+            Event::CloudReceived(byte_count) => self.cloud_received(received(buffer, byte_count)).await,
+            Event::CloudClosed => {
+                let step = self.session.fail(CloudError::Other);
+                self.take_step(step).await;
+            }
+            Event::ButtonPressed => self.feed(Input::ButtonPressed).await,
+            Event::ButtonReleased => self.feed(Input::ButtonReleased).await,
+        }
+    }
+
+    /// Tells the lifecycle what happened and performs everything it asks for.
+    pub(crate) async fn feed(&mut self, input: Input) {
+        let mut inputs: Deque<Input, ANSWER_QUEUE_LEN_MAX> = Deque::new();
+        let mut next = Some(input);
+        while let Some(input) = next {
+            let now = self.platform.now();
+            self.machine.handle_input(now, input);
+            while let Some(output) = self.machine.poll_output(now) {
+                if let Some(answer) = self.perform(output).await
+                    && inputs.push_back(answer).is_err()
+                {
+                    self.log_now(format_args!("Too many answers wait for the lifecycle"));
+                }
+            }
+            next = inputs.pop_front();
+        }
+    }
+
+    async fn log_in(&mut self, is_verified_tls: bool) {
+        let Phase::Dialing { source, .. } = self.session.phase else {
+            return;
+        };
+        let Some(home) = self.homes.get(source) else {
+            return;
+        };
+        let step = self.session.log_in(self.platform, home.cloud.token.expose(), is_verified_tls);
+        self.take_step(step).await;
+    }
+
+    async fn cloud_received(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let accepted_bytes = self.frames.push(rest);
+            rest = rest.get(accepted_bytes..).unwrap_or_default();
+            loop {
+                let step = match self.frames.next_frame() {
+                    Ok(Some(frame)) => self.session.handle_frame(
+                        &frame,
+                        self.platform,
+                        self.application,
+                        self.config,
+                        &self.hotspot_name,
+                    ),
+                    Ok(None) => break,
+                    Err(error) => self.session.fail_on_garbage(error),
+                };
+                self.take_step(step).await;
+                // A step may have ended this connection; what is left of its bytes means nothing to the next one.
+                if !matches!(self.session.phase, Phase::LoggingIn { .. } | Phase::Online { .. }) {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn take_step(&mut self, step: Step) {
+        match step {
+            Step::None => {}
+            Step::Follow(source) => self.follow_redirect(source),
+            Step::Restart => self.is_restart_due = true,
+            Step::Tell(input) => {
+                if self.session.phase == Phase::Idle {
+                    self.disconnect_cloud();
+                }
+                self.feed(input).await;
+            }
+        }
+    }
+
+    async fn send_application_writes(&mut self) {
+        for _ in 0..WRITES_PER_TURN_MAX {
+            if !matches!(self.session.phase, Phase::Online { .. }) {
+                return;
+            }
+            let Some(write) = self.application.next_write() else {
+                return;
+            };
+            if self.session.write(self.platform, &write).is_err() {
+                let step = self.session.fail(CloudError::Other);
+                self.take_step(step).await;
+            }
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> u32 {
+        self.store.as_ref().map_or(0, |store| store.epoch().0)
+    }
+}
+
+fn received(buffer: &[u8], byte_count: usize) -> &[u8] {
+    buffer.get(..byte_count).unwrap_or(buffer)
+}

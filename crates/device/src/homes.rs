@@ -1,0 +1,110 @@
+//! The homes the shell holds in RAM: the stored one, and a submitted one on trial.
+
+use core::fmt::Write as _;
+
+use home_store::{CloudBinding, Home, Host, Network, NetworkSecret, OwnerData, Ssid, StaticAddress, Token};
+use lifecycle::HomeSource;
+use portal::{ConfigForm, Security};
+
+use crate::identity::DeviceConfig;
+use crate::platform::{ScanList, SeenNetwork};
+
+/// Positions in a home's network list, the best to try first.
+pub(crate) type Ranking = heapless::Vec<usize, { home_store::NETWORK_COUNT_MAX }>;
+
+/// Stored home and candidate.
+#[derive(Debug, Default)]
+pub(crate) struct Homes {
+    pub(crate) stored: Option<Home>,
+    pub(crate) candidate: Option<Home>,
+}
+
+impl Homes {
+    pub(crate) fn get(&self, source: HomeSource) -> Option<&Home> {
+        match source {
+            HomeSource::Stored => self.stored.as_ref(),
+            HomeSource::Candidate => self.candidate.as_ref(),
+        }
+    }
+
+    /// Returns the positions of a home's networks, the best to try first: those heard by signal, then the others (which
+    /// may be hidden) as they were stored. A submitted network stays first: it is the one on trial.
+    pub(crate) fn rank_networks(&self, source: HomeSource, heard: &ScanList) -> Ranking {
+        let networks = self.get(source).map(|home| home.networks.as_slice()).unwrap_or_default();
+        let mut ranking: Ranking = (0..networks.len()).collect();
+        if source == HomeSource::Stored {
+            let signal =
+                |position: &usize| networks.get(*position).and_then(|network| signal_dbm(network, heard));
+            // The position keeps equals in their stored order.
+            ranking.sort_unstable_by_key(|position| (core::cmp::Reverse(signal(position)), *position));
+        }
+        ranking
+    }
+
+    /// Makes a home of what a person submitted. Its first network is the submitted one.
+    ///
+    /// Without a token the stored binding is kept, and so are the other stored networks and the owner's data: it is
+    /// the same owner with a new router. With a token it is a new home, which takes nothing over.
+    pub(crate) fn build_candidate(&self, form: &ConfigForm, config: &DeviceConfig<'_>) -> Option<Home> {
+        let network = network_of(form)?;
+        let Some(token) = &form.token else {
+            return with_network_first(self.stored.as_ref()?, &network);
+        };
+        let mut networks = heapless::Vec::new();
+        networks.push(network).ok()?;
+        let port = form.port.unwrap_or(config.default_port);
+        let cloud = CloudBinding {
+            host: Host::parse(form.host.as_deref().unwrap_or(config.default_host)).ok()?,
+            port,
+            token: Token::parse(token.expose().as_bytes()).ok()?,
+            uses_tls: !config.plain_ports.contains(&port),
+            trust_anchor: None,
+            release_key: None,
+        };
+        Some(Home { networks, cloud, owner_data: OwnerData::default() })
+    }
+}
+
+/// Signal of the strongest access point of a network. An open one of the same name is another network.
+fn signal_dbm(network: &Network, heard: &ScanList) -> Option<i16> {
+    let matches = |seen: &&SeenNetwork| {
+        let is_open = matches!(seen.security, Security::Open | Security::Owe);
+        seen.ssid == network.ssid.as_bytes() && is_open == network.secret.is_open()
+    };
+    heard.iter().filter(matches).map(|seen| seen.rssi_dbm).max()
+}
+
+fn with_network_first(stored: &Home, network: &Network) -> Option<Home> {
+    let mut networks = heapless::Vec::new();
+    let others = stored.networks.iter().filter(|known| known.ssid != network.ssid).cloned();
+    networks.push(network.clone()).ok()?;
+    for other in others {
+        // The oldest give way when there is no room.
+        if networks.push(other).is_err() {
+            break;
+        }
+    }
+    Some(Home { networks, ..stored.clone() })
+}
+
+fn network_of(form: &ConfigForm) -> Option<Network> {
+    let static_address = form.static_address.map(|address| StaticAddress {
+        address: address.address,
+        mask: address.mask,
+        gateway: address.gateway,
+        dns: address.dns,
+    });
+    Some(Network {
+        ssid: Ssid::parse(&form.ssid).ok()?,
+        secret: NetworkSecret::parse(form.password.expose()).ok()?,
+        is_hidden: form.is_typed_ssid,
+        static_address,
+    })
+}
+
+/// Host of a redirect; it is never stored.
+pub(crate) fn redirect_host(host: &str) -> Option<heapless::String<{ home_store::HOST_BYTES_MAX }>> {
+    let mut copy = heapless::String::new();
+    copy.write_str(host).ok()?;
+    Some(copy)
+}

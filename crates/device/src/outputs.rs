@@ -1,0 +1,186 @@
+//! Performs what the lifecycle asks for.
+
+use embedded_storage_async::nor_flash::NorFlash;
+use home_store::Home;
+use lifecycle::{ErrorCode, HomeSource, Input, NetworkError, OtaFault, Output, State, StoreFault};
+use portal::Trial;
+
+use crate::agent::Agent;
+use crate::application::Application;
+use crate::clock_text::ClockText;
+use crate::platform::{CloudAddress, JoinRequest, Platform};
+
+/// Wall-clock times before this are a clock that was never set: 2020-01-01.
+const CLOCK_SET_S_MIN: u64 = 1_577_836_800;
+
+impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
+    /// Performs one output and returns its answer, where it is answered at once.
+    pub(crate) async fn perform(&mut self, output: Output) -> Option<Input> {
+        match output {
+            Output::StateChanged { from, to } => self.show_change(from, to),
+            Output::OpenHotspot => self.open_hotspot(),
+            Output::CloseHotspot => {
+                self.platform.close_hotspot();
+                self.portal.clear_slots();
+            }
+            Output::Join { source, network_index } => return self.join(source, network_index),
+            Output::Leave => {
+                self.join_after_scan = None;
+                self.platform.leave();
+            }
+            Output::ConnectCloud { source } => return self.connect_cloud(source),
+            Output::DisconnectCloud => self.disconnect_cloud(),
+            Output::SaveCandidate => return Some(Input::Saved(self.save_candidate().await)),
+            Output::DropCandidate => self.drop_candidate(),
+            Output::WipeHome => return Some(Input::Wiped(self.wipe_home().await)),
+            Output::StartOta => {
+                self.log_now(format_args!("This build takes no firmware over the air"));
+                return Some(Input::OtaFinished(Err(OtaFault)));
+            }
+            // A download never runs, see above.
+            Output::AbortOta => {}
+            Output::Restart => self.prepare_restart().await,
+            Output::Indicate(indication) => self.platform.indicate(indication.pattern()),
+            Output::ReportError(code) => self.report_error(code),
+        }
+        None
+    }
+
+    pub(crate) fn log_now(&mut self, line: core::fmt::Arguments<'_>) {
+        let now = self.platform.now().as_millis();
+        self.platform.log(format_args!("[{now}] {line}"));
+    }
+
+    fn show_change(&mut self, from: Option<State>, to: State) {
+        let from = from.map_or("INIT", State::as_str);
+        self.log_now(format_args!("{from} => {to}"));
+        let last_error = self.machine.last_error().map_or(0, ErrorCode::code);
+        self.platform.show_state(to, last_error);
+    }
+
+    fn open_hotspot(&mut self) {
+        self.platform.open_hotspot(&self.hotspot_name);
+        let now = self.platform.now().as_millis();
+        self.platform.log(format_args!("[{now}] AP SSID: {}", self.hotspot_name));
+        self.log_now(format_args!("AP IP:   {}", portal::HOTSPOT_ADDRESS));
+        self.log_now(format_args!("AP URL:  {}", portal::HOTSPOT_HOST));
+        // A page without JavaScript can only show what is known by then.
+        self.start_scan();
+    }
+
+    fn join(&mut self, source: HomeSource, network_index: u8) -> Option<Input> {
+        let network_count = self.homes.get(source).map_or(0, |home| home.networks.len());
+        if network_index == 0 && network_count > 1 {
+            // A new round: listen first, so that the strongest network comes first.
+            self.join_after_scan = Some(source);
+            self.start_scan();
+            return None;
+        }
+        if network_index == 0 {
+            self.ranking.clear();
+        }
+        self.join_ranked(source, usize::from(network_index))
+    }
+
+    /// Begins the round that waited for a scan.
+    pub(crate) fn join_after_scan(&mut self) -> Option<Input> {
+        let source = self.join_after_scan.take()?;
+        self.ranking = self.homes.rank_networks(source, &self.platform.scan_list());
+        self.join_ranked(source, 0)
+    }
+
+    fn join_ranked(&mut self, source: HomeSource, rank: usize) -> Option<Input> {
+        let position = self.ranking.get(rank).copied().unwrap_or(rank);
+        let Some(network) = self.homes.get(source).and_then(|home| home.networks.get(position)) else {
+            return Some(Input::NetworkFailed(NetworkError::BadConfig));
+        };
+        let now = self.platform.now().as_millis();
+        self.platform.log(format_args!("[{now}] Connecting to WiFi: {}", network.ssid));
+        self.platform.start_join(JoinRequest { network });
+        None
+    }
+
+    fn connect_cloud(&mut self, source: HomeSource) -> Option<Input> {
+        let Some(home) = self.homes.get(source) else {
+            return Some(Input::CloudFailed(lifecycle::CloudError::Other));
+        };
+        let now = self.platform.now().as_millis();
+        if let Some(unix_s) = self.platform.unix_ms().map(|ms| ms / 1000).filter(|s| *s >= CLOCK_SET_S_MIN) {
+            self.platform.log(format_args!("[{now}] Current time: {}", ClockText(unix_s)));
+        }
+        let binding = &home.cloud;
+        let (host, port) = (binding.host.as_str(), binding.port);
+        self.platform.log(format_args!("[{now}] Connecting to {host}:{port}"));
+        self.session.begin(source);
+        self.frames.clear();
+        self.platform.start_dial(CloudAddress { host, port, binding });
+        None
+    }
+
+    /// Follows a redirect; the stored binding stays as it is.
+    pub(crate) fn follow_redirect(&mut self, source: HomeSource) {
+        let (Some(home), Some((host, port))) = (self.homes.get(source), &self.session.redirect) else {
+            return;
+        };
+        self.frames.clear();
+        self.platform.start_dial(CloudAddress { host, port: *port, binding: &home.cloud });
+    }
+
+    pub(crate) fn disconnect_cloud(&mut self) {
+        self.platform.hang_up();
+        self.session.end();
+        self.frames.clear();
+    }
+
+    async fn save_candidate(&mut self) -> Result<(), StoreFault> {
+        let (Some(candidate), Some(store)) = (&self.homes.candidate, &mut self.store) else {
+            return Err(StoreFault);
+        };
+        store.save_home(candidate).await.or(Err(StoreFault))?;
+        // Persist before acknowledging: what counts is what can be read back.
+        let stored: Option<Home> = store.load_home().await.or(Err(StoreFault))?;
+        if stored.as_ref() != self.homes.candidate.as_ref() {
+            return Err(StoreFault);
+        }
+        self.homes.stored = stored;
+        self.portal.trial = Trial::Succeeded;
+        self.log_now(format_args!("Home stored"));
+        Ok(())
+    }
+
+    fn drop_candidate(&mut self) {
+        self.homes.candidate = None;
+        if self.portal.trial == Trial::Running {
+            self.portal.trial = Trial::Failed;
+        }
+    }
+
+    async fn wipe_home(&mut self) -> Result<(), StoreFault> {
+        let store = self.store.as_mut().ok_or(StoreFault)?;
+        let report = store.wipe().await.or(Err(StoreFault))?;
+        self.homes.stored = None;
+        self.homes.candidate = None;
+        self.portal.trial = Trial::None;
+        self.portal.trial_ssid.clear();
+        self.log_now(format_args!("Home erased, epoch {}", report.epoch.0));
+        Ok(())
+    }
+
+    async fn prepare_restart(&mut self) {
+        let last_error = self.machine.last_error().map(ErrorCode::code);
+        if let Some(store) = &mut self.store
+            && store.last_error() != last_error
+            && store.set_last_error(last_error).await.is_err()
+        {
+            self.log_now(format_args!("The last error could not be stored"));
+        }
+        self.log_now(format_args!("Restarting"));
+        self.is_restart_due = true;
+    }
+
+    fn report_error(&mut self, code: ErrorCode) {
+        let what = portal::explain_error(code.code()).map_or("unknown error", |explanation| explanation.what);
+        self.log_now(format_args!("Error {}: {what}", code.code()));
+        self.platform.show_state(self.machine.state(), code.code());
+    }
+}
