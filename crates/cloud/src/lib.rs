@@ -1,1 +1,36 @@
 //! The server: one listener for all protocols, gateway, routes, jobs.
+//!
+//! This crate is a shell. It moves bytes, keeps time and files, and carries out what the cores decide: `registry` says
+//! what a device is told at login and when a board is safe to ship, `telemetry` what a value is and when a device counts as
+//! online, `store` keeps it. Read [`Server::start`] first, then `listener` (how protocols are told apart) and `gateway`
+//! (what becomes of a device's frames).
+
+mod admin_key;
+mod app;
+mod clock;
+mod config;
+mod console;
+mod control;
+mod errors;
+mod gateway;
+mod jobs;
+mod limits;
+mod listener;
+mod live;
+mod rate_limits;
+mod routes;
+mod secret_file;
+mod server;
+mod tls;
+mod views;
+
+/// Log targets of libraries that print what they carry, tokens included, below `info`.
+///
+/// Whoever sets up the log keeps these at `info` or quieter, whatever a person asks for.
+pub const LOG_TARGETS_WITH_PAYLOADS: [&str; 1] = ["tungstenite"];
+
+pub use admin_key::{ADMIN_KEY_FILE, OpenAdminKeyError};
+pub use clock::Clock;
+pub use config::{Config, RedirectTarget, Timings, ValidateConfigError};
+pub use server::{NamedTemplateError, RunningServer, Server, ServerOptions, StartServerError};
+pub use tls::OpenTlsError;

@@ -1,0 +1,39 @@
+//! Request and response types of the HTTP API, and the OpenAPI document that describes it.
+//!
+//! The types are what travels as JSON: they hold no rules and know neither the store nor the registry; `cloud`
+//! converts. Requests refuse unknown fields, so that a misspelt field is an answer and not a silent nothing.
+//! [`openapi::document`] is the contract; a committed copy lies in `crates/api-types/openapi.json`, and clients are
+//! generated from it. Read [`Device`] and [`Release`] first.
+
+mod access;
+mod audit;
+mod datastream;
+mod device;
+mod live;
+pub mod openapi;
+mod page;
+mod problem;
+mod provisioning;
+mod secret_text;
+mod server;
+mod template;
+mod timestamp;
+
+pub use access::{OwnerSession, PasswordSignIn, SessionKind, SetPassword, SignInLink};
+pub use audit::AuditEntry;
+pub use datastream::{Datastream, DatastreamList, DatastreamValue, SetDatastream, StoredValue};
+pub use device::{
+    CreateDevice, CreatedDevice, Device, DeviceQuery, Firmware, ForcedDelete, Ownership, Release,
+    ReleaseState, RenameDevice,
+};
+pub use live::{DeviceChange, DeviceEvent, LaggedEvent, ReleaseEvent, SessionEvent, ValueEvent};
+pub use page::{Page, PageQuery};
+pub use problem::Problem;
+pub use provisioning::{
+    CreateProvisioningSession, CreatedProvisioningSession, ProvisioningSession, ProvisioningState,
+    ProvisioningStep, UnknownToken,
+};
+pub use secret_text::SecretText;
+pub use server::ServerInfo;
+pub use template::{CreateTemplate, Template};
+pub use timestamp::Timestamp;

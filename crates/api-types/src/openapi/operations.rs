@@ -1,0 +1,270 @@
+//! The table of operations, by resource.
+
+use utoipa::openapi::Required;
+use utoipa::openapi::path::HttpMethod;
+
+use super::{Access, Contract, Described};
+use crate::{
+    AuditEntry, CreateDevice, CreateProvisioningSession, CreateTemplate, CreatedDevice,
+    CreatedProvisioningSession, DatastreamList, Device, DeviceEvent, DeviceQuery, ForcedDelete, LaggedEvent,
+    OwnerSession, PageQuery, PasswordSignIn, ProvisioningSession, Release, ReleaseEvent, RenameDevice,
+    ServerInfo, SessionEvent, SetDatastream, SetPassword, SignInLink, StoredValue, Template, UnknownToken,
+    ValueEvent,
+};
+
+pub(super) fn add_all(contract: &mut Contract) {
+    add_access(contract);
+    add_templates(contract);
+    add_devices(contract);
+    add_datastreams(contract);
+    add_provisioning(contract);
+    add_observation(contract);
+    add_health(contract);
+    add_device_https(contract);
+}
+
+fn get(path: &'static str, id: &'static str, summary: &'static str) -> Described {
+    Described::new(HttpMethod::Get, path, id, summary, Access::Owner).problem()
+}
+
+fn post(path: &'static str, id: &'static str, summary: &'static str) -> Described {
+    Described::new(HttpMethod::Post, path, id, summary, Access::Owner).problem()
+}
+
+fn put(path: &'static str, id: &'static str, summary: &'static str) -> Described {
+    Described::new(HttpMethod::Put, path, id, summary, Access::Owner).problem()
+}
+
+fn patch(path: &'static str, id: &'static str, summary: &'static str) -> Described {
+    Described::new(HttpMethod::Patch, path, id, summary, Access::Owner).problem()
+}
+
+fn delete(path: &'static str, id: &'static str, summary: &'static str) -> Described {
+    Described::new(HttpMethod::Delete, path, id, summary, Access::Owner).problem()
+}
+
+fn open(method: HttpMethod, path: &'static str, id: &'static str, summary: &'static str) -> Described {
+    Described::new(method, path, id, summary, Access::Open)
+}
+
+fn add_access(contract: &mut Contract) {
+    let link = "/api/v1/auth/link";
+    contract.add(
+        open(HttpMethod::Post, link, "sign_in_with_link", "Signs in with a one-time code")
+            .body::<SignInLink>()
+            .empty("204", "Signed in; the session cookie is set.")
+            .problem(),
+    );
+    let password = "/api/v1/auth/password";
+    contract.add(
+        open(HttpMethod::Post, password, "sign_in_with_password", "Signs in with the password")
+            .body::<PasswordSignIn>()
+            .empty("204", "Signed in; the session cookie is set.")
+            .problem(),
+    );
+    contract.add(
+        put(password, "set_password", "Sets the password and ends every other session")
+            .body::<SetPassword>()
+            .empty("204", "The password is set."),
+    );
+    let session = "/api/v1/auth/session";
+    contract.add(
+        get(session, "get_owner_session", "Says who is signed in")
+            .json::<OwnerSession>("200", "Who is signed in."),
+    );
+    contract.add(delete(session, "sign_out", "Ends this session").empty("204", "The session has ended."));
+}
+
+fn add_templates(contract: &mut Contract) {
+    let path = "/api/v1/templates";
+    contract.add(
+        get(path, "list_templates", "Lists templates, oldest first")
+            .query::<PageQuery>()
+            .page::<Template>("One page."),
+    );
+    contract.add(
+        post(path, "create_template", "Creates a template")
+            .body::<CreateTemplate>()
+            .json::<Template>("201", "Created."),
+    );
+    contract.add(
+        get("/api/v1/templates/{id}", "get_template", "Gets a template")
+            .json::<Template>("200", "The template."),
+    );
+}
+
+fn add_devices(contract: &mut Contract) {
+    let list = "/api/v1/devices";
+    contract.add(
+        get(list, "list_devices", "Lists devices, oldest first")
+            .query::<PageQuery>()
+            .page::<Device>("One page."),
+    );
+    contract.add(
+        post(list, "create_device", "Creates a device with a static token")
+            .body::<CreateDevice>()
+            .json::<CreatedDevice>("201", "Created; the token is shown this once."),
+    );
+    let one = "/api/v1/devices/{id}";
+    contract.add(get(one, "get_device", "Gets a device").json::<Device>("200", "The device."));
+    contract.add(
+        patch(one, "rename_device", "Renames a device")
+            .body::<RenameDevice>()
+            .json::<Device>("200", "The device."),
+    );
+    contract.add(
+        delete(one, "delete_device", "Releases a device, or forgets it by force")
+            .query::<DeviceQuery>()
+            .json::<Release>("202", "Without force: the release that has begun.")
+            .json::<ForcedDelete>("200", "With force and confirmation: what is left behind."),
+    );
+    let release = "/api/v1/devices/{id}/release";
+    contract.add(
+        post(release, "create_release", "Releases a device")
+            .json::<Release>("202", "The release, which goes on."),
+    );
+    contract.add(
+        get(release, "get_release", "Says how far a release has come").json::<Release>("200", "The release."),
+    );
+}
+
+fn add_datastreams(contract: &mut Contract) {
+    contract.add(
+        get("/api/v1/devices/{id}/datastreams", "list_datastreams", "Lists the last values of a device")
+            .json::<DatastreamList>("200", "Every pin that has a value."),
+    );
+    let one = "/api/v1/devices/{id}/datastreams/{pin}";
+    contract.add(
+        get(one, "get_datastream", "Gets the last value of a pin").json::<StoredValue>("200", "The value."),
+    );
+    contract.add(
+        put(one, "set_datastream", "Writes a value to a pin and to the device")
+            .body::<SetDatastream>()
+            .json::<StoredValue>("200", "Stored."),
+    );
+}
+
+fn add_provisioning(contract: &mut Contract) {
+    let list = "/api/v1/provisioning-sessions";
+    contract.add(
+        get(list, "list_provisioning_sessions", "Lists provisioning sessions, newest first")
+            .query::<PageQuery>()
+            .page::<ProvisioningSession>("One page."),
+    );
+    contract.add(
+        post(list, "create_provisioning_session", "Opens a provisioning session")
+            .body::<CreateProvisioningSession>()
+            .json::<CreatedProvisioningSession>("201", "Opened; the token is shown this once."),
+    );
+    let one = "/api/v1/provisioning-sessions/{id}";
+    contract.add(
+        get(one, "get_provisioning_session", "Gets a provisioning session")
+            .json::<ProvisioningSession>("200", "The session."),
+    );
+    contract.add(
+        delete(one, "cancel_provisioning_session", "Cancels a provisioning session")
+            .empty("204", "It is cancelled."),
+    );
+    contract.add(
+        get(
+            "/api/v1/unknown-tokens",
+            "list_unknown_tokens",
+            "Lists tokens that were tried and are unknown, latest first",
+        )
+        .query::<PageQuery>()
+        .page::<UnknownToken>("One page; never the tokens themselves."),
+    );
+}
+
+fn add_observation(contract: &mut Contract) {
+    contract.add(
+        get(
+            "/api/v1/events",
+            "watch_events",
+            "Live updates as server-sent events: device, value, session, release, lagged",
+        )
+        .media("200", "text/event-stream", "The events; the data of each is JSON.")
+        .mentions::<DeviceEvent>()
+        .mentions::<ValueEvent>()
+        .mentions::<SessionEvent>()
+        .mentions::<ReleaseEvent>()
+        .mentions::<LaggedEvent>(),
+    );
+    contract.add(
+        get("/api/v1/audit", "list_audit_entries", "Lists who did what, latest first")
+            .query::<PageQuery>()
+            .page::<AuditEntry>("One page."),
+    );
+    contract.add(
+        get("/api/v1/server", "get_server", "Describes the server").json::<ServerInfo>("200", "The server."),
+    );
+}
+
+fn add_health(contract: &mut Contract) {
+    let plain = "text/plain";
+    contract.add(
+        open(HttpMethod::Get, "/healthz", "get_health", "Answers while the process runs")
+            .media("200", plain, "It runs."),
+    );
+    contract.add(
+        open(HttpMethod::Get, "/readyz", "get_readiness", "Says whether the database answers")
+            .media("200", plain, "Ready.")
+            .problem(),
+    );
+    contract.add(
+        get("/metrics", "get_metrics", "Prometheus metrics; from this machine without a key").media(
+            "200",
+            plain,
+            "The metrics.",
+        ),
+    );
+    contract.add(open(HttpMethod::Get, "/api/openapi.json", "get_openapi", "This document").media(
+        "200",
+        "application/json",
+        "It.",
+    ));
+}
+
+fn add_device_https(contract: &mut Contract) {
+    let call = |path: &'static str, id: &'static str, summary: &'static str| {
+        open(HttpMethod::Get, path, id, summary).query_text("token", Required::True).media(
+            "400",
+            "application/json",
+            "`{\"error\":{\"message\":\"...\"}}`",
+        )
+    };
+    let json = "application/json";
+    contract.add(
+        call(
+            "/external/api/get",
+            "device_https_get",
+            "Reads one pin (`&v1` or `pin=V1`) or several (`&v1&v2`)",
+        )
+        .media("200", json, "The value, or an object of values."),
+    );
+    contract.add(call("/external/api/getAll", "device_https_get_all", "Reads every pin with a value").media(
+        "200",
+        json,
+        "An object.",
+    ));
+    contract.add(
+        call(
+            "/external/api/update",
+            "device_https_update",
+            "Writes one pin (`v1=VALUE`, or `pin=V1&value=VALUE`)",
+        )
+        .empty("200", "Stored."),
+    );
+    contract.add(
+        call("/external/api/batch/update", "device_https_batch_update", "Writes several pins (`v1=A&v2=B`)")
+            .empty("200", "Stored."),
+    );
+    contract.add(
+        call(
+            "/external/api/isHardwareConnected",
+            "device_https_is_connected",
+            "Says whether the device is online",
+        )
+        .media("200", json, "`true` or `false`."),
+    );
+}

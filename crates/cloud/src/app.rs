@@ -1,0 +1,121 @@
+//! What every part of the running server shares.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use api_types::{DeviceChange, DeviceEvent, SessionEvent};
+use metrics_exporter_prometheus::PrometheusHandle;
+use registry::{DeviceId, RateLimit, SessionId, TokenFingerprint};
+use store::Store;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use crate::admin_key::AdminKey;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::errors::ErrorChain;
+use crate::gateway::{Links, Turned};
+use crate::jobs::release_driver::ReleaseDriver;
+use crate::limits::PASSWORD_HASHES_MAX;
+use crate::live::{Live, LiveEvent};
+use crate::rate_limits::RateLimits;
+use crate::views::{session_state_view, timestamp};
+
+/// 60 logins at once, then one a second, for one token: a device that logs in more often is in a loop.
+const LOGINS_PER_TOKEN: RateLimit = RateLimit { burst: 60, per_minute: 60 };
+
+/// The shared parts.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) addresses: Addresses,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) links: Links,
+    pub(crate) live: Live,
+    pub(crate) releases: ReleaseDriver,
+    pub(crate) admin_key: AdminKey,
+    pub(crate) ca_certificate_pem: Option<String>,
+    pub(crate) has_bench: bool,
+    pub(crate) metrics: Option<PrometheusHandle>,
+    pub(crate) limits: ClientLimits,
+    /// Cancelled when the server shuts down.
+    pub(crate) stop: CancellationToken,
+    /// Every task that holds this; the server waits for them when it shuts down, so that the data folder is free after.
+    pub(crate) tasks: TaskTracker,
+    /// Password hashing takes much memory; few at a time.
+    pub(crate) password_places: Arc<Semaphore>,
+}
+
+/// Where the server listens, once port 0 has become a number.
+#[derive(Debug, Clone)]
+pub(crate) struct Addresses {
+    pub(crate) host: String,
+    pub(crate) plain_port: u16,
+    pub(crate) tls_port: u16,
+}
+
+/// Rate limits of clients.
+pub(crate) struct ClientLimits {
+    /// Logins that were turned away, per address.
+    pub(crate) refused_logins: RateLimits<IpAddr>,
+    /// All logins, per token.
+    pub(crate) logins: RateLimits<TokenFingerprint>,
+    /// Attempts to sign in at the console, per address.
+    pub(crate) sign_ins: RateLimits<IpAddr>,
+    /// Calls of the Device HTTPS API with a token that is not valid, per address.
+    pub(crate) refused_tokens: RateLimits<IpAddr>,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            refused_logins: RateLimits::new(RateLimit::REFUSED_LOGINS),
+            logins: RateLimits::new(LOGINS_PER_TOKEN),
+            sign_ins: RateLimits::new(RateLimit::SIGN_INS),
+            refused_tokens: RateLimits::new(RateLimit::REFUSED_LOGINS),
+        }
+    }
+}
+
+impl App {
+    /// Tells watchers that something happened to a device.
+    pub(crate) fn publish_device(&self, device: &DeviceId, change: DeviceChange) {
+        let at = timestamp(self.clock.now().utc);
+        self.live.publish(LiveEvent::Device(DeviceEvent { device_id: device.to_string(), change, at }));
+    }
+
+    /// Tells watchers that a device came online or went offline.
+    pub(crate) fn publish_turned(&self, device: &DeviceId, turned: Option<Turned>) {
+        match turned {
+            Some(Turned::Online) => self.publish_device(device, DeviceChange::Online),
+            Some(Turned::Offline) => self.publish_device(device, DeviceChange::Offline),
+            None => {}
+        }
+    }
+
+    /// Tells watchers how a provisioning session stands now.
+    pub(crate) async fn publish_session(&self, id: &SessionId) {
+        if !self.live.is_watched() {
+            return;
+        }
+        match self.store.session(id.clone()).await {
+            Ok(Some(session)) => {
+                let now = self.clock.now().utc;
+                self.live.publish(LiveEvent::Session(SessionEvent {
+                    session_id: id.to_string(),
+                    state: session_state_view(session.state.seen_at(session.expires_at, now)),
+                    device_id: session.device_id.map(|device| device.to_string()),
+                    at: timestamp(now),
+                }));
+            }
+            Ok(None) => {}
+            Err(failure) => warn!(error = %ErrorChain(&failure), "a provisioning session could not be read"),
+        }
+    }
+}
+
+pub(crate) fn password_places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(PASSWORD_HASHES_MAX))
+}

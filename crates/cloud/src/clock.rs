@@ -1,0 +1,93 @@
+//! The server's clock, which a test can put forward.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use registry::{Moment, MonoTime, UtcTime};
+use time::OffsetDateTime;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Nanoseconds in a millisecond.
+const NANOSECONDS_PER_MS: i128 = 1_000_000;
+
+/// Reads "now" and waits for points in time. Clones share one clock.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    started_at: Instant,
+    /// Milliseconds by which a test has put the clock forward.
+    forward_ms: AtomicI64,
+    moved: Notify,
+}
+
+impl Clock {
+    /// Makes a clock that shows the machine's time.
+    #[must_use]
+    pub fn system() -> Self {
+        let shared =
+            Shared { started_at: Instant::now(), forward_ms: AtomicI64::new(0), moved: Notify::new() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Returns now, on the wall clock and on the clock for time-outs.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        let forward_ms = self.shared.forward_ms.load(Ordering::Acquire);
+        let since_start_ms = u64::try_from(self.shared.started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let unix_ms = OffsetDateTime::now_utc().unix_timestamp_nanos().div_euclid(NANOSECONDS_PER_MS);
+        Moment {
+            mono: MonoTime::from_ms(since_start_ms.saturating_add_signed(forward_ms)),
+            utc: UtcTime::from_unix_ms(i64::try_from(unix_ms).unwrap_or(i64::MAX)).plus_ms(forward_ms),
+        }
+    }
+
+    /// Waits until `at`; returns early when the clock is put forward past it.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn wait_until(&self, at: MonoTime) {
+        loop {
+            let moved = self.shared.moved.notified();
+            let remaining_ms = at.since_ms(self.now().mono);
+            if remaining_ms == 0 {
+                return;
+            }
+            tokio::select! {
+                () = moved => {}
+                () = tokio::time::sleep(Duration::from_millis(remaining_ms)) => {}
+            }
+        }
+    }
+
+    /// Puts the clock forward for everybody who holds it. For tests: hours pass without waiting.
+    pub fn advance(&self, by: Duration) {
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.shared.forward_ms.fetch_add(by_ms, Ordering::AcqRel);
+        self.shared.moved.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_waiter_returns_when_the_clock_is_put_forward() {
+        let clock = Clock::system();
+        let at = clock.now().mono.plus_ms(3_600_000);
+        let waiter = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.wait_until(at).await }
+        });
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_hours(1));
+        waiter.await.unwrap();
+        assert!(clock.now().mono >= at);
+    }
+}

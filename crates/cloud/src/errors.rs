@@ -1,0 +1,170 @@
+//! From errors inside to problem documents outside: one table of statuses, codes and titles.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// What kind of problem a caller is told about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProblemKind {
+    BodyTooLarge,
+    ConfirmationRequired,
+    DatastreamHasNoValue,
+    DeviceNotFound,
+    DeviceReleased,
+    Forbidden,
+    IdempotencyKeyReused,
+    Internal,
+    InvalidCredentials,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    NotReady,
+    ReleaseNotFound,
+    RequestInProgress,
+    SessionNotFound,
+    SessionOver,
+    StoreUnavailable,
+    TemplateNotFound,
+    TooManyRequests,
+    TooManyWatchers,
+    Unauthenticated,
+    UnsupportedMediaType,
+}
+
+impl ProblemKind {
+    /// The table: status, stable machine code, title.
+    const fn row(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::BodyTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The request is too large")
+            }
+            Self::ConfirmationRequired => {
+                (StatusCode::CONFLICT, "confirmation_required", "Confirmation is required")
+            }
+            Self::DatastreamHasNoValue => {
+                (StatusCode::NOT_FOUND, "datastream_has_no_value", "The pin has no value yet")
+            }
+            Self::DeviceNotFound => (StatusCode::NOT_FOUND, "device_not_found", "There is no such device"),
+            Self::DeviceReleased => (StatusCode::CONFLICT, "device_released", "The device has been released"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::IdempotencyKeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "The idempotency key belongs to another request",
+            ),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server made a mistake"),
+            Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials", "Sign-in failed"),
+            Self::InvalidRequest => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", "The request makes no sense")
+            }
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The method does not fit")
+            }
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing at this address"),
+            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The server is not ready"),
+            Self::ReleaseNotFound => {
+                (StatusCode::NOT_FOUND, "release_not_found", "The device is not being released")
+            }
+            Self::RequestInProgress => {
+                (StatusCode::CONFLICT, "request_in_progress", "The same request is being worked on")
+            }
+            Self::SessionNotFound => (
+                StatusCode::NOT_FOUND,
+                "provisioning_session_not_found",
+                "There is no such provisioning session",
+            ),
+            Self::SessionOver => {
+                (StatusCode::CONFLICT, "provisioning_session_over", "The provisioning session has ended")
+            }
+            Self::StoreUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The database cannot answer now")
+            }
+            Self::TemplateNotFound => {
+                (StatusCode::NOT_FOUND, "template_not_found", "There is no such template")
+            }
+            Self::TooManyRequests => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many attempts")
+            }
+            Self::TooManyWatchers => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too_many_watchers", "Too many clients watch live updates")
+            }
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be JSON")
+            }
+        }
+    }
+}
+
+/// An error answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    kind: ProblemKind,
+    detail: String,
+    retry_after_s: Option<u64>,
+}
+
+impl ApiError {
+    pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), retry_after_s: None }
+    }
+
+    /// Too many attempts; try again after `wait_ms`.
+    pub(crate) fn too_many(wait_ms: u64) -> Self {
+        let seconds = wait_ms.div_ceil(1_000).max(1);
+        Self {
+            kind: ProblemKind::TooManyRequests,
+            detail: format!("Too many attempts from this address. Try again in {seconds} s."),
+            retry_after_s: Some(seconds),
+        }
+    }
+
+    /// The store failed; the chain goes to the log, the caller learns that trying again makes sense.
+    pub(crate) fn store(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error = %ErrorChain(error), "the store failed");
+        Self::new(
+            ProblemKind::StoreUnavailable,
+            "The database did not accept the request. Nothing was changed; try again.",
+        )
+    }
+}
+
+/// Prints an error with everything that caused it.
+pub(crate) struct ErrorChain<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for ErrorChain<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(formatter, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, title) = self.kind.row();
+        let problem = api_types::Problem {
+            kind: format!("urn:rehome:problem:{code}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            code: code.to_owned(),
+            detail: self.detail,
+        };
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(wait_s) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_s));
+        }
+        response
+    }
+}

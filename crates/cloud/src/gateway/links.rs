@@ -1,0 +1,259 @@
+//! Which device is connected here, and over which connection.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use metrics::gauge;
+use registry::{DeviceId, Epoch, Moment, MonoTime, UtcTime};
+use telemetry::{
+    ConnectionNumber, Heartbeat, OFFLINE_WAIT_DEFAULT_MS, Presence, PresenceChange, PresenceEvent,
+};
+use tokio::sync::oneshot;
+use wire::{BUFFER_BYTES_UNDECLARED, ServerMessage};
+
+use super::outbox::{Outbox, SendMessageError};
+
+/// The connection of one logged-in device. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    id: u64,
+    device: DeviceId,
+    epoch: Option<Epoch>,
+    outbox: Outbox,
+    /// Set when the device is released: from then on neither data nor control passes.
+    is_quarantined: AtomicBool,
+    last_heard_ms: AtomicU64,
+    /// The part of it that is in the store already.
+    noted_heard_ms: AtomicU64,
+    body_bytes_max: AtomicUsize,
+    next_message_id: AtomicU16,
+}
+
+impl Link {
+    /// Ids for messages of ours start at 2; 1 is the login's.
+    const FIRST_MESSAGE_ID: u16 = 2;
+
+    pub(super) fn device(&self) -> &DeviceId {
+        &self.shared.device
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.shared.id
+    }
+
+    /// The ownership whose data may pass; none for a device that logged in into quarantine.
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        self.shared.epoch
+    }
+
+    pub(crate) fn is_quarantined(&self) -> bool {
+        self.shared.is_quarantined.load(Ordering::Acquire)
+    }
+
+    /// Ends data and control on this connection, for good.
+    pub(crate) fn quarantine(&self) {
+        self.shared.is_quarantined.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn last_heard_at(&self) -> MonoTime {
+        MonoTime::from_ms(self.shared.last_heard_ms.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_body_bytes_max(&self, bytes: usize) {
+        self.shared.body_bytes_max.store(bytes, Ordering::Release);
+    }
+
+    /// Returns the largest body the device accepts; a larger one makes it disconnect.
+    pub(crate) fn body_bytes_max(&self) -> usize {
+        self.shared.body_bytes_max.load(Ordering::Acquire)
+    }
+
+    /// Sends a message of our own with the next id.
+    pub(crate) fn send(&self, message: &ServerMessage<'_>) -> Result<(), SendMessageError> {
+        self.shared.outbox.send(self.next_message_id(), message)
+    }
+
+    /// As [`Link::send`]; the receiver says whether the message left.
+    pub(crate) fn send_confirmed(
+        &self,
+        message: &ServerMessage<'_>,
+    ) -> Result<oneshot::Receiver<()>, SendMessageError> {
+        self.shared.outbox.send_confirmed(self.next_message_id(), message)
+    }
+
+    fn next_message_id(&self) -> u16 {
+        let id = self.shared.next_message_id.fetch_add(1, Ordering::AcqRel);
+        // The counter wraps through 0, which is never a valid id, and 1, which devices take for the login's.
+        if id < Self::FIRST_MESSAGE_ID { Self::FIRST_MESSAGE_ID } else { id }
+    }
+
+    pub(super) fn outbox(&self) -> &Outbox {
+        &self.shared.outbox
+    }
+
+    /// Ends the connection now.
+    pub(crate) fn cut(&self) {
+        self.shared.outbox.cut();
+    }
+
+    /// Ends the connection after everything queued has been written.
+    pub(crate) fn close_after_flush(&self) {
+        self.shared.outbox.close_after_flush();
+    }
+}
+
+/// Every connected device and every device that has just gone. Clones share the table.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Links {
+    shared: Arc<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    by_device: Mutex<HashMap<DeviceId, Entry>>,
+    next_link_id: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    presence: Presence,
+    link: Option<Link>,
+}
+
+/// What became of a device's presence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turned {
+    Online,
+    Offline,
+}
+
+impl Links {
+    /// Enters a new connection; an older one of the same device is cut: the newest wins.
+    pub(super) fn enter(
+        &self,
+        device: &DeviceId,
+        epoch: Option<Epoch>,
+        outbox: Outbox,
+        now: MonoTime,
+    ) -> (Link, Option<Turned>) {
+        let link = Link {
+            shared: Arc::new(Shared {
+                id: self.shared.next_link_id.fetch_add(1, Ordering::AcqRel),
+                device: device.clone(),
+                epoch,
+                outbox,
+                is_quarantined: AtomicBool::new(epoch.is_none()),
+                last_heard_ms: AtomicU64::new(now.ms()),
+                noted_heard_ms: AtomicU64::new(now.ms()),
+                body_bytes_max: AtomicUsize::new(BUFFER_BYTES_UNDECLARED),
+                next_message_id: AtomicU16::new(Link::FIRST_MESSAGE_ID),
+            }),
+        };
+        let mut by_device = self.lock();
+        let entry = by_device
+            .entry(device.clone())
+            .or_insert_with(|| Entry { presence: Presence::new(OFFLINE_WAIT_DEFAULT_MS), link: None });
+        let turned = apply(entry, now, PresenceEvent::LoggedIn(ConnectionNumber(link.id())));
+        entry.link = Some(link.clone());
+        report_count(by_device.len());
+        (link, turned)
+    }
+
+    /// Notes that bytes came in.
+    pub(super) fn heard(&self, link: &Link, now: MonoTime) {
+        link.shared.last_heard_ms.store(now.ms(), Ordering::Release);
+        self.handle(link.device(), now, PresenceEvent::Heard(ConnectionNumber(link.id())));
+    }
+
+    /// Notes the heartbeat that a device declared.
+    pub(super) fn declared(&self, link: &Link, heartbeat: Heartbeat, now: MonoTime) {
+        self.handle(link.device(), now, PresenceEvent::Declared(ConnectionNumber(link.id()), heartbeat));
+    }
+
+    /// Notes that a connection is gone.
+    pub(super) fn closed(&self, link: &Link, now: MonoTime) -> Option<Turned> {
+        self.handle(link.device(), now, PresenceEvent::Closed(ConnectionNumber(link.id())))
+    }
+
+    /// Says when [`Links::timer_fired`] is due for a device; none when nothing is to be waited for.
+    pub(super) fn next_timeout(&self, device: &DeviceId) -> Option<MonoTime> {
+        self.lock().get(device).and_then(|entry| entry.presence.next_timeout_ms()).map(MonoTime::from_ms)
+    }
+
+    /// Applies the passing of time: a silent connection is cut, a device that stayed away goes offline.
+    pub(super) fn timer_fired(&self, device: &DeviceId, now: MonoTime) -> Option<Turned> {
+        self.handle(device, now, PresenceEvent::TimerFired)
+    }
+
+    /// Returns the connection of a device.
+    pub(crate) fn get(&self, device: &DeviceId) -> Option<Link> {
+        self.lock().get(device).and_then(|entry| entry.link.clone())
+    }
+
+    /// Says whether a device counts as online; it does for some seconds after its connection has ended.
+    pub(crate) fn is_online(&self, device: &DeviceId) -> bool {
+        self.lock().get(device).is_some_and(|entry| entry.presence.is_online())
+    }
+
+    /// Returns the devices from which something came in since this was asked last, with the time.
+    pub(crate) fn heard_since_last_call(&self, now: Moment) -> Vec<(DeviceId, UtcTime)> {
+        let by_device = self.lock();
+        let links = by_device.values().filter_map(|entry| entry.link.as_ref());
+        let mut heard: Vec<_> = links
+            .filter_map(|link| {
+                let heard_ms = link.shared.last_heard_ms.load(Ordering::Acquire);
+                let noted_ms = link.shared.noted_heard_ms.swap(heard_ms, Ordering::AcqRel);
+                let silent_ms = i64::try_from(now.mono.since_ms(MonoTime::from_ms(heard_ms))).ok()?;
+                (noted_ms != heard_ms).then(|| (link.device().clone(), now.utc.plus_ms(-silent_ms)))
+            })
+            .collect();
+        heard.sort();
+        heard
+    }
+
+    fn handle(&self, device: &DeviceId, now: MonoTime, event: PresenceEvent) -> Option<Turned> {
+        let mut by_device = self.lock();
+        let entry = by_device.get_mut(device)?;
+        let turned = apply(entry, now, event);
+        if let PresenceEvent::Closed(number) = event {
+            entry.link.take_if(|link| link.id() == number.0);
+        }
+        if !entry.presence.is_online() && entry.link.is_none() {
+            by_device.remove(device);
+            report_count(by_device.len());
+        }
+        turned
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<DeviceId, Entry>> {
+        // Every change below is one assignment or one insert, so a panic elsewhere leaves the table usable.
+        self.shared.by_device.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn apply(entry: &mut Entry, now: MonoTime, event: PresenceEvent) -> Option<Turned> {
+    let mut turned = None;
+    for change in entry.presence.handle(now.ms(), event) {
+        match change {
+            PresenceChange::Online => turned = Some(Turned::Online),
+            PresenceChange::Offline => turned = Some(Turned::Offline),
+            PresenceChange::Close(number) => {
+                if let Some(link) = entry.link.take_if(|link| link.id() == number.0) {
+                    link.cut();
+                }
+            }
+        }
+    }
+    turned
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge; connections are far fewer than 2^52")]
+fn report_count(count: usize) {
+    gauge!("gateway_devices_connected").set(count as f64);
+}

@@ -1,0 +1,286 @@
+//! The login: the first frame of a connection, and what becomes of it.
+
+use bytes::BytesMut;
+use metrics::counter;
+use registry::{
+    DeviceId, Epoch, LoginDecision, LookedUp, ReleaseEvent, SessionId, SessionStep, StepName, Token,
+    TokenRecord, TryLaterReason, decide_login,
+};
+use store::DeviceError;
+use tracing::{debug, info, warn};
+use wire::{Command, Frame, Parsed, ServerMessage, Status, trim_token};
+
+use super::links::{Link, Turned};
+use super::outbox::Outbox;
+use super::socket::Inbound;
+use super::{NextFrame, next_frame};
+use crate::app::App;
+use crate::errors::ErrorChain;
+use crate::listener::Peer;
+use crate::rate_limits::client_of;
+
+/// A device that is in.
+pub(super) struct LoggedIn {
+    pub(super) link: Link,
+    pub(super) turned: Option<Turned>,
+    pub(super) token: Token,
+    /// The provisioning session that this login claimed.
+    pub(super) claimed_session: Option<SessionId>,
+}
+
+/// A well-formed login frame.
+struct Presented {
+    message_id: u16,
+    token: Vec<u8>,
+}
+
+/// Reads the login and answers it; `None` when the device is not let in.
+pub(super) async fn log_in(
+    app: &App,
+    inbound: &mut Inbound,
+    buffer: &mut BytesMut,
+    outbox: &Outbox,
+    peer: Peer,
+) -> Option<LoggedIn> {
+    let Presented { message_id, token: presented } = read_login(inbound, buffer).await?;
+    let token = Token::parse(&presented).ok();
+    if let Some(token) = &token {
+        let fingerprint = app.store.hash_token(token).fingerprint();
+        if app.limits.logins.take(fingerprint, app.clock.now().mono).is_err() {
+            count_login("rate_limited");
+            answer(outbox, message_id, Status::ServerException);
+            return None;
+        }
+    }
+    let looked_up = app.store.look_up_token(&presented);
+    let session = session_of(&looked_up);
+    let mut claimed_session = None;
+    let mut decision = decide_login(looked_up, app.clock.now().utc);
+    if let (LoginDecision::CompleteClaim { session }, Some(token)) = (&decision, &token) {
+        claimed_session = Some(session.clone());
+        decision = claim(app, session, token).await;
+    }
+    match (decision, token) {
+        (LoginDecision::Accept { device, epoch }, Some(token)) => {
+            let logged_in = accept(app, outbox, message_id, device, epoch, token).await;
+            logged_in.map(|logged_in| LoggedIn { claimed_session, ..logged_in })
+        }
+        (LoginDecision::Quarantine { device }, Some(token)) => {
+            quarantine(app, outbox, message_id, device, token).await
+        }
+        (LoginDecision::TryLater(reason), token) => {
+            turn_away(app, outbox, message_id, reason, token.as_ref(), session, peer).await;
+            None
+        }
+        (LoginDecision::RefuseMalformed(_) | LoginDecision::RefuseInvalid(_), _) => {
+            refuse(app, outbox, message_id, peer);
+            None
+        }
+        // A decision that lets somebody in rests on a token that was looked up, so these have one.
+        (
+            LoginDecision::Accept { .. }
+            | LoginDecision::Quarantine { .. }
+            | LoginDecision::CompleteClaim { .. },
+            _,
+        ) => {
+            answer(outbox, message_id, Status::ServerException);
+            None
+        }
+    }
+}
+
+/// Reads the first frame; anything but a login closes the connection without an answer (reference/wire-protocol.md 4).
+async fn read_login(inbound: &mut Inbound, buffer: &mut BytesMut) -> Option<Presented> {
+    loop {
+        let is_login = |code: u8| matches!(Command::from(code), Command::Login | Command::LoginOld);
+        if buffer.first().is_some_and(|code| !is_login(*code)) {
+            count_login("not_a_login");
+            return None;
+        }
+        match next_frame(buffer) {
+            NextFrame::Complete { frame_bytes } => {
+                let frame = buffer.split_to(frame_bytes);
+                let Ok(Parsed::Complete { frame: Frame::Message { message_id, body, .. }, .. }) =
+                    Frame::parse(&frame, frame_bytes)
+                else {
+                    return None;
+                };
+                return Some(Presented { message_id, token: trim_token(body).to_vec() });
+            }
+            NextFrame::Incomplete => {}
+            NextFrame::TooLarge { .. } | NextFrame::Malformed => {
+                count_login("malformed");
+                return None;
+            }
+        }
+        match inbound.read(buffer).await {
+            Ok(0) => return None,
+            Ok(_) => {}
+            Err(error) => {
+                debug!(%error, "connection failed before the login");
+                return None;
+            }
+        }
+    }
+}
+
+/// Claims a provisioning session; the device is in only when that is on disk.
+async fn claim(app: &App, session: &SessionId, token: &Token) -> LoginDecision {
+    let device = DeviceId::from_random(rand::random());
+    match app.store.complete_claim(session.clone(), device, app.clock.now().utc).await {
+        Ok(claimed) => {
+            info!(session.id = %session, device.id = %claimed.device, "session {session} was claimed by device {}", claimed.device);
+            counter!("provisioning_sessions_claimed_total").increment(1);
+            app.publish_session(session).await;
+            app.publish_device(&claimed.device, api_types::DeviceChange::Created);
+            LoginDecision::Accept { device: claimed.device, epoch: claimed.epoch }
+        }
+        Err(failure) => {
+            warn!(session.id = %session, error = %ErrorChain(&failure), "session {session} could not be claimed");
+            // Another connection may have claimed it a moment ago; the token is a device's then.
+            match decide_login(app.store.look_up_token(token.expose().as_bytes()), app.clock.now().utc) {
+                LoginDecision::CompleteClaim { .. } => {
+                    LoginDecision::TryLater(TryLaterReason::StoreUnavailable)
+                }
+                decision => decision,
+            }
+        }
+    }
+}
+
+async fn accept(
+    app: &App,
+    outbox: &Outbox,
+    message_id: u16,
+    device: DeviceId,
+    epoch: Epoch,
+    token: Token,
+) -> Option<LoggedIn> {
+    if let Some(target) = &app.config.redirect_devices_to {
+        count_login("redirected");
+        let redirect = ServerMessage::Redirect { host: &target.host, port: Some(target.port) };
+        if let Err(failure) = outbox.send(message_id, &redirect) {
+            warn!(error = %ErrorChain(&failure), "the redirect could not be sent");
+        }
+        return None;
+    }
+    match app.store.record_login(device.clone(), epoch, app.clock.now().utc).await {
+        Ok(()) => {}
+        // Released between the look-up and here.
+        Err(DeviceError::NotFound) => return quarantine(app, outbox, message_id, device, token).await,
+        Err(failure) => {
+            warn!(device.id = %device, error = %ErrorChain(&failure), "the login of {device} could not be stored");
+            count_login("try_later");
+            answer(outbox, message_id, Status::ServerException);
+            return None;
+        }
+    }
+    count_login("accepted");
+    answer(outbox, message_id, Status::Success);
+    let (link, turned) = app.links.enter(&device, Some(epoch), outbox.clone(), app.clock.now().mono);
+    info!(device.id = %device, "device {device} logged in");
+    // A release may have come between the look-up and the entry in the table: whoever asks for one looks there for a
+    // connection to quarantine, so one of the two sees the other.
+    let decision = decide_login(app.store.look_up_token(token.expose().as_bytes()), app.clock.now().utc);
+    if decision != (LoginDecision::Accept { device: device.clone(), epoch }) {
+        link.quarantine();
+        resume_release(app, &device, &link).await;
+    }
+    Some(LoggedIn { link, turned, token, claimed_session: None })
+}
+
+async fn quarantine(
+    app: &App,
+    outbox: &Outbox,
+    message_id: u16,
+    device: DeviceId,
+    token: Token,
+) -> Option<LoggedIn> {
+    count_login("quarantined");
+    answer(outbox, message_id, Status::Success);
+    let (link, turned) = app.links.enter(&device, None, outbox.clone(), app.clock.now().mono);
+    info!(device.id = %device, "released device {device} logged in; it is in quarantine and is told to wipe itself");
+    resume_release(app, &device, &link).await;
+    Some(LoggedIn { link, turned, token, claimed_session: None })
+}
+
+async fn resume_release(app: &App, device: &DeviceId, link: &Link) {
+    match app.store.device(device.clone()).await {
+        Ok(Some(store::Device { release: Some(record), .. })) => {
+            let event = Some(ReleaseEvent::LoggedIn);
+            app.releases.attach(device.clone(), record, Some(link.clone()), event).await;
+        }
+        // Deleted by force in between: the next login is refused.
+        Ok(_) => link.cut(),
+        Err(failure) => {
+            warn!(device.id = %device, error = %ErrorChain(&failure), "the release of {device} could not be read");
+            link.cut();
+        }
+    }
+}
+
+/// Tells a device to come back later. Status 9 would be final for it, and this server may only have forgotten the token.
+async fn turn_away(
+    app: &App,
+    outbox: &Outbox,
+    message_id: u16,
+    reason: TryLaterReason,
+    token: Option<&Token>,
+    session: Option<SessionId>,
+    peer: Peer,
+) {
+    count_login("try_later");
+    let now = app.clock.now();
+    if app.limits.refused_logins.take(client_of(peer.address.ip()), now.mono).is_err() {
+        // Over the limit nothing is written to the database; the answer is the same.
+        answer(outbox, message_id, Status::ServerException);
+        return;
+    }
+    let text = ServerMessage::DebugPrint { text: reason.message().as_bytes() };
+    if let Err(failure) = outbox.send(message_id, &text) {
+        debug!(error = %ErrorChain(&failure), "the explanation could not be sent");
+    }
+    answer(outbox, message_id, Status::ServerException);
+    match (reason, token, session) {
+        (TryLaterReason::UnknownToken, Some(token), _) => {
+            let remote = peer.address.ip().to_string();
+            if let Err(failure) = app.store.record_unknown_token(token, remote, now.utc).await {
+                warn!(error = %ErrorChain(&failure), "an unknown token could not be noted");
+            }
+        }
+        (TryLaterReason::SessionExpired | TryLaterReason::SessionCancelled, _, Some(session)) => {
+            let message = reason.message().to_owned();
+            let step = SessionStep { at: now.utc, step: StepName::LoginTurnedAway, code: None, message };
+            if let Err(failure) = app.store.add_session_step(session.clone(), step).await {
+                warn!(session.id = %session, error = %ErrorChain(&failure), "a step of {session} could not be noted");
+            }
+            app.publish_session(&session).await;
+        }
+        _ => {}
+    }
+}
+
+fn session_of(looked_up: &LookedUp) -> Option<SessionId> {
+    match looked_up {
+        LookedUp::Found(TokenRecord::Session { session, .. }) => Some(session.clone()),
+        _ => None,
+    }
+}
+
+fn refuse(app: &App, outbox: &Outbox, message_id: u16, peer: Peer) {
+    count_login("refused");
+    let client = client_of(peer.address.ip());
+    if app.limits.refused_logins.take(client, app.clock.now().mono).is_ok() {
+        answer(outbox, message_id, Status::InvalidToken);
+    }
+}
+
+fn answer(outbox: &Outbox, message_id: u16, status: Status) {
+    if let Err(failure) = outbox.send(message_id, &ServerMessage::Response(status)) {
+        debug!(error = %ErrorChain(&failure), "the answer to a login could not be sent");
+    }
+}
+
+fn count_login(outcome: &'static str) {
+    counter!("gateway_logins_total", "outcome" => outcome).increment(1);
+}

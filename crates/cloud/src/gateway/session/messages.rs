@@ -1,0 +1,299 @@
+//! What each message of a logged-in device does.
+
+use api_types::{DeviceChange, ValueEvent};
+use metrics::counter;
+use registry::{SessionStep, StepName, UtcTime};
+use store::WriteValuesError;
+use telemetry::{Heartbeat, Pin, Value};
+use tracing::{debug, warn};
+use wire::{
+    DeviceInternal, DeviceMessage, Group, Info, PinWrite, Property, Secret, ServerHardware, ServerInternal,
+    ServerMessage, Status, Sync, Values, VirtualPin,
+};
+
+use super::{Flow, Session};
+use crate::errors::ErrorChain;
+use crate::gateway::time_answers;
+use crate::live::LiveEvent;
+use crate::views::{timestamp, value_view};
+
+/// The reserved metadata field that holds the device's own token. Source: reference/wire-protocol.md 6.2.
+const AUTH_TOKEN_FIELD: &str = "Auth Token";
+
+/// Properties that widgets have. Source: reference/http-api.md 6.
+const PROPERTIES: [&str; 29] = [
+    "label",
+    "color",
+    "isDisabled",
+    "isHidden",
+    "onLabel",
+    "offLabel",
+    "onColor",
+    "offColor",
+    "onBackColor",
+    "offBackColor",
+    "labels",
+    "isOnPlay",
+    "url",
+    "urls",
+    "opacity",
+    "scale",
+    "rotation",
+    "step",
+    "isMuted",
+    "autoplay",
+    "loop",
+    "onImageUrl",
+    "offImageUrl",
+    "page",
+    "min",
+    "max",
+    "suffix",
+    "valueFormatting",
+    "maximumFractionDigits",
+];
+
+impl Session {
+    pub(super) async fn act(&mut self, message_id: u16, message: DeviceMessage<'_>) -> Flow {
+        if let DeviceMessage::Hardware(write) = message {
+            self.take_write(message_id, write);
+            return Flow::GoOn;
+        }
+        // Whatever is answered below comes after the values before it are on disk: a device that gets its ping answered
+        // knows that they are safe.
+        if self.write_values().await == Flow::Close {
+            return Flow::Close;
+        }
+        match message {
+            DeviceMessage::Hardware(_) | DeviceMessage::Response(_) => {}
+            DeviceMessage::Ping => self.respond(message_id, Status::Success),
+            DeviceMessage::Login { .. } | DeviceMessage::LoginOld { .. } => {
+                self.respond(message_id, Status::AlreadyRegistered);
+            }
+            DeviceMessage::Sync(sync) => return self.send_values(message_id, sync).await,
+            DeviceMessage::Internal(internal) => return self.act_on_internal(message_id, internal).await,
+            DeviceMessage::Property(property) => self.take_property(message_id, &property),
+            DeviceMessage::EventLog { .. } | DeviceMessage::EventClear { .. } => {
+                counter!("gateway_events_total").increment(1);
+            }
+            DeviceMessage::Group(group) => self.take_group(group),
+            // No device may write to another one yet: 6 is the answer to a bridge that is not bound.
+            DeviceMessage::Bridge(_) => self.respond(message_id, Status::NotAllowed),
+            DeviceMessage::Legacy(_) => self.respond(message_id, Status::NotificationNotAuthorized),
+            DeviceMessage::Unknown { .. } => {
+                counter!("gateway_frames_refused_total", "reason" => "unknown_command").increment(1);
+            }
+        }
+        Flow::GoOn
+    }
+
+    /// Keeps a value until the end of what has arrived, so that many values share one commit.
+    fn take_write(&mut self, message_id: u16, write: PinWrite<'_>) {
+        let PinWrite::Virtual { pin: VirtualPin(pin), values } = write else {
+            // Answers to `dr` and `ar`: pins of the chip have no datastream.
+            counter!("gateway_pin_answers_total").increment(1);
+            return;
+        };
+        match Value::from_wire(values.raw()) {
+            Ok(value) => self.unwritten.push((Pin::new(pin), value)),
+            Err(failure) => {
+                debug!(device.id = %self.link.device(), error = %ErrorChain(&failure), "a value was refused");
+                self.respond(message_id, Status::IllegalCommand);
+            }
+        }
+    }
+
+    /// Puts the values that have arrived on disk; when that fails the connection ends without an answer, so that the
+    /// device learns by its missing ping that they were not taken.
+    pub(super) async fn write_values(&mut self) -> Flow {
+        if self.unwritten.is_empty() {
+            return Flow::GoOn;
+        }
+        let values = std::mem::take(&mut self.unwritten);
+        let device = self.link.device();
+        let Some(epoch) = self.link.epoch().filter(|_| !self.link.is_quarantined()) else {
+            return Flow::GoOn;
+        };
+        let count = u64::try_from(values.len()).unwrap_or(u64::MAX);
+        let events = self.app.live.is_watched().then(|| values.clone());
+        // Group messages flush first, so all of these share one time.
+        let at = self.group_at.unwrap_or_else(|| self.app.clock.now().utc);
+        let written = self.app.store.write_values(device.clone(), epoch, values, at).await;
+        if let Err(WriteValuesError::NotOwned) = written {
+            // Released or deleted a moment ago: the connection is about to be quarantined or cut, by those who did it.
+            return Flow::GoOn;
+        }
+        if let Err(failure) = written {
+            warn!(device.id = %device, error = %ErrorChain(&failure), "values of {device} could not be stored");
+            counter!("gateway_values_lost_total").increment(count);
+            return Flow::Close;
+        }
+        counter!("gateway_values_total").increment(count);
+        for (pin, value) in events.into_iter().flatten() {
+            let value = value_view(&value);
+            self.app.live.publish(LiveEvent::Value(ValueEvent {
+                device_id: device.as_str().to_owned(),
+                pin: pin.number(),
+                value,
+                at: timestamp(at),
+            }));
+        }
+        Flow::GoOn
+    }
+
+    /// Answers a sync: one `vw` for each pin that has a value, with the id of the request.
+    async fn send_values(&self, message_id: u16, sync: Sync<'_>) -> Flow {
+        let device = self.link.device();
+        let stored = match self.app.store.last_values(device.clone()).await {
+            Ok(stored) => stored,
+            Err(failure) => {
+                warn!(device.id = %device, error = %ErrorChain(&failure), "values of {device} could not be read");
+                return Flow::Close;
+            }
+        };
+        let is_wanted = |pin: u8| match sync {
+            Sync::All => true,
+            Sync::Pins(pins) => pins.iter().any(|VirtualPin(wanted)| wanted == pin),
+        };
+        for entry in stored.iter().filter(|entry| is_wanted(entry.pin.number())) {
+            let write = PinWrite::Virtual {
+                pin: VirtualPin(entry.pin.number()),
+                values: Values::new(entry.value.as_wire()),
+            };
+            let message = ServerMessage::Hardware(ServerHardware::Write(write));
+            if message.body_bytes().is_ok_and(|bytes| bytes > self.link.body_bytes_max()) {
+                // The device would disconnect on it and ask again for ever.
+                counter!("gateway_values_too_large_total").increment(1);
+                continue;
+            }
+            self.send(message_id, &message);
+        }
+        Flow::GoOn
+    }
+
+    async fn act_on_internal(&mut self, message_id: u16, internal: DeviceInternal<'_>) -> Flow {
+        let now = self.app.clock.now().utc;
+        let outbox = self.link.outbox();
+        let sent = match internal {
+            DeviceInternal::Info(info) => return self.take_info(message_id, info).await,
+            DeviceInternal::RtcSync => time_answers::send_rtc(outbox, message_id, now),
+            DeviceInternal::Utc(query) => time_answers::send_utc(outbox, message_id, query, now),
+            DeviceInternal::MetaGet { field } => return self.send_metadata(message_id, field).await,
+            DeviceInternal::MetaSet { field, value: Secret(value) } => {
+                return self.take_metadata(field, value).await;
+            }
+            DeviceInternal::Other { .. } => {
+                counter!("gateway_unknown_internal_total").increment(1);
+                Ok(())
+            }
+        };
+        if let Err(failure) = sent {
+            debug!(error = %ErrorChain(&failure), "an answer could not be sent");
+        }
+        Flow::GoOn
+    }
+
+    /// Takes what a device says about itself; some libraries wait for the answer.
+    async fn take_info(&mut self, message_id: u16, info: Info<'_>) -> Flow {
+        let device = self.link.device();
+        let now = self.app.clock.now();
+        let text =
+            |value: Option<&str>| value.map(|value| value.chars().take(INFO_CHARS_MAX).collect::<String>());
+        let heartbeat = info.heartbeat_s().map(|seconds| seconds.to_string());
+        let heartbeat = Heartbeat::from_info(heartbeat.as_deref(), None);
+        self.app.links.declared(&self.link, heartbeat, now.mono);
+        self.link.set_body_bytes_max(info.body_bytes_max());
+        let firmware = store::Firmware {
+            version: text(info.firmware_version()),
+            kind: text(info.fw_type),
+            build: text(info.build),
+            library: text(info.library_version()),
+            board: text(info.dev),
+            heartbeat_s: Some(heartbeat.seconds()),
+        };
+        if let Err(failure) = self.app.store.record_firmware(device.clone(), firmware).await {
+            warn!(device.id = %device, error = %ErrorChain(&failure), "the description of {device} could not be stored");
+            return Flow::Close;
+        }
+        self.app.publish_device(device, DeviceChange::Updated);
+        if let Some(session) = self.claimed.take() {
+            let message = "The device said what it is.".to_owned();
+            let step = SessionStep { at: now.utc, step: StepName::InfoReceived, code: None, message };
+            if let Err(failure) = self.app.store.add_session_step(session.clone(), step).await {
+                warn!(session.id = %session, error = %ErrorChain(&failure), "a step of {session} could not be noted");
+            }
+            self.app.publish_session(&session).await;
+        }
+        self.respond(message_id, Status::Success);
+        Flow::GoOn
+    }
+
+    async fn send_metadata(&self, message_id: u16, field: &str) -> Flow {
+        let Some(epoch) = self.link.epoch() else { return Flow::GoOn };
+        let stored = match self.app.store.metadata(self.link.device().clone(), epoch, field.to_owned()).await
+        {
+            Ok(stored) => stored,
+            Err(failure) => {
+                warn!(error = %ErrorChain(&failure), "metadata could not be read");
+                return Flow::Close;
+            }
+        };
+        let value = match (&stored, field) {
+            (Some(value), _) => value.as_str(),
+            (None, AUTH_TOKEN_FIELD) => self.token.expose(),
+            (None, _) => "",
+        };
+        let answer = ServerInternal::Meta { field, value: Secret(value.as_bytes()) };
+        self.send(message_id, &ServerMessage::Internal(answer));
+        Flow::GoOn
+    }
+
+    async fn take_metadata(&self, field: &str, value: &[u8]) -> Flow {
+        let device = self.link.device();
+        let Some(epoch) = self.link.epoch() else { return Flow::GoOn };
+        let (Ok(value), true) = (std::str::from_utf8(value), value.len() <= METADATA_BYTES_MAX) else {
+            counter!("gateway_frames_refused_total", "reason" => "metadata").increment(1);
+            return Flow::GoOn;
+        };
+        if field.len() > METADATA_FIELD_BYTES_MAX || field == AUTH_TOKEN_FIELD {
+            counter!("gateway_frames_refused_total", "reason" => "metadata").increment(1);
+            return Flow::GoOn;
+        }
+        if let Err(failure) =
+            self.app.store.set_metadata(device.clone(), epoch, field.to_owned(), value.to_owned()).await
+        {
+            warn!(device.id = %device, error = %ErrorChain(&failure), "metadata of {device} could not be stored");
+            return Flow::Close;
+        }
+        self.app.publish_device(device, DeviceChange::Updated);
+        Flow::GoOn
+    }
+
+    /// Answers whether the property exists; what widgets look like is kept once there are dashboards.
+    fn take_property(&self, message_id: u16, property: &Property<'_>) {
+        let is_known = PROPERTIES.contains(&property.property) && property.pins.iter().next().is_some();
+        counter!("gateway_properties_total").increment(1);
+        self.respond(message_id, if is_known { Status::Success } else { Status::IllegalCommandBody });
+    }
+
+    fn take_group(&mut self, group: Group) {
+        let now = self.app.clock.now().utc;
+        self.group_at = match group {
+            Group::Begin => Some(now),
+            // A time in the future would hide the values that come after it.
+            Group::BeginAt { unix_ms } => {
+                i64::try_from(unix_ms).ok().map(|unix_ms| UtcTime::from_unix_ms(unix_ms).min(now))
+            }
+            Group::End => None,
+        };
+    }
+}
+
+/// 128 characters of any one info field are kept; the longest known one is a build date of 20.
+const INFO_CHARS_MAX: usize = 128;
+
+/// Bytes of a metadata field's name.
+const METADATA_FIELD_BYTES_MAX: usize = 64;
+
+/// Bytes of a metadata value; as for the value of a datastream (reference/wire-protocol.md 1).
+const METADATA_BYTES_MAX: usize = 1_024;

@@ -1,0 +1,5 @@
+//! Work that goes on by itself.
+
+pub(crate) mod certificate;
+pub(crate) mod housekeeping;
+pub(crate) mod release_driver;

@@ -1,0 +1,50 @@
+use std::time::Duration;
+
+use registry::{TemplateId, Token};
+use store::{Change, NewDevice};
+
+use super::*;
+use crate::gateway::{Links, link_without_peer};
+
+#[tokio::test]
+async fn an_order_that_never_left_is_taken_back_and_silence_proves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let clock = Clock::system();
+    let stop = CancellationToken::new();
+    let surroundings =
+        Surroundings { store: store.clone(), clock: clock.clone(), live: Live::new(), stop: stop.clone() };
+    let (driver, task) = ReleaseDriver::new(surroundings);
+    let task = tokio::spawn(task);
+
+    let change = || Change::by("owner", clock.now().utc);
+    let template_id = TemplateId::from_random([1; 10]);
+    store.create_template(template_id.clone(), "Lamp".to_owned(), change()).await.unwrap();
+    let device = DeviceId::from_random([2; 10]);
+    let token = Token::from_random([3; 24]);
+    let new = NewDevice { id: device.clone(), template_id, name: "Lamp".to_owned(), token };
+    store.create_device(new, change()).await.unwrap();
+    let record = store.begin_release(device.clone(), change()).await.unwrap().record;
+
+    let links = Links::default();
+    let link = link_without_peer(&links, &device, clock.now().mono);
+    let event = ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at() };
+    driver.attach(device.clone(), record, Some(link), Some(event)).await;
+
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let record = store.device(device.clone()).await.unwrap().unwrap().release.unwrap();
+        if record.attempts == 1 && record.state == ReleaseState::Pending {
+            assert!(!record.order_reached_live_board);
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the release was last {record:?}");
+        tokio::task::yield_now().await;
+    }
+    clock.advance(Duration::from_hours(1));
+    // The driver takes inputs in order, so the hour has been dealt with when it has ended.
+    drop(driver);
+    task.await.unwrap();
+    let record = store.device(device).await.unwrap().unwrap().release.unwrap();
+    assert_eq!(record.state, ReleaseState::Pending);
+}

@@ -1,0 +1,189 @@
+//! Accepts connections, tells protocols apart and hands each connection to the HTTP routes or to the gateway.
+
+mod admission;
+mod protocol;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::counter;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+use tracing::{debug, warn};
+
+pub(crate) use admission::{Admission, Admitted};
+use protocol::Protocol;
+
+use crate::config::Timings;
+use crate::gateway::{Gateway, Socket};
+use crate::limits::HTTP_HEAD_BYTES_MAX;
+
+/// After a failed accept (out of file descriptors, mostly) the listener rests for 100 ms instead of spinning.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Where a request came from, as an extension of every HTTP request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) transport: Transport,
+}
+
+/// Whether bytes travel over TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Plain,
+    Tls,
+}
+
+impl Transport {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+/// What every listener and every connection shares.
+pub(crate) struct Listeners {
+    pub(crate) tls: TlsAcceptor,
+    pub(crate) router: Router,
+    pub(crate) gateway: Gateway,
+    pub(crate) admission: Admission,
+    pub(crate) timings: Timings,
+    /// Cancelled when the server shuts down.
+    pub(crate) stop: CancellationToken,
+    pub(crate) connections: TaskTracker,
+}
+
+impl Listeners {
+    /// Accepts connections on `listener` until the server stops.
+    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener, transport: Transport) {
+        loop {
+            let accepted = tokio::select! {
+                () = self.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    warn!(%error, "accepting a connection failed; the server goes on");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                    continue;
+                }
+            };
+            let Some(admitted) = self.admission.admit(address.ip()) else {
+                counter!("connections_refused_total", "reason" => "too_many").increment(1);
+                continue;
+            };
+            counter!("connections_total", "transport" => transport.as_str()).increment(1);
+            let listeners = Arc::clone(&self);
+            self.connections.spawn(async move {
+                let peer = Peer { address, transport };
+                tokio::select! {
+                    () = listeners.stop.cancelled() => {}
+                    () = listeners.serve(stream, peer, Arc::new(admitted)) => {}
+                }
+            });
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream, peer: Peer, admitted: Arc<Admitted>) {
+        // Devices send small frames and wait for the answer; Nagle's algorithm would hold answers back.
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%error, "TCP_NODELAY could not be set");
+        }
+        match peer.transport {
+            Transport::Plain => self.serve_protocol(stream, peer, admitted).await,
+            Transport::Tls => {
+                let handshake = self.tls.accept(stream);
+                match tokio::time::timeout(self.timings.tls_handshake(), handshake).await {
+                    Ok(Ok(stream)) => self.serve_protocol(stream, peer, admitted).await,
+                    Ok(Err(error)) => {
+                        counter!("tls_handshakes_failed_total", "reason" => "refused").increment(1);
+                        debug!(%error, "TLS handshake failed");
+                    }
+                    Err(_elapsed) => {
+                        counter!("tls_handshakes_failed_total", "reason" => "timeout").increment(1);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn serve_protocol<S>(&self, mut stream: S, peer: Peer, admitted: Arc<Admitted>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let mut first = [0_u8; 1];
+        let byte = match tokio::time::timeout(self.timings.first_bytes(), stream.read_exact(&mut first)).await
+        {
+            Ok(Ok(_)) => u8::from_be_bytes(first),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return,
+            Ok(Err(error)) => {
+                debug!(%error, "connection failed before its first byte");
+                return;
+            }
+            Err(_elapsed) => {
+                counter!("connections_refused_total", "reason" => "silent").increment(1);
+                return;
+            }
+        };
+        let protocol = Protocol::of_first_byte(byte);
+        counter!("connections_by_protocol_total", "protocol" => protocol.as_str()).increment(1);
+        let (reader, writer) = tokio::io::split(stream);
+        let reader = io::Cursor::new(first).chain(reader);
+        match protocol {
+            Protocol::Http => self.serve_http(tokio::io::join(reader, writer), peer, admitted).await,
+            Protocol::Blynk => {
+                self.gateway.serve(Socket::stream(Box::new(reader), Box::new(writer)), peer).await;
+            }
+            // Dropping the stream closes it: MQTT is recognised but not spoken yet, TLS belongs on the other port.
+            Protocol::Mqtt | Protocol::Tls => {}
+        }
+    }
+
+    async fn serve_http<S>(&self, stream: S, peer: Peer, admitted: Arc<Admitted>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let router = self.router.clone();
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(Arc::clone(&admitted));
+            let router = router.clone();
+            async move {
+                Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.timings.http_head())
+            .max_buf_size(HTTP_HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        if let Err(error) = connection.await {
+            counter!("http_connections_failed_total").increment(1);
+            debug!(%error, "HTTP connection ended with an error");
+        }
+    }
+}
+
+/// Binds one address.
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}

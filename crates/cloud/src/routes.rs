@@ -1,0 +1,102 @@
+//! The HTTP side: every route, with the layers around it.
+
+mod access;
+mod audit;
+mod auth;
+mod bench_guard;
+mod body;
+mod datastreams;
+mod device_https;
+mod devices;
+mod events;
+mod extract;
+mod health;
+mod idempotency;
+mod provisioning;
+mod server_info;
+mod templates;
+mod unknown_tokens;
+mod web_socket;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+
+use crate::app::App;
+use crate::console;
+use crate::errors::{ApiError, ProblemKind};
+use crate::gateway::Gateway;
+use crate::limits::HTTP_BODY_BYTES_MAX;
+
+/// Puts every route together; `bench` is served to this machine alone.
+pub(crate) fn router(app: &Arc<App>, gateway: Gateway, bench: Option<Router>) -> Router {
+    let owner = owner_routes()
+        .layer(from_fn_with_state(Arc::clone(app), idempotency::answer_once))
+        .layer(from_fn(body::buffer_body))
+        .layer(from_fn_with_state(Arc::clone(app), access::require_owner));
+    let public = public_routes().layer(from_fn(body::buffer_body));
+    let routes = Router::new()
+        .merge(owner)
+        .merge(public)
+        .with_state(Arc::clone(app))
+        .merge(web_socket::routes(gateway))
+        .merge(bench.map(bench_guard::guard).unwrap_or_default());
+    routes
+        .fallback(console::serve_console)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
+        .layer(from_fn(console::add_security_headers))
+}
+
+/// Routes for owners: admin key or session cookie.
+fn owner_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/auth/session", get(auth::get_owner_session).delete(auth::sign_out))
+        .route("/api/v1/templates", get(templates::list_templates).post(templates::create_template))
+        .route("/api/v1/templates/{id}", get(templates::get_template))
+        .route("/api/v1/devices", get(devices::list_devices).post(devices::create_device))
+        .route(
+            "/api/v1/devices/{id}",
+            get(devices::get_device).patch(devices::rename_device).delete(devices::delete_device),
+        )
+        .route("/api/v1/devices/{id}/release", get(devices::get_release).post(devices::create_release))
+        .route("/api/v1/devices/{id}/datastreams", get(datastreams::list_datastreams))
+        .route(
+            "/api/v1/devices/{id}/datastreams/{pin}",
+            get(datastreams::get_datastream).put(datastreams::set_datastream),
+        )
+        .route(
+            "/api/v1/provisioning-sessions",
+            get(provisioning::list_provisioning_sessions).post(provisioning::create_provisioning_session),
+        )
+        .route(
+            "/api/v1/provisioning-sessions/{id}",
+            get(provisioning::get_provisioning_session).delete(provisioning::cancel_provisioning_session),
+        )
+        .route("/api/v1/unknown-tokens", get(unknown_tokens::list_unknown_tokens))
+        .route("/api/v1/events", get(events::watch_events))
+        .route("/api/v1/audit", get(audit::list_audit_entries))
+        .route("/api/v1/server", get(server_info::get_server))
+        .route("/api/v1/auth/password", put(auth::set_password))
+}
+
+/// Routes that check access by themselves, or need none.
+fn public_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/auth/link", post(auth::sign_in_with_link))
+        .route("/api/v1/auth/password", post(auth::sign_in_with_password))
+        .route("/healthz", get(health::get_health))
+        .route("/readyz", get(health::get_readiness))
+        .route("/metrics", get(health::get_metrics))
+        .route("/api/openapi.json", get(health::get_openapi))
+        .nest("/external/api", device_https::routes())
+}
+
+async fn method_not_allowed() -> Response {
+    ApiError::new(ProblemKind::MethodNotAllowed, "The address exists, but not with this method.")
+        .into_response()
+}

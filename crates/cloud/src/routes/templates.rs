@@ -1,0 +1,53 @@
+//! Templates.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use registry::TemplateId;
+use store::Change;
+
+use super::access::Actor;
+use super::extract::{ApiJson, ApiPath, ApiQuery, checked_name, page_of, page_view};
+use crate::app::App;
+use crate::errors::{ApiError, ProblemKind};
+use crate::views::template_view;
+
+pub(super) async fn list_templates(
+    State(app): State<Arc<App>>,
+    ApiQuery(query): ApiQuery<api_types::PageQuery>,
+) -> Result<Json<api_types::Page<api_types::Template>>, ApiError> {
+    let listed = app.store.list_templates(page_of(query)?).await?;
+    Ok(Json(page_view(listed, template_view)))
+}
+
+pub(super) async fn create_template(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    ApiJson(request): ApiJson<api_types::CreateTemplate>,
+) -> Result<(StatusCode, Json<api_types::Template>), ApiError> {
+    let name = checked_name(&request.name)?;
+    let change = Change::by(actor.as_str(), app.clock.now().utc);
+    let id = TemplateId::from_random(rand::random());
+    let template = app.store.create_template(id, name, change).await?;
+    Ok((StatusCode::CREATED, Json(template_view(template))))
+}
+
+pub(super) async fn get_template(
+    State(app): State<Arc<App>>,
+    ApiPath(id): ApiPath<String>,
+) -> Result<Json<api_types::Template>, ApiError> {
+    let id = template_id(&id)?;
+    let template = app.store.template(id).await?.ok_or_else(template_not_found)?;
+    Ok(Json(template_view(template)))
+}
+
+/// Reads a template's id; what cannot be an id names no template.
+pub(super) fn template_id(text: &str) -> Result<TemplateId, ApiError> {
+    TemplateId::parse(text).map_err(|_source| template_not_found())
+}
+
+pub(super) fn template_not_found() -> ApiError {
+    ApiError::new(ProblemKind::TemplateNotFound, "No template has this id.")
+}

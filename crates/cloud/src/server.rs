@@ -1,0 +1,293 @@
+//! Starts and stops the server.
+
+mod named_template;
+
+pub use named_template::NamedTemplateError;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use registry::{ReleaseState, Token};
+use store::{OpenStoreError, StorageError, Store};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::admin_key::{AdminKey, OpenAdminKeyError};
+use crate::app::{Addresses, App, ClientLimits, password_places};
+use crate::clock::Clock;
+use crate::config::{Config, ValidateConfigError};
+use crate::gateway::{Gateway, Links};
+use crate::jobs::release_driver::{ReleaseDriver, Surroundings};
+use crate::jobs::{certificate, housekeeping};
+use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
+use crate::listener::{Admission, Listeners, Transport, bind};
+use crate::live::Live;
+use crate::routes;
+use crate::tls::{OpenTlsError, Tls};
+
+/// 15 minutes for a one-time sign-in code. Source: the HTTP contract, auth link.
+const SIGN_IN_CODE_LIFETIME_MS: i64 = 15 * 60 * 1_000;
+
+/// How long connections may take to end when the server stops.
+const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// What the program around the server adds.
+#[derive(Debug, Default)]
+pub struct ServerOptions {
+    /// Routes of the virtual bench; served to this machine alone.
+    pub bench_router: Option<Router>,
+    /// A clock that tests can put forward; the machine's when left out.
+    pub clock: Option<Clock>,
+}
+
+/// Why the server could not start. Each text says what to do; nothing was damaged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartServerError {
+    /// The configuration makes no sense.
+    #[error("the configuration cannot be used")]
+    Config(#[from] ValidateConfigError),
+    /// The data folder cannot be used.
+    #[error("the data folder cannot be opened")]
+    Store(#[from] OpenStoreError),
+    /// The database cannot be read.
+    #[error("the database cannot be read")]
+    Read(#[from] StorageError),
+    /// The admin key cannot be used.
+    #[error("the admin key cannot be used")]
+    AdminKey(#[from] OpenAdminKeyError),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] OpenTlsError),
+    /// Another program listens there.
+    #[error(
+        "{address} is in use by another program; stop it, or choose another address with --listen or --listen-tls"
+    )]
+    AddressInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Ports below 1024 need a permission.
+    #[error(
+        "this user may not listen on {address}; choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE"
+    )]
+    NotPermitted {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}; check that this machine has the address")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The task that opens files ended abnormally.
+    #[error("opening the data folder {folder} ended abnormally")]
+    Interrupted {
+        /// The data folder.
+        folder: PathBuf,
+    },
+}
+
+/// Starts servers.
+#[derive(Debug)]
+pub struct Server;
+
+/// A server that runs. Dropping it stops it without waiting; [`RunningServer::shutdown`] waits.
+#[derive(Debug)]
+pub struct RunningServer {
+    /// Where HTTP, WebSocket and Blynk binary are spoken without TLS.
+    pub plain_addr: SocketAddr,
+    /// The same over TLS.
+    pub tls_addr: SocketAddr,
+    /// The certificate of the server's own authority; `None` when a certificate was supplied.
+    pub ca_certificate_pem: Option<String>,
+    store: Store,
+    clock: Clock,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Server {
+    /// Opens the data folder, binds every address and begins to serve.
+    ///
+    /// # Errors
+    /// Says what to do; whatever was opened is closed again.
+    pub async fn start(config: Config, options: ServerOptions) -> Result<RunningServer, StartServerError> {
+        config.validate()?;
+        let clock = options.clock.unwrap_or_else(Clock::system);
+        let opened = open_files(config.clone(), &clock).await?;
+        let listening = Listening::bind(&config).await?;
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let live = Live::new();
+        let surroundings = Surroundings {
+            store: opened.store.clone(),
+            clock: clock.clone(),
+            live: live.clone(),
+            stop: stop.clone(),
+        };
+        let (releases, driver) = ReleaseDriver::new(surroundings);
+        tasks.spawn(driver);
+        let tls = Arc::new(opened.tls);
+        let app = Arc::new(App {
+            addresses: Addresses {
+                host: config.host_for_devices(),
+                plain_port: listening.plain_addr.port(),
+                tls_port: listening.tls_addr.port(),
+            },
+            clock: clock.clone(),
+            store: opened.store.clone(),
+            links: Links::default(),
+            live,
+            releases,
+            admin_key: opened.admin_key,
+            ca_certificate_pem: tls.ca_certificate_pem().map(str::to_owned),
+            has_bench: options.bench_router.is_some(),
+            metrics: metrics_recorder(),
+            limits: ClientLimits::default(),
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+            password_places: password_places(),
+            config,
+        });
+        resume_releases(&app).await?;
+        tasks.spawn(housekeeping::keep_house(Arc::clone(&app), stop.clone()));
+        tasks.spawn(certificate::renew_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
+        let running = RunningServer {
+            plain_addr: listening.plain_addr,
+            tls_addr: listening.tls_addr,
+            ca_certificate_pem: app.ca_certificate_pem.clone(),
+            store: opened.store,
+            clock,
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+        };
+        serve(&app, &tls, options.bench_router, listening);
+        info!(plain = %running.plain_addr, tls = %running.tls_addr, "the server listens on {} and, over TLS, on {}", running.plain_addr, running.tls_addr);
+        Ok(running)
+    }
+}
+
+impl RunningServer {
+    /// Makes a one-time sign-in code for the console, good for 15 minutes. Put it into a link's fragment.
+    ///
+    /// # Errors
+    /// When the store cannot write.
+    pub async fn create_sign_in_code(&self) -> Result<String, StorageError> {
+        // 24 random bytes in 32 characters that need no escaping.
+        let code = Token::from_random(rand::random());
+        let expires_at = self.clock.now().utc.plus_ms(SIGN_IN_CODE_LIFETIME_MS);
+        self.store.create_sign_in_code(code.expose(), expires_at).await?;
+        Ok(code.expose().to_owned())
+    }
+
+    /// Stops accepting, ends every connection and closes the store; what was acknowledged is on disk already.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(SHUTDOWN_TIME_MAX, self.tasks.wait()).await.is_err() {
+            warn!("some connections did not end in time; they are dropped");
+        }
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// What lies in the data folder.
+struct Opened {
+    store: Store,
+    admin_key: AdminKey,
+    tls: Tls,
+}
+
+async fn open_files(config: Config, clock: &Clock) -> Result<Opened, StartServerError> {
+    let now = clock.now().utc;
+    let folder = config.data_dir.clone();
+    let opening = tokio::task::spawn_blocking(move || {
+        // The store first: it makes the folder and takes its lock.
+        let store = Store::open(&config.data_dir)?;
+        let admin_key = AdminKey::open(&config.data_dir)?;
+        let tls = Tls::open(&config, now)?;
+        Ok(Opened { store, admin_key, tls })
+    });
+    opening.await.unwrap_or(Err(StartServerError::Interrupted { folder }))
+}
+
+/// Every bound address.
+struct Listening {
+    plain_addr: SocketAddr,
+    tls_addr: SocketAddr,
+    listeners: Vec<(TcpListener, Transport)>,
+}
+
+impl Listening {
+    async fn bind(config: &Config) -> Result<Self, StartServerError> {
+        let (plain, plain_addr) = bind_one(config.listen).await?;
+        let (tls, tls_addr) = bind_one(config.listen_tls).await?;
+        let mut listeners = vec![(plain, Transport::Plain), (tls, Transport::Tls)];
+        for address in &config.listen_extra {
+            listeners.push((bind_one(*address).await?.0, Transport::Plain));
+        }
+        for address in &config.listen_tls_extra {
+            listeners.push((bind_one(*address).await?.0, Transport::Tls));
+        }
+        Ok(Self { plain_addr, tls_addr, listeners })
+    }
+}
+
+async fn bind_one(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartServerError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => StartServerError::AddressInUse { address },
+        io::ErrorKind::PermissionDenied => StartServerError::NotPermitted { address },
+        _ => StartServerError::Listen { address, source },
+    };
+    let listener = bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// Goes on listening for boards that were told to wipe themselves before the server was stopped.
+async fn resume_releases(app: &App) -> Result<(), StorageError> {
+    for (device, record) in app.store.releases_in(ReleaseState::Sent).await? {
+        app.releases.attach(device, record, None, None).await;
+    }
+    Ok(())
+}
+
+fn serve(app: &Arc<App>, tls: &Tls, bench_router: Option<Router>, listening: Listening) {
+    let gateway = Gateway::new(Arc::clone(app));
+    let listeners = Arc::new(Listeners {
+        tls: TlsAcceptor::from(tls.server_config()),
+        router: routes::router(app, gateway.clone(), bench_router),
+        gateway,
+        admission: Admission::new(CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX),
+        timings: app.config.timings,
+        stop: app.stop.clone(),
+        connections: app.tasks.clone(),
+    });
+    for (listener, transport) in listening.listeners {
+        app.tasks.spawn(Arc::clone(&listeners).accept(listener, transport));
+    }
+}
+
+/// The recorder of metrics, one for the process; `None` when the program around the server has its own.
+fn metrics_recorder() -> Option<PrometheusHandle> {
+    static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    RECORDER.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).clone()
+}

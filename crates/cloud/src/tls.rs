@@ -1,0 +1,243 @@
+//! TLS towards devices and browsers: versions, record size, certificate.
+
+mod self_signed;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use registry::UtcTime;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, version};
+
+use crate::config::Config;
+use crate::limits::TLS_FRAGMENT_BYTES_MAX;
+
+/// Why TLS could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenTlsError {
+    /// A file cannot be read or written.
+    #[error("cannot read or write {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file holds no usable PEM.
+    #[error("{path} holds no certificate or key in PEM form")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Certificate and key do not belong together, or the key is of an unknown kind.
+    #[error("the certificate and the key cannot be used together")]
+    Pair {
+        /// What the library said.
+        #[source]
+        source: rustls::Error,
+    },
+    /// Making the server's own certificate failed.
+    #[error(
+        "making the server's own certificate failed; check the host names, or remove the folder {folder}"
+    )]
+    Generate {
+        /// The folder of the certificate.
+        folder: PathBuf,
+        /// What the library said.
+        #[source]
+        source: rcgen::Error,
+    },
+    /// The folder holds a CA key without its certificate, or the other way round.
+    #[error(
+        "{folder} is incomplete; remove it and start again: devices that trust the old one need the new one"
+    )]
+    HalfCa {
+        /// The folder of the certificate.
+        folder: PathBuf,
+    },
+}
+
+/// The server's side of TLS.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    server_config: Arc<ServerConfig>,
+    slot: Arc<CertificateSlot>,
+    own: Option<OwnCertificate>,
+}
+
+/// Where the server's own certificate lies and which names it carries.
+#[derive(Debug)]
+struct OwnCertificate {
+    folder: PathBuf,
+    names: Vec<String>,
+    ca_pem: String,
+}
+
+impl Tls {
+    /// Loads the configured certificate, or the server's own one, which is made when there is none.
+    pub(crate) fn open(config: &Config, now: UtcTime) -> Result<Self, OpenTlsError> {
+        let (certified, own) = if let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) {
+            (load_pair(cert, key)?, None)
+        } else {
+            let folder = config.data_dir.join("tls");
+            let names = own_names(config);
+            let own = self_signed::open(&folder, &names, now)?;
+            let certified = load_pair(&own.leaf_path, &own.leaf_key_path)?;
+            (certified, Some(OwnCertificate { folder, names, ca_pem: own.ca_pem }))
+        };
+        let slot = Arc::new(CertificateSlot(RwLock::new(Arc::new(certified))));
+        let server_config = build_server_config(Arc::clone(&slot))?;
+        Ok(Self { server_config, slot, own })
+    }
+
+    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.server_config)
+    }
+
+    /// Returns the certificate of the server's own authority; `None` when a certificate was supplied.
+    pub(crate) fn ca_certificate_pem(&self) -> Option<&str> {
+        self.own.as_ref().map(|own| own.ca_pem.as_str())
+    }
+
+    /// Renews the server's own certificate when it is about to expire; new handshakes get the new one.
+    pub(crate) fn renew_when_due(&self, now: UtcTime) -> Result<(), OpenTlsError> {
+        let Some(own) = &self.own else { return Ok(()) };
+        let renewed = self_signed::open(&own.folder, &own.names, now)?;
+        let certified = load_pair(&renewed.leaf_path, &renewed.leaf_key_path)?;
+        self.slot.replace(certified);
+        Ok(())
+    }
+}
+
+/// The certificate in use; replaced when it is renewed.
+#[derive(Debug)]
+struct CertificateSlot(RwLock<Arc<CertifiedKey>>);
+
+impl CertificateSlot {
+    fn replace(&self, certified: CertifiedKey) {
+        // A poisoned lock still holds a whole certificate: the assignment below is the only write.
+        let mut slot = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *slot = Arc::new(certified);
+    }
+}
+
+impl ResolvesServerCert for CertificateSlot {
+    fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let slot = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Some(Arc::clone(&slot))
+    }
+}
+
+fn build_server_config(slot: Arc<CertificateSlot>) -> Result<Arc<ServerConfig>, OpenTlsError> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+        .map_err(|source| OpenTlsError::Pair { source })?;
+    let mut server_config = builder.with_no_client_auth().with_cert_resolver(slot);
+    server_config.max_fragment_size = Some(TLS_FRAGMENT_BYTES_MAX);
+    server_config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(server_config))
+}
+
+fn load_pair(cert_path: &Path, key_path: &Path) -> Result<CertifiedKey, OpenTlsError> {
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&read(cert_path)?)
+        .collect::<Result<_, _>>()
+        .map_err(|_ignored| OpenTlsError::Pem { path: cert_path.to_owned() })?;
+    if chain.is_empty() {
+        return Err(OpenTlsError::Pem { path: cert_path.to_owned() });
+    }
+    let key = PrivateKeyDer::from_pem_slice(&read(key_path)?)
+        .map_err(|_ignored| OpenTlsError::Pem { path: key_path.to_owned() })?;
+    CertifiedKey::from_der(chain, key, &ring::default_provider())
+        .map_err(|source| OpenTlsError::Pair { source })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, OpenTlsError> {
+    std::fs::read(path).map_err(|source| OpenTlsError::File { path: path.to_owned(), source })
+}
+
+/// The names that people and devices may reach this server by.
+fn own_names(config: &Config) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let mut add = |name: String| {
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    };
+    if let Some(host) = &config.public_host {
+        add(host.clone());
+    }
+    for address in [config.listen_tls, config.listen].iter().chain(&config.listen_tls_extra) {
+        if !address.ip().is_unspecified() {
+            add(address.ip().to_string());
+        }
+    }
+    if let Ok(Some(host_name)) = crate::secret_file::read_text_file(Path::new("/proc/sys/kernel/hostname")) {
+        let host_name = host_name.trim();
+        if host_name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
+            add(host_name.to_owned());
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UtcTime = UtcTime::from_unix_ms(1_795_000_000_000);
+
+    fn config(folder: &Path, pair: Option<(&str, &str)>) -> Config {
+        let path = |name: &str| folder.join(name);
+        let (tls_cert, tls_key) =
+            pair.map_or((None, None), |(cert, key)| (Some(path(cert)), Some(path(key))));
+        Config { data_dir: folder.to_owned(), tls_cert, tls_key, ..Config::default() }
+    }
+
+    #[test]
+    fn a_supplied_certificate_is_used_and_none_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = rcgen::generate_simple_self_signed(["cloud.example.org".to_owned()]).unwrap();
+        std::fs::write(folder.path().join("cert.pem"), own.cert.pem()).unwrap();
+        std::fs::write(folder.path().join("key.pem"), own.signing_key.serialize_pem()).unwrap();
+        let tls = Tls::open(&config(folder.path(), Some(("cert.pem", "key.pem"))), NOW).unwrap();
+        assert_eq!(tls.ca_certificate_pem(), None);
+        assert!(!folder.path().join("tls").exists());
+        tls.renew_when_due(NOW.plus_ms(i64::MAX / 2)).unwrap();
+    }
+
+    #[test]
+    fn files_that_do_not_belong_together_or_hold_no_pem_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["first", "second"] {
+            let own = rcgen::generate_simple_self_signed(["a.example.org".to_owned()]).unwrap();
+            std::fs::write(folder.path().join(format!("{name}.pem")), own.cert.pem()).unwrap();
+            std::fs::write(folder.path().join(format!("{name}-key.pem")), own.signing_key.serialize_pem())
+                .unwrap();
+        }
+        std::fs::write(folder.path().join("text.pem"), "no certificate").unwrap();
+        let open = |cert, key| Tls::open(&config(folder.path(), Some((cert, key))), NOW).map(|_tls| ());
+        assert!(matches!(open("first.pem", "second-key.pem"), Err(OpenTlsError::Pair { .. })));
+        assert!(matches!(open("text.pem", "first-key.pem"), Err(OpenTlsError::Pem { .. })));
+        assert!(matches!(open("first.pem", "text.pem"), Err(OpenTlsError::Pem { .. })));
+        assert!(matches!(open("none.pem", "first-key.pem"), Err(OpenTlsError::File { .. })));
+    }
+
+    #[test]
+    fn new_handshakes_get_the_renewed_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let tls = Tls::open(&config(folder.path(), None), NOW).unwrap();
+        let current = || tls.slot.0.read().unwrap().cert.clone();
+        let before = current();
+        tls.renew_when_due(NOW.plus_ms(1)).unwrap();
+        assert_eq!(before, current());
+        tls.renew_when_due(NOW.plus_ms(390 * 24 * 3_600 * 1_000)).unwrap();
+        assert_ne!(before, current());
+    }
+}

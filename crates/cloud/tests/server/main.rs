@@ -1,0 +1,32 @@
+//! The real server on port 0 with a data folder of its own, spoken to over real sockets.
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod bench_routes;
+#[cfg(test)]
+mod device_client;
+#[cfg(test)]
+mod device_https;
+#[cfg(test)]
+mod gateway;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod hostile_input;
+#[cfg(test)]
+mod http_client;
+#[cfg(test)]
+mod live_updates;
+#[cfg(test)]
+mod provisioning;
+#[cfg(test)]
+mod release;
+#[cfg(test)]
+mod resources;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod start;
+#[cfg(test)]
+mod tls;
