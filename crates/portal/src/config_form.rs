@@ -174,6 +174,11 @@ pub(crate) fn read_config_form(
     }
 }
 
+/// Returns the arguments of a request in our dialect, of which the body is preferred; a body that is no form is left out.
+pub(crate) fn form_arguments<'a>(request: &Request<'a>) -> Arguments<'a> {
+    Arguments { preferred: form_body(request).unwrap_or_default(), fallback: request.query.as_bytes() }
+}
+
 fn form_body<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
     let content_type = request.content_type.unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim_ascii();

@@ -1,8 +1,9 @@
 //! What the hotspot answers: pure request to response.
 //!
-//! A shell collects bytes and calls [`parse_request`], asks [`route`] what the request wants, performs it (scan, hand a
+//! A shell collects bytes and calls [`parse_request`], asks [`route_with_lock`] what the request wants, performs it (scan, hand a
 //! candidate to the lifecycle, reset, restart), fills a [`PortalView`] and calls [`respond`] or, where memory is short,
-//! [`respond_chunk`]. The crate holds no socket, no clock and no state. It never prints a password or a token.
+//! [`respond_chunk`]. UDP payloads go through [`answer_dns`] and [`DhcpServer::handle`]. The crate holds no socket and
+//! no clock. It never prints a password, a token or a proof of possession.
 //!
 //! Read [`Route`] first, then [`ConfigForm`].
 
@@ -12,14 +13,20 @@
 extern crate std;
 
 mod board_info;
+mod byte_cursor;
+mod captive_api;
 mod config_form;
+mod dhcp;
 mod dialect;
+mod dns;
 mod explanation;
 mod field_encoding;
 mod host;
 mod hotspot_name;
+mod lock;
 mod pages;
 mod probes;
+mod proof;
 mod request;
 mod response;
 mod route;
@@ -31,16 +38,24 @@ mod token;
 mod view;
 mod wifi_scan;
 
+pub use captive_api::CAPTIVE_API_URI;
 pub use config_form::{
     ConfigForm, HOST_BYTES_MAX, Host, Interface, PASSWORD_BYTES_MAX, Password, ReadConfigFormError,
     SSID_BYTES_MAX, SSID_BYTES_STORED_MAX, SSID_HEX_PREFIX, Ssid,
 };
+pub use dhcp::{
+    CAPTIVE_URI_BYTES_MAX, DHCP_CLIENT_PORT, DHCP_REPLY_BYTES_MAX, DHCP_SERVER_PORT, DhcpDestination,
+    DhcpReply, DhcpServer, HOTSPOT_MASK, LEASE_COUNT_MAX, LEASE_TIME_S,
+};
 pub use dialect::{Access, Dialect, HOTSPOT_ADDRESS, HOTSPOT_HOST, PortalMode};
+pub use dns::{DNS_MESSAGE_BYTES_MAX, DNS_PORT, DNS_TTL_S, answer_dns};
 pub use explanation::{Explanation, explain_error};
 pub use hotspot_name::{
     HOTSPOT_NAME_BYTES_MAX, HotspotName, NAME_SUFFIX_BYTES, hotspot_name, hotspot_name_from_id,
     name_id_of_esp32, name_suffix, name_suffix_hex,
 };
+pub use lock::{PROOF_BYTES_MAX, ProofLock, ProofVerdict, WRONG_PROOF_COUNT_MAX};
+pub use proof::route_with_lock;
 pub use request::{
     BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADER_COUNT_MAX, Method, ParseRequestError, ParsedRequest,
     REQUEST_BYTES_MAX, Request, parse_request,

@@ -31,6 +31,8 @@ pub(crate) fn write_setup_page(
                 out.write_str("Leave empty to keep the stored account.")?;
             }
             "token_hint" => out.write_str("32 characters, from the page where you added the device.")?,
+            "proof" if routed.is_proof_needed => out.write_str(PROOF_FIELD)?,
+            "proof" => {}
             "access" => out.write_str(if routed.access == Access::Recovery { "recovery" } else { "new" })?,
             _ => return Err(fmt::Error),
         }
@@ -38,6 +40,10 @@ pub(crate) fn write_setup_page(
     }
     out.write_str(rest)
 }
+
+const PROOF_FIELD: &str = "<label for=\"pop\">Code on the label of the device</label>\
+    <input id=\"pop\" name=\"pop\" class=\"mono\" maxlength=\"63\" autocapitalize=\"none\" autocorrect=\"off\" \
+    spellcheck=\"false\">";
 
 fn write_notice(access: Access, last_error: u16, out: &mut dyn Write) -> fmt::Result {
     if access == Access::Recovery {

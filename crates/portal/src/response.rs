@@ -4,7 +4,9 @@ use core::fmt::{self, Write};
 
 use thiserror::Error;
 
+use crate::captive_api::{CAPTIVE_API_TYPE, write_captive_api};
 use crate::dialect::{Dialect, HOTSPOT_ADDRESS};
+use crate::lock::WRONG_PROOF_COUNT_MAX;
 use crate::route::{AnswerFormat, RedirectTarget, Route, Routed};
 use crate::text::HtmlText;
 use crate::view::PortalView;
@@ -102,6 +104,10 @@ fn write_head(routed: &Routed<'_>, body_bytes: usize, out: &mut dyn Write) -> fm
         Route::MethodNotAllowed { allow } => write!(out, "Allow: {allow}\r\n")?,
         _ => {}
     }
+    // One path answers both, by what the client accepts. Source: RFC 8910 §2.
+    if matches!(routed.route, Route::Redirect(_) | Route::CaptiveApi) {
+        out.write_str("Vary: Accept\r\n")?;
+    }
     out.write_str("\r\n")
 }
 
@@ -117,7 +123,11 @@ fn status_code(routed: &Routed<'_>) -> u16 {
     match &routed.route {
         Route::Bad(error) => error.status(),
         Route::Redirect(_) => 302,
-        Route::ControlRefused | Route::ForeignOrigin => 403,
+        Route::ControlRefused
+        | Route::ForeignOrigin
+        | Route::ProofMissing
+        | Route::ProofWrong { .. }
+        | Route::DoorClosed => 403,
         Route::NotFound { .. } => 404,
         Route::MethodNotAllowed { .. } => 405,
         // Clients expect 500 with the JSON answer; a page may tell the truth, that the input was wrong.
@@ -155,12 +165,16 @@ fn content_type(routed: &Routed<'_>) -> &'static str {
         Route::FirmwareUpload | Route::NotFound { .. } if is_stock => "text/plain",
         Route::SetupPage | Route::FirmwareForm => HTML,
         Route::BoardInfo | Route::WifiScan => JSON,
+        Route::CaptiveApi => CAPTIVE_API_TYPE,
         Route::Config(_)
         | Route::ConfigRefused(_)
         | Route::Reset
         | Route::Reboot
         | Route::ControlRefused
         | Route::ForeignOrigin
+        | Route::ProofMissing
+        | Route::ProofWrong { .. }
+        | Route::DoorClosed
         | Route::Status => match routed.format {
             AnswerFormat::Json => JSON,
             AnswerFormat::Html => HTML,
@@ -182,6 +196,7 @@ fn write_body(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Write) -
         Route::WifiScan => wifi_scan::write_wifi_scan(routed.dialect, &view.scan, out),
         Route::Status | Route::Config(_) if is_page => pages::write_status_page(view, out),
         Route::Status => status::write_status(routed, view, out),
+        Route::CaptiveApi => write_captive_api(out),
         Route::FirmwareForm => out.write_str(pages::FIRMWARE_PAGE),
         Route::FirmwareUpload => out.write_str("FAIL"),
         Route::Redirect(_) => out.write_str("Open the setup page.\n"),
@@ -197,6 +212,10 @@ fn write_body(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Write) -
         Route::Reset | Route::Reboot | Route::ControlRefused | Route::ForeignOrigin if is_page => {
             let (heading, text) = verdict_texts(&routed.route);
             pages::write_notice_page(heading, &text, out)
+        }
+        Route::ProofMissing | Route::ProofWrong { .. } | Route::DoorClosed if is_page => {
+            let refusal = ProofRefusal(&routed.route);
+            pages::write_notice_page("Not possible now", &format_args!("{refusal}."), out)
         }
         _ => write_json_verdict(routed, out),
     }
@@ -230,9 +249,43 @@ fn write_json_verdict(routed: &Routed<'_>, out: &mut dyn Write) -> fmt::Result {
         Route::ConfigRefused(_) => out.write_str("{\"status\":\"error\",\"msg\":\"Configuration invalid\"}"),
         Route::Reset => out.write_str("{\"status\":\"ok\",\"msg\":\"Configuration reset\"}"),
         Route::Reboot => out.write_str("{\"status\":\"ok\",\"msg\":\"Restarting\"}"),
+        Route::ProofMissing => write_proof_refusal("proof_missing", routed, out),
+        Route::ProofWrong { .. } => write_proof_refusal("proof_wrong", routed, out),
+        Route::DoorClosed => write_proof_refusal("door_closed", routed, out),
         Route::ControlRefused => out
             .write_str("{\"status\":\"error\",\"msg\":\"Not allowed in recovery\",\"reason\":\"recovery\"}"),
         _ => out.write_str("{\"status\":\"error\",\"msg\":\"Not allowed\",\"reason\":\"foreign_origin\"}"),
+    }
+}
+
+fn write_proof_refusal(reason: &str, routed: &Routed<'_>, out: &mut dyn Write) -> fmt::Result {
+    let detail = ProofRefusal(&routed.route);
+    write!(
+        out,
+        "{{\"status\":\"error\",\"msg\":\"Not allowed\",\"reason\":\"{reason}\",\"detail\":\"{detail}\"}}"
+    )
+}
+
+/// Why a change was refused at the lock, and what the person can do, without a full stop at the end.
+struct ProofRefusal<'a>(&'a Route<'a>);
+
+impl fmt::Display for ProofRefusal<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Route::ProofMissing => formatter.write_str("Enter the code from the label of the device"),
+            Route::ProofWrong { tries_left: 1 } => {
+                formatter.write_str("This is not the code from the label of the device. One more try is left")
+            }
+            Route::ProofWrong { tries_left } => write!(
+                formatter,
+                "This is not the code from the label of the device. {tries_left} more tries are left"
+            ),
+            _ => write!(
+                formatter,
+                "The code was wrong {WRONG_PROOF_COUNT_MAX} times, so the device takes no settings any more. \
+                 Switch it off and on, then try again"
+            ),
+        }
     }
 }
 

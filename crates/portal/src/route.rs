@@ -1,5 +1,6 @@
 //! Decides what a request wants, and whether it may have it.
 
+use crate::captive_api::{CAPTIVE_API_PATH, wants_captive_api};
 use crate::config_form::{ConfigForm, ReadConfigFormError, read_config_form};
 use crate::dialect::{Access, Dialect, PortalMode};
 use crate::field_encoding::Decoded;
@@ -32,6 +33,17 @@ pub enum Route<'a> {
     ControlRefused,
     /// `/status.json`, or `/status` for people without JavaScript: see [`Routed::format`].
     Status,
+    /// `/captive.json`, asked for as RFC 8908 has it. A phone asks by itself: nobody is at the page because of it.
+    CaptiveApi,
+    /// A change without the proof of possession that it needs.
+    ProofMissing,
+    /// A change with a wrong proof of possession.
+    ProofWrong {
+        /// How many more wrong ones the lock takes.
+        tries_left: u8,
+    },
+    /// Five wrong proofs have closed the portal until the next power-on.
+    DoorClosed,
     /// GET `/update` of stock firmware: an upload form.
     FirmwareForm,
     /// Any other method on `/update` of stock firmware. A bench has no image to take, so the answer is `FAIL`.
@@ -85,6 +97,8 @@ pub struct Routed<'a> {
     pub dialect: Dialect,
     /// Whether a home is stored.
     pub access: Access,
+    /// Whether changes must carry the proof of possession, so that the page asks for it.
+    pub is_proof_needed: bool,
 }
 
 impl Routed<'_> {
@@ -113,6 +127,7 @@ pub fn route<'a>(request: &Request<'a>, mode: &PortalMode<'_>) -> Routed<'a> {
         format,
         dialect: mode.dialect,
         access: mode.access,
+        is_proof_needed: false,
     }
 }
 
@@ -125,6 +140,7 @@ pub fn route_parse_error(error: ParseRequestError, mode: &PortalMode<'_>) -> Rou
         format: AnswerFormat::Json,
         dialect: mode.dialect,
         access: mode.access,
+        is_proof_needed: false,
     }
 }
 
@@ -132,31 +148,55 @@ const READ_METHODS: &str = "GET, HEAD";
 const WRITE_METHODS: &str = "GET, POST";
 
 fn route_own<'a>(request: &Request<'a>, mode: &PortalMode<'_>) -> Route<'a> {
-    let is_own = is_own_host(request, mode);
-    let read = |route| match request.method {
-        Method::Get | Method::Head => route,
-        Method::Post | Method::Other => Route::MethodNotAllowed { allow: READ_METHODS },
-    };
-    match own_endpoint(request) {
-        Some(Endpoint::Root) if is_own => read(Route::SetupPage),
-        Some(Endpoint::BoardInfo) => read(Route::BoardInfo),
-        Some(Endpoint::WifiScan) => read(Route::WifiScan),
-        Some(Endpoint::Status) => read(Route::Status),
+    let endpoint = own_endpoint(request);
+    if !is_own_host(request, mode) {
+        return route_foreign_host(request, endpoint);
+    }
+    match endpoint {
+        Some(Endpoint::Root) => read_only(request, Route::SetupPage),
+        Some(Endpoint::BoardInfo) => read_only(request, Route::BoardInfo),
+        Some(Endpoint::WifiScan) => read_only(request, Route::WifiScan),
+        Some(Endpoint::Status) => read_only(request, Route::Status),
         Some(endpoint @ (Endpoint::Config | Endpoint::Reset | Endpoint::Reboot)) => {
             if !matches!(request.method, Method::Get | Method::Post) {
                 return Route::MethodNotAllowed { allow: WRITE_METHODS };
             }
-            if !is_own || is_foreign_origin(request) {
+            if is_foreign_origin(request) {
                 return Route::ForeignOrigin;
             }
             route_write(endpoint, request, mode)
         }
-        Some(Endpoint::Root) | None => {
-            if is_own && !is_probe_path(request.path) {
-                return Route::NotFound { path: request.path };
-            }
-            read(Route::Redirect(if is_own { RedirectTarget::SameHost } else { RedirectTarget::Hotspot }))
+        None if is_path(request, CAPTIVE_API_PATH) && wants_captive_api(request.accept) => {
+            read_only(request, Route::CaptiveApi)
         }
+        // A person who mistyped a path wants the page; a script wants to know that there is nothing.
+        None if is_path(request, CAPTIVE_API_PATH)
+            || is_probe_path(request.path)
+            || prefers_html(request.accept) =>
+        {
+            read_only(request, Route::Redirect(RedirectTarget::SameHost))
+        }
+        None => Route::NotFound { path: request.path },
+    }
+}
+
+/// Routes what a phone believes to send to somebody else: every path leads to the setup page, ours included, so that
+/// neither a probe nor another site's page ever gets an answer of this device.
+fn route_foreign_host(request: &Request<'_>, endpoint: Option<Endpoint>) -> Route<'static> {
+    let is_change = matches!(endpoint, Some(Endpoint::Config | Endpoint::Reset | Endpoint::Reboot));
+    let is_visit = matches!(request.method, Method::Get | Method::Head)
+        && request.origin.is_none()
+        && !request.is_cross_site;
+    if is_change && !is_visit {
+        return Route::ForeignOrigin;
+    }
+    read_only(request, Route::Redirect(RedirectTarget::Hotspot))
+}
+
+fn read_only<'a>(request: &Request<'_>, route: Route<'a>) -> Route<'a> {
+    match request.method {
+        Method::Get | Method::Head => route,
+        Method::Post | Method::Other => Route::MethodNotAllowed { allow: READ_METHODS },
     }
 }
 

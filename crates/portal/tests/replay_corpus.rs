@@ -1,21 +1,41 @@
-//! Replays the fuzz corpus of the request parser.
+//! Replays the fuzz corpora of the portal's parsers.
 
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a failing replay names its input")]
+
+#[path = "support/dhcp_invariants.rs"]
+mod dhcp_invariants;
+#[path = "support/dns_invariants.rs"]
+mod dns_invariants;
 #[path = "support/invariants.rs"]
 mod invariants;
 
 use std::fs;
 use std::path::Path;
 
-#[test]
-fn every_input_of_the_fuzz_corpus_gets_a_well_formed_answer() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/portal_request");
+fn replay(target: &str, check: impl Fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut input_count = 0;
     for entry in fs::read_dir(&folder).expect("the corpus folder") {
         let path = entry.expect("a readable folder").path();
         let input = fs::read(&path).expect("a readable input");
         println!("{}", path.display());
-        invariants::check_request(&input);
+        check(&input);
         input_count += 1;
     }
     assert!(input_count > 0, "the corpus is empty");
+}
+
+#[test]
+fn every_input_of_the_request_corpus_gets_a_well_formed_answer() {
+    replay("portal_request", invariants::check_request);
+}
+
+#[test]
+fn every_input_of_the_dns_corpus_gets_a_well_formed_answer() {
+    replay("portal_dns", dns_invariants::check_dns);
+}
+
+#[test]
+fn every_input_of_the_dhcp_corpus_gets_well_formed_replies() {
+    replay("portal_dhcp", dhcp_invariants::check_dhcp);
 }
