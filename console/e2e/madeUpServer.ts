@@ -1,0 +1,261 @@
+import type { Page, Route } from "@playwright/test";
+
+import type { Place } from "../src/api/types";
+import { ago, board, type MadeUpWorld } from "./madeUpWorld";
+
+type Answer = { status?: number; json?: unknown; body?: string | Buffer; contentType?: string };
+type Request = { method: string; path: string; query: URLSearchParams; body: Record<string, unknown> };
+
+const TOKEN = "k3Jq9ZtVw2aBx81Kw0pQm7RdYcLsN4He";
+
+/**
+ * Answers the console's requests from `world`. Requests that change something are kept, so that a test can look at
+ * what the page really sent.
+ */
+export class MadeUpServer {
+  readonly writes: Request[] = [];
+
+  private constructor(
+    private readonly page: Page,
+    readonly world: MadeUpWorld,
+  ) {}
+
+  static async start(page: Page, world: MadeUpWorld): Promise<MadeUpServer> {
+    const server = new MadeUpServer(page, world);
+    await page.addInitScript(replaceEventSource);
+    await page.route(/^http:\/\/[^/]+\/(api|bench)\/v1\//, (route) => server.answer(route));
+    return server;
+  }
+
+  /** Sends an event to the page as the server would. */
+  async emit(path: "/api/v1/events" | "/bench/v1/events", type: string, data: unknown) {
+    await this.page.evaluate(
+      ([feedPath, feedType, feedData]) => {
+        const feeds = (window as unknown as { madeUpFeeds: { url: string; fire: (t: string, d: unknown) => void }[] })
+          .madeUpFeeds;
+        for (const feed of feeds) if (feed.url === feedPath) feed.fire(String(feedType), { data: JSON.stringify(feedData) });
+      },
+      [path, type, data] as const,
+    );
+  }
+
+  /** Breaks every event stream; the page opens new ones, which work unless `areRefused`. */
+  async breakFeeds({ areRefused } = { areRefused: false }) {
+    await this.page.evaluate((refused) => Object.assign(window, { madeUpRefusal: refused }), areRefused);
+    await this.page.evaluate(() => {
+      const feeds = (window as unknown as { madeUpFeeds: { fire: (t: string, d: unknown) => void }[] }).madeUpFeeds;
+      for (const feed of [...feeds]) feed.fire("error", {});
+    });
+  }
+
+  private async answer(route: Route) {
+    const url = new URL(route.request().url());
+    const method = route.request().method();
+    const body: Record<string, unknown> = (route.request().postDataJSON() as Record<string, unknown> | null) ?? {};
+    const request = { method, path: url.pathname, query: url.searchParams, body };
+    if (method !== "GET") this.writes.push(request);
+    const answer = this.answerTo(request);
+    const isProblem = (answer.status ?? 200) >= 400;
+    await route.fulfill({
+      status: answer.status ?? 200,
+      contentType: answer.contentType ?? (isProblem ? "application/problem+json" : "application/json"),
+      body: answer.body ?? (answer.json === undefined ? "" : JSON.stringify(answer.json)),
+    });
+  }
+
+  private answerTo(request: Request): Answer {
+    const key = `${request.method} ${request.path}`;
+    if (!this.world.isSignedIn && !request.path.startsWith("/api/v1/auth/")) {
+      return problem(401, "not_signed_in", "You are not signed in", "Sign in first.");
+    }
+    const fixed = this.fixedAnswers()[key];
+    if (fixed) return fixed(request);
+    const [, area, , kind, id = "", ...rest] = request.path.split("/");
+    if (area === "bench") return this.answerForBench(request, kind ?? "", decodeURIComponent(id), rest);
+    if (kind === "devices") return this.answerForDevice(request, decodeURIComponent(id), rest);
+    if (kind === "provisioning-sessions") return this.answerForSession(request, id);
+    return problem(404, "not_found", "There is no such thing", request.path);
+  }
+
+  private fixedAnswers(): Record<string, (request: Request) => Answer> {
+    const { world } = this;
+    return {
+      "GET /api/v1/auth/session": () =>
+        world.isSignedIn
+          ? { json: { kind: "owner", has_password: world.hasPassword } }
+          : problem(401, "not_signed_in", "You are not signed in", "Sign in first."),
+      "DELETE /api/v1/auth/session": () => this.signedIn(false),
+      "POST /api/v1/auth/link": ({ body }) =>
+        body.code === "good-code"
+          ? this.signedIn(true)
+          : problem(401, "sign_in_link_used", "This sign-in link no longer works", "It works once, for 15 minutes."),
+      "POST /api/v1/auth/password": ({ body }) =>
+        body.password === "correct horse"
+          ? this.signedIn(true)
+          : problem(401, "invalid_credentials", "The password is wrong", ""),
+      "PUT /api/v1/auth/password": () => {
+        world.hasPassword = true;
+        return { status: 204 };
+      },
+      "GET /api/v1/server": () => ({
+        json: {
+          version: "0.1.0",
+          host: "127.0.0.1",
+          plain_port: 8080,
+          tls_port: 8443,
+          ca_certificate_pem: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+          bench: world.hasBench,
+        },
+      }),
+      "GET /api/v1/templates": () => page(world.templates),
+      "POST /api/v1/templates": ({ body }) => {
+        const template = { id: "TMPLnew000001", name: String(body.name), created_at: ago(0) };
+        world.templates.push(template);
+        return { status: 201, json: template };
+      },
+      "GET /api/v1/devices": () => page(world.devices),
+      "POST /api/v1/devices": ({ body }) => {
+        const first = world.devices[0];
+        if (first) world.devices.push({ ...first, id: "dev_99", name: String(body.name), online: false });
+        return { status: 201, json: { id: "dev_99", token: TOKEN } };
+      },
+      "GET /api/v1/provisioning-sessions": () => page(world.sessions),
+      "POST /api/v1/provisioning-sessions": ({ body }) => this.openSession(String(body.template_id)),
+      "GET /api/v1/unknown-tokens": () => page(world.unknownTokens),
+      "GET /api/v1/audit": () => page(world.audit),
+      "GET /bench/v1/places": () => page(world.places),
+      "GET /bench/v1/boards": () => page(world.boards),
+      "GET /bench/v1/time": () => ({ json: { scale: 1, bench_ms: 0 } }),
+      "POST /bench/v1/places": ({ body }) => {
+        const networks = (body.networks as Place["networks"]).map((network) => ({ ...network, up: true }));
+        const added = { id: "p9", name: String(body.name), networks };
+        world.places.push(added);
+        return { status: 201, json: added };
+      },
+      "POST /bench/v1/boards": ({ body }) => {
+        const added = board({ id: "b9", ...(body as object) });
+        world.boards.push(added);
+        return { status: 201, json: added };
+      },
+    };
+  }
+
+  private signedIn(isSignedIn: boolean): Answer {
+    this.world.isSignedIn = isSignedIn;
+    return { status: 204 };
+  }
+
+  private openSession(template_id: string): Answer {
+    const session = {
+      id: "ps_new",
+      template_id,
+      state: "open" as const,
+      steps: [{ at: ago(0), step: "opened", code: null, message: "Setup opened" }],
+      device_id: null,
+      created_at: ago(0),
+      expires_at: ago(-15),
+    };
+    this.world.sessions.unshift(session);
+    const created = {
+      id: session.id,
+      template_id,
+      token: TOKEN,
+      claim_code: null,
+      host: "127.0.0.1",
+      port: 8443,
+      uses_tls: true,
+      expires_at: session.expires_at,
+      deep_link: `http://192.168.4.1/#blynk=${TOKEN}&host=127.0.0.1&port_ssl=8443`,
+    };
+    return { status: 201, json: created };
+  }
+
+  private answerForDevice(request: Request, id: string, rest: string[]): Answer {
+    const found = this.world.devices.find((candidate) => candidate.id === id);
+    if (!found) return problem(404, "device_not_found", "There is no such device", `No device has the id ${id}.`);
+    if (rest[0] === "datastreams" && request.method === "GET") return { json: { items: this.world.pins[id] ?? [] } };
+    if (rest[0] === "datastreams") return { json: { value: request.body.value, at: ago(0) } };
+    if (rest[0] === "release") {
+      found.ownership = "releasing";
+      found.release = {
+        state: "sent",
+        requested_at: ago(0),
+        finished_at: null,
+        safe_to_ship: false,
+        last_seen_at: ago(0),
+        attempts: 1,
+        explanation: "Not safe to ship yet: the wipe order was sent, the board still answers.",
+      };
+      return { status: 202, json: found.release };
+    }
+    if (request.method === "PATCH") found.name = String(request.body.name);
+    if (request.method === "DELETE") return this.forget(request, found.name);
+    return { json: found };
+  }
+
+  private forget(request: Request, name: string): Answer {
+    if (request.query.get("confirm") !== name) {
+      const detail = "The board keeps your Wi-Fi password and its token; it will go on trying to reach this server.";
+      return problem(409, "confirmation_required", "Confirm the deletion", detail);
+    }
+    return { json: { left_behind: ["The board still holds your Wi-Fi password.", "Its token is refused from now on."] } };
+  }
+
+  private answerForSession(request: Request, id: string): Answer {
+    const found = this.world.sessions.find((candidate) => candidate.id === id);
+    if (!found) return problem(404, "session_not_found", "There is no such setup", "");
+    if (request.method === "DELETE") found.state = "cancelled";
+    return request.method === "DELETE" ? { status: 204 } : { json: found };
+  }
+
+  private answerForBench(request: Request, kind: string, id: string, rest: string[]): Answer {
+    if (kind === "places") return { json: this.world.places.find((place) => place.id === id) };
+    const found = this.world.boards.find((candidate) => candidate.id === id);
+    if (!found) return problem(404, "board_not_found", "There is no such board", "");
+    if (rest[0] === "serial") return { contentType: "text/plain", body: this.world.serial[id] ?? "" };
+    if (rest[0] === "flash" && rest[1] === "summary") {
+      const { home_stored } = found;
+      const networks = home_stored ? ["Workshop WiFi"] : [];
+      const secrets_found = home_stored || this.world.secretsFound;
+      return { json: { image_bytes: 16_384, home_stored, epoch: 1, networks, secrets_found } };
+    }
+    if (rest[0] === "flash") {
+      return { contentType: "application/octet-stream", body: this.world.flash[id] ?? Buffer.alloc(0) };
+    }
+    if (rest[0] === "move") found.place = (request.body.place as string | null) ?? null;
+    if (rest[0] === "power") found.powered = request.body.on === true;
+    return { json: found };
+  }
+}
+
+export function problem(status: number, code: string, title: string, detail: string): Answer {
+  return { status, json: { type: `urn:rehome:problem:${code}`, title, status, code, detail } };
+}
+
+function page(items: unknown[]): Answer {
+  return { json: { items, next_cursor: null } };
+}
+
+/** Runs in the page before the console: event streams that tests can speak through. */
+function replaceEventSource() {
+  type Listener = (event: { data?: unknown }) => void;
+  const feeds: MadeUpFeed[] = [];
+  class MadeUpFeed {
+    private readonly listeners = new Map<string, Listener[]>();
+    constructor(readonly url: string) {
+      feeds.push(this);
+      const isRefused = (window as unknown as { madeUpRefusal?: boolean }).madeUpRefusal === true;
+      setTimeout(() => this.fire(isRefused ? "error" : "open", {}), 0);
+    }
+    addEventListener(type: string, listener: Listener) {
+      this.listeners.set(type, [...(this.listeners.get(type) ?? []), listener]);
+    }
+    fire(type: string, event: { data?: unknown }) {
+      for (const listener of this.listeners.get(type) ?? []) listener(event);
+    }
+    close() {
+      feeds.splice(feeds.indexOf(this), 1);
+    }
+  }
+  Object.assign(window, { EventSource: MadeUpFeed, madeUpFeeds: feeds });
+}

@@ -1,0 +1,44 @@
+import { defineConfig } from "@playwright/test";
+
+const PREVIEW_PORT = 4319;
+
+const browser = {
+  executablePath: process.env.CHROMIUM_BIN ?? "/usr/bin/chromium",
+  args: [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+  ],
+};
+
+export default defineConfig({
+  testDir: "e2e",
+  outputDir: "test-results/runs",
+  timeout: 30_000,
+  fullyParallel: false,
+  workers: 1,
+  forbidOnly: Boolean(process.env.CI),
+  reporter: [["list"]],
+  use: {
+    baseURL: `http://127.0.0.1:${PREVIEW_PORT}`,
+    browserName: "chromium",
+    launchOptions: browser,
+    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+  },
+  projects: [
+    { name: "desktop", grepInvert: /@touch/, use: { viewport: { width: 1280, height: 800 } } },
+    { name: "phone", use: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } },
+  ],
+  // The pages with a made-up API come from the built console; the story starts its own server.
+  webServer: {
+    command: `npm run build && npx vite preview --strictPort --host 127.0.0.1 --port ${PREVIEW_PORT}`,
+    url: `http://127.0.0.1:${PREVIEW_PORT}/`,
+    reuseExistingServer: !process.env.CI,
+    timeout: 120_000,
+  },
+});

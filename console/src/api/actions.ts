@@ -1,0 +1,96 @@
+import type { QueryClient } from "@tanstack/react-query";
+
+import { answerOf, bench, cloud } from "./client";
+import type { paths as BenchPaths } from "./bench";
+import type { DatastreamValue } from "./types";
+
+/** A key that makes repeating one and the same POST harmless. */
+function idempotent() {
+  // Not `randomUUID`: browsers offer that on secure pages only, and a server in a workshop may be reached over plain HTTP.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return { headers: { "Idempotency-Key": key } };
+}
+
+export const signInWithLink = (code: string) => answerOf(cloud.POST("/api/v1/auth/link", { body: { code } }));
+
+export const signInWithPassword = (password: string) =>
+  answerOf(cloud.POST("/api/v1/auth/password", { body: { password } }));
+
+export const setPassword = (password: string) => answerOf(cloud.PUT("/api/v1/auth/password", { body: { password } }));
+
+export const signOut = () => answerOf(cloud.DELETE("/api/v1/auth/session"));
+
+export const createTemplate = (name: string) =>
+  answerOf(cloud.POST("/api/v1/templates", { body: { name }, ...idempotent() }));
+
+export const createDevice = (template_id: string, name: string) =>
+  answerOf(cloud.POST("/api/v1/devices", { body: { template_id, name }, ...idempotent() }));
+
+export const renameDevice = (id: string, name: string) =>
+  answerOf(cloud.PATCH("/api/v1/devices/{id}", { params: { path: { id } }, body: { name } }));
+
+export const releaseDevice = (id: string) =>
+  answerOf(cloud.POST("/api/v1/devices/{id}/release", { params: { path: { id } }, ...idempotent() }));
+
+export const forceDeleteDevice = (id: string, confirm?: string) =>
+  answerOf(cloud.DELETE("/api/v1/devices/{id}", { params: { path: { id }, query: { force: true, confirm } } }));
+
+export const writePin = (id: string, pin: number, value: DatastreamValue) =>
+  answerOf(cloud.PUT("/api/v1/devices/{id}/datastreams/{pin}", { params: { path: { id, pin: String(pin) } }, body: { value } }));
+
+export const openProvisioning = (template_id: string, name: string | undefined) =>
+  answerOf(
+    cloud.POST("/api/v1/provisioning-sessions", { body: { template_id, name }, ...idempotent() }),
+  );
+
+export const cancelProvisioning = (id: string) =>
+  answerOf(cloud.DELETE("/api/v1/provisioning-sessions/{id}", { params: { path: { id } } }));
+
+type Body<Path extends keyof BenchPaths> = BenchPaths[Path] extends {
+  post: { requestBody: { content: { "application/json": infer Content } } };
+}
+  ? Content
+  : never;
+
+export type NewPlace = Body<"/bench/v1/places">;
+export type NewBoard = Body<"/bench/v1/boards">;
+
+export const addPlace = (body: NewPlace) => answerOf(bench.POST("/bench/v1/places", { body }));
+
+export const addBoard = (body: NewBoard) => answerOf(bench.POST("/bench/v1/boards", { body }));
+
+export const removeBoard = (id: string) => answerOf(bench.DELETE("/bench/v1/boards/{id}", { params: { path: { id } } }));
+
+export const powerBoard = (id: string, on: boolean) =>
+  answerOf(bench.POST("/bench/v1/boards/{id}/power", { params: { path: { id } }, body: { on } }));
+
+/** Moves a board to a place; `null` puts it into the van. */
+export const moveBoard = (id: string, place: string | null) =>
+  answerOf(bench.POST("/bench/v1/boards/{id}/move", { params: { path: { id } }, body: { place } }));
+
+export const holdButton = (id: string, hold_ms: number) =>
+  answerOf(bench.POST("/bench/v1/boards/{id}/button", { params: { path: { id } }, body: { hold_ms } }));
+
+export const switchNetwork = (
+  placeId: string,
+  ssid: string,
+  body: Body<"/bench/v1/places/{id}/networks/{ssid}">,
+) => answerOf(bench.POST("/bench/v1/places/{id}/networks/{ssid}", { params: { path: { id: placeId, ssid } }, body }));
+
+export const setTimeScale = (scale: number) => answerOf(bench.POST("/bench/v1/time", { body: { scale } }));
+
+/** The bytes of a board's serial port as they come, until `signal` ends them. */
+export async function followSerial(id: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  const request = bench.GET("/bench/v1/boards/{id}/serial", {
+    params: { path: { id }, query: { follow: "true" } },
+    parseAs: "stream",
+    signal,
+  });
+  return (await answerOf(request)) as unknown as ReadableStream<Uint8Array>;
+}
+
+/** Puts a board's new state on the page without waiting for the event that announces it. */
+export function refreshBench(queries: QueryClient) {
+  return queries.invalidateQueries({ queryKey: ["bench"] });
+}

@@ -1,0 +1,66 @@
+import type { QueryClient } from "@tanstack/react-query";
+
+import type { paths } from "./cloud";
+import { type FeedState, openLiveFeed } from "./liveFeed";
+import type { Datastream, Device, DeviceEvent, ReleaseEvent, SessionEvent, ValueEvent } from "./types";
+import { scheduleTimeout } from "./schedule";
+
+const EVENTS_PATH: keyof paths = "/api/v1/events";
+
+/** Follows the cloud's events and keeps the query cache true. Returns the function that stops it. */
+export function followCloud(queries: QueryClient, onState: (state: FeedState) => void): () => void {
+  const refresh = (...queryKey: string[]) => void queries.invalidateQueries({ queryKey });
+  return openLiveFeed({
+    openSource: () => new EventSource(EVENTS_PATH),
+    schedule: scheduleTimeout,
+    onState: (state) => {
+      // The stream also breaks when the sign-in has ended; only the session can tell.
+      if (state === "broken") refresh("session");
+      onState(state);
+    },
+    onGap: () => void queries.invalidateQueries(),
+    handlers: {
+      device: (data) => {
+        const event = data as DeviceEvent;
+        if (event.change === "online" || event.change === "offline") {
+          setOnline(queries, event.device_id, event.change === "online");
+        }
+        if (event.change === "deleted") queries.removeQueries({ queryKey: ["device", event.device_id] });
+        else refresh("device", event.device_id);
+        refresh("devices");
+      },
+      value: (data) => applyValue(queries, data as ValueEvent),
+      session: (data) => {
+        refresh("provisioning-session", (data as SessionEvent).session_id);
+        refresh("provisioning-sessions");
+      },
+      release: (data) => {
+        const event = data as ReleaseEvent;
+        queries.setQueryData<Device>(["device", event.device_id], (device) =>
+          device ? { ...device, release: event.release } : device,
+        );
+        refresh("device", event.device_id);
+        refresh("devices");
+      },
+    },
+  });
+}
+
+/** Shows at once that a device came or went; the refetch that follows brings the rest. */
+function setOnline(queries: QueryClient, deviceId: string, online: boolean) {
+  queries.setQueryData<Device>(["device", deviceId], (device) => (device ? { ...device, online } : device));
+}
+
+function applyValue(queries: QueryClient, event: ValueEvent) {
+  const { pin, value, at } = event;
+  queries.setQueryData<{ items: Datastream[] }>(["datastreams", event.device_id], (list) =>
+    list ? { ...list, items: withPin(list.items, { pin, value, at }) } : list,
+  );
+}
+
+/** Returns the pins with `changed` in its place, by pin number. An older value never replaces a newer one. */
+export function withPin(pins: Datastream[], changed: Datastream): Datastream[] {
+  const known = pins.find(({ pin }) => pin === changed.pin);
+  if (known && known.at > changed.at) return pins;
+  return [...pins.filter(({ pin }) => pin !== changed.pin), changed].sort((left, right) => left.pin - right.pin);
+}

@@ -1,0 +1,139 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+
+import { answerOf, bench, cloud } from "./client";
+import type { OwnerSession } from "./types";
+import { Problem } from "./problem";
+
+/** Entries fetched at a time. */
+const PAGE_LEN = 100;
+
+const firstPage = { initialPageParam: undefined as string | undefined };
+const nextPage = (page: { next_cursor?: string | null }) => page.next_cursor ?? undefined;
+
+export const sessionQuery = queryOptions({
+  queryKey: ["session"],
+  queryFn: async ({ signal }): Promise<OwnerSession | null> => {
+    try {
+      return await answerOf(cloud.GET("/api/v1/auth/session", { signal }));
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) return null;
+      throw error;
+    }
+  },
+  staleTime: 60_000,
+});
+
+export const serverQuery = queryOptions({
+  queryKey: ["server"],
+  queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/server", { signal })),
+  staleTime: 300_000,
+});
+
+export const templatesQuery = queryOptions({
+  queryKey: ["templates"],
+  queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/templates", { params: { query: { limit: PAGE_LEN } }, signal })),
+});
+
+export const devicesQuery = infiniteQueryOptions({
+  queryKey: ["devices"],
+  queryFn: ({ pageParam, signal }) =>
+    answerOf(cloud.GET("/api/v1/devices", { params: { query: { limit: PAGE_LEN, cursor: pageParam } }, signal })),
+  ...firstPage,
+  getNextPageParam: nextPage,
+});
+
+export const deviceQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["device", id],
+    queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/devices/{id}", { params: { path: { id } }, signal })),
+  });
+
+export const datastreamsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["datastreams", id],
+    queryFn: ({ signal }) =>
+      answerOf(cloud.GET("/api/v1/devices/{id}/datastreams", { params: { path: { id } }, signal })),
+  });
+
+export const sessionsQuery = infiniteQueryOptions({
+  queryKey: ["provisioning-sessions"],
+  queryFn: ({ pageParam, signal }) =>
+    answerOf(
+      cloud.GET("/api/v1/provisioning-sessions", { params: { query: { limit: PAGE_LEN, cursor: pageParam } }, signal }),
+    ),
+  ...firstPage,
+  getNextPageParam: nextPage,
+});
+
+export const provisioningQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["provisioning-session", id],
+    queryFn: ({ signal }) =>
+      answerOf(cloud.GET("/api/v1/provisioning-sessions/{id}", { params: { path: { id } }, signal })),
+  });
+
+export const unknownTokensQuery = infiniteQueryOptions({
+  queryKey: ["unknown-tokens"],
+  queryFn: ({ pageParam, signal }) =>
+    answerOf(cloud.GET("/api/v1/unknown-tokens", { params: { query: { limit: PAGE_LEN, cursor: pageParam } }, signal })),
+  ...firstPage,
+  getNextPageParam: nextPage,
+});
+
+export const auditQuery = infiniteQueryOptions({
+  queryKey: ["audit"],
+  queryFn: ({ pageParam, signal }) =>
+    answerOf(cloud.GET("/api/v1/audit", { params: { query: { limit: PAGE_LEN, cursor: pageParam } }, signal })),
+  ...firstPage,
+  getNextPageParam: nextPage,
+});
+
+export const placesQuery = queryOptions({
+  queryKey: ["bench", "places"],
+  queryFn: ({ signal }) => answerOf(bench.GET("/bench/v1/places", { signal })),
+});
+
+export const boardsQuery = queryOptions({
+  queryKey: ["bench", "boards"],
+  queryFn: ({ signal }) => answerOf(bench.GET("/bench/v1/boards", { signal })),
+});
+
+/** Time after which a board's counters, which change without an event, are read again. */
+const COUNTERS_AGE_MS = 2_000;
+
+export const boardQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["bench", "board", id],
+    queryFn: ({ signal }) => answerOf(bench.GET("/bench/v1/boards/{id}", { params: { path: { id } }, signal })),
+    refetchInterval: COUNTERS_AGE_MS,
+  });
+
+export const timeQuery = queryOptions({
+  queryKey: ["bench", "time"],
+  queryFn: ({ signal }) => answerOf(bench.GET("/bench/v1/time", { signal })),
+});
+
+export const flashSummaryQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["bench", "flash-summary", id],
+    queryFn: ({ signal }) =>
+      answerOf(bench.GET("/bench/v1/boards/{id}/flash/summary", { params: { path: { id } }, signal })),
+    staleTime: 0,
+    gcTime: 0,
+  });
+
+export const flashImageQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["bench", "flash", id],
+    queryFn: async ({ signal }) => {
+      const request = bench.GET("/bench/v1/boards/{id}/flash", {
+        params: { path: { id } },
+        parseAs: "arrayBuffer",
+        signal,
+      });
+      return new Uint8Array((await answerOf(request)) as unknown as ArrayBuffer);
+    },
+    // An image may hold a Wi-Fi password; it does not stay in memory when the view is closed.
+    staleTime: 0,
+    gcTime: 0,
+  });

@@ -1,0 +1,29 @@
+import type { components as BenchComponents } from "./bench";
+import type { components as CloudComponents } from "./cloud";
+
+type CloudSchemas = CloudComponents["schemas"];
+type BenchSchemas = BenchComponents["schemas"];
+
+export type OwnerSession = CloudSchemas["OwnerSession"];
+export type Template = CloudSchemas["Template"];
+export type Device = CloudSchemas["Device"];
+export type Release = CloudSchemas["Release"];
+export type Datastream = CloudSchemas["Datastream"];
+export type DatastreamValue = Datastream["value"];
+export type CreatedDevice = CloudSchemas["CreatedDevice"];
+export type CreatedProvisioningSession = CloudSchemas["CreatedProvisioningSession"];
+export type ProvisioningSession = CloudSchemas["ProvisioningSession"];
+export type ProvisioningStep = CloudSchemas["ProvisioningStep"];
+export type UnknownToken = CloudSchemas["UnknownToken"];
+export type AuditEntry = CloudSchemas["AuditEntry"];
+export type ServerInfo = CloudSchemas["ServerInfo"];
+
+export type DeviceEvent = CloudSchemas["DeviceEvent"];
+export type ValueEvent = CloudSchemas["ValueEvent"];
+export type SessionEvent = CloudSchemas["SessionEvent"];
+export type ReleaseEvent = CloudSchemas["ReleaseEvent"];
+
+export type Place = BenchSchemas["PlaceBody"];
+export type Network = Place["networks"][number];
+export type Board = BenchSchemas["BoardBody"];
+export type FlashSummary = BenchSchemas["FlashSummary"];

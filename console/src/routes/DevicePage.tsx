@@ -1,0 +1,135 @@
+import { Anchor, Button, Menu, Skeleton } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { useState } from "react";
+
+import { deviceQuery } from "../api/queries";
+import type { Device } from "../api/types";
+import { DatastreamPanel } from "../components/DatastreamPanel";
+import { ForcedDeleteDialog } from "../components/ForcedDeleteDialog";
+import { Icon } from "../components/Icon";
+import { PageHead } from "../components/PageHead";
+import { ProblemNote } from "../components/ProblemNote";
+import { ReleasePanel } from "../components/ReleasePanel";
+import { RenameDialog } from "../components/RenameDialog";
+import { StatusMark } from "../components/StatusMark";
+import { When } from "../components/When";
+import { deviceStatus } from "../logic/deviceStatus";
+
+export function DevicePage() {
+  const { deviceId } = useParams({ from: "/devices/$deviceId" });
+  const query = useQuery(deviceQuery(deviceId));
+  return (
+    <div className="page">
+      <BackLink />
+      {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
+      {query.isPending && <Skeleton height={180} radius="md" aria-label="Loading the device" />}
+      {query.data && <DeviceDetails device={query.data} />}
+    </div>
+  );
+}
+
+function BackLink() {
+  return (
+    <div>
+      <Anchor component={Link} to="/devices" className="row small" display="inline-flex" style={{ gap: 4 }}>
+        <Icon name="back" size={16} />
+        Devices
+      </Anchor>
+    </div>
+  );
+}
+
+function DeviceDetails({ device }: { device: Device }) {
+  const [dialog, setDialog] = useState<"rename" | "delete" | null>(null);
+  const close = () => setDialog(null);
+  return (
+    <>
+      <PageHead
+        title={device.name}
+        actions={
+          <>
+            <StatusMark mark={deviceStatus(device)} />
+            <Menu position="bottom-end">
+              <Menu.Target>
+                <Button variant="default" rightSection={<Icon name="more" size={18} />}>
+                  Change
+                </Button>
+              </Menu.Target>
+              <Menu.Dropdown>
+                <Menu.Item leftSection={<Icon name="pencil" size={16} />} onClick={() => setDialog("rename")}>
+                  Rename…
+                </Menu.Item>
+                <Menu.Item color="red" leftSection={<Icon name="trash" size={16} />} onClick={() => setDialog("delete")}>
+                  Delete without wiping…
+                </Menu.Item>
+              </Menu.Dropdown>
+            </Menu>
+          </>
+        }
+      >
+        {device.template_name}
+      </PageHead>
+      {device.release ? (
+        <div className="columns">
+          <ReleasePanel device={device} />
+          <DeviceFacts device={device} />
+        </div>
+      ) : (
+        <div className="columns">
+          <DatastreamPanel device={device} />
+          <div className="stack">
+            <ReleasePanel device={device} />
+            <DeviceFacts device={device} />
+          </div>
+        </div>
+      )}
+      <RenameDialog key={`rename-${dialog}`} device={device} opened={dialog === "rename"} onClose={close} />
+      <ForcedDeleteDialog key={`delete-${dialog}`} device={device} opened={dialog === "delete"} onClose={close} />
+    </>
+  );
+}
+
+function DeviceFacts({ device }: { device: Device }) {
+  const { firmware } = device;
+  const facts: [name: string, value: string | null | undefined][] = [
+    ["Hotspot", device.hotspot_name],
+    ["Firmware", firmware?.version],
+    ["Firmware type", firmware?.kind],
+    ["Built", firmware?.build],
+    ["Board", firmware?.board],
+    ["Blynk library", firmware?.library],
+    ["Heartbeat", firmware?.heartbeat_s ? `every ${firmware.heartbeat_s} s` : null],
+    ["Ownership", `${device.ownership}, epoch ${device.epoch}`],
+    ["Template", device.template_id],
+    ["Hardware id", device.uid],
+    ["Device id", device.id],
+  ];
+  return (
+    <section className="card" aria-labelledby="facts-title">
+      <div className="card-head">
+        <h2 id="facts-title">About this device</h2>
+      </div>
+      <dl className="facts">
+        <dt>Last seen</dt>
+        <dd>
+          <When at={device.last_seen_at} />
+        </dd>
+        <dt>Added</dt>
+        <dd>
+          <When at={device.created_at} />
+        </dd>
+        {facts.map(([name, value]) => (value ? <Fact key={name} name={name} value={value} /> : null))}
+      </dl>
+    </section>
+  );
+}
+
+function Fact({ name, value }: { name: string; value: string }) {
+  return (
+    <>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </>
+  );
+}

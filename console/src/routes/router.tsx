@@ -1,0 +1,99 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+
+import { asText } from "../logic/searchText";
+import { Frame } from "./Frame";
+import { NotFoundPage } from "./NotFoundPage";
+
+const root = createRootRoute({ component: Frame, notFoundComponent: NotFoundPage });
+
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/devices", replace: true });
+  },
+});
+
+const devices = createRoute({
+  getParentRoute: () => root,
+  path: "/devices",
+  component: lazyRouteComponent(() => import("./DevicesPage"), "DevicesPage"),
+});
+
+const device = createRoute({
+  getParentRoute: () => root,
+  path: "/devices/$deviceId",
+  component: lazyRouteComponent(() => import("./DevicePage"), "DevicePage"),
+});
+
+const add = createRoute({
+  getParentRoute: () => root,
+  path: "/add",
+  component: lazyRouteComponent(() => import("./AddDevicePage"), "AddDevicePage"),
+});
+
+const sessions = createRoute({
+  getParentRoute: () => root,
+  path: "/sessions",
+  component: lazyRouteComponent(() => import("./SessionsPage"), "SessionsPage"),
+});
+
+const session = createRoute({
+  getParentRoute: () => root,
+  path: "/sessions/$sessionId",
+  component: lazyRouteComponent(() => import("./SessionPage"), "SessionPage"),
+});
+
+const unknownTokens = createRoute({
+  getParentRoute: () => root,
+  path: "/unknown-tokens",
+  component: lazyRouteComponent(() => import("./UnknownTokensPage"), "UnknownTokensPage"),
+});
+
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: "/audit",
+  component: lazyRouteComponent(() => import("./AuditPage"), "AuditPage"),
+});
+
+const server = createRoute({
+  getParentRoute: () => root,
+  path: "/server",
+  component: lazyRouteComponent(() => import("./ServerPage"), "ServerPage"),
+});
+
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./SettingsPage"), "SettingsPage"),
+});
+
+const bench = createRoute({
+  getParentRoute: () => root,
+  path: "/bench",
+  validateSearch: (search: Record<string, unknown>): { board?: string } => ({ board: asText(search.board) }),
+  component: lazyRouteComponent(() => import("./BenchPage"), "BenchPage"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    home,
+    devices,
+    device,
+    add,
+    sessions,
+    session,
+    unknownTokens,
+    audit,
+    server,
+    settings,
+    bench,
+  ]),
+  defaultPreload: "intent",
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
