@@ -266,6 +266,8 @@ impl OldRun {
             }
             Err(LogInError::InvalidToken) => {
                 self.set_last_error(ERROR_TOKEN).await;
+                // Shown even where the record keeps its own: a board whose token was revoked later was seen to show it.
+                self.show_last_error(ERROR_TOKEN);
                 // The station goes off with the hotspot and nothing tries again: the stored home is stranded.
                 Next::State(match self.variant {
                     Variant::Stock => State::WaitConfig,
@@ -403,8 +405,12 @@ impl OldRun {
     }
 
     fn report_last_error(&self) {
-        self.sheet.last_error.set(self.config.last_error());
-        self.board.report_last_error(self.config.last_error());
+        self.show_last_error(self.config.last_error());
+    }
+
+    fn show_last_error(&self, code: u16) {
+        self.sheet.last_error.set(code);
+        self.board.report_last_error(code);
     }
 
     async fn load_config(&self) -> ConfigRecord {
