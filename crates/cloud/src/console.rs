@@ -18,16 +18,13 @@ struct ConsoleFiles;
 /// Shown in place of the console when it was not built.
 const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Rehome</title>\
     <h1>The console is not built into this program</h1>\
-    <p>Run <code>cargo xtask console</code> and build again. The HTTP API works without it: see \
+    <p>Run <code>cargo xtask up</code>, or <code>npm ci &amp;&amp; npm run build</code> in <code>console/</code> and build again. The HTTP API works without it: see \
     <a href=\"/api/openapi.json\">/api/openapi.json</a>.</p></html>";
 
-/// What a page of ours may load: nothing from elsewhere, no inline script.
-///
-/// Inline styles are allowed because the component library sets sizes and colours through `style` attributes. Frames from
-/// loopback are allowed for the set-up pages of boards on the bench.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; \
-    frame-src http://127.0.0.1:*; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What a page of ours may load: nothing from elsewhere, nothing inline.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'";
 
 /// Answers every address that no route answers: a file of the console, or its start page.
 pub(crate) async fn serve_console(method: Method, uri: Uri) -> Response {
@@ -52,7 +49,8 @@ pub(crate) async fn serve_console(method: Method, uri: Uri) -> Response {
 }
 
 fn is_for_machines(path: &str) -> bool {
-    ["api", "external", "bench"]
+    // `/bench` itself is a page of the console.
+    ["api", "external", "bench/v1"]
         .iter()
         .any(|first| path == *first || path.strip_prefix(first).is_some_and(|rest| rest.starts_with('/')))
 }
