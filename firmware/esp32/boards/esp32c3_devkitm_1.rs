@@ -1,0 +1,11 @@
+// ESP32-C3-DevKitM-1. Source: Espressif, user guide of the board, "Header Block".
+
+use crate::board::{Board, Button, Led};
+
+pub(crate) const BOARD: Board = Board {
+    name: "ESP32-C3-DevKitM-1",
+    led: Led::Addressable { pin: 8 },
+    // BOOT; after power-on an ordinary button.
+    button: Some(Button { pin: 9, is_active_low: true }),
+    relay_pin: Some(4),
+};

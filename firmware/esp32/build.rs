@@ -1,0 +1,62 @@
+//! Chooses the board's file and collects the trust anchors.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+const BOARD_VARIABLE: &str = "REHOME_BOARD";
+const ANCHOR_FOLDER_VARIABLE: &str = "REHOME_TRUST_ANCHORS";
+const ANCHOR_FOLDER: &str = "trust-anchors";
+const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    println!("cargo::rerun-if-env-changed={BOARD_VARIABLE}");
+    println!("cargo::rerun-if-env-changed={ANCHOR_FOLDER_VARIABLE}");
+    choose_board(&root, &out)?;
+    let folder = env::var_os(ANCHOR_FOLDER_VARIABLE).map_or_else(|| root.join(ANCHOR_FOLDER), PathBuf::from);
+    collect_anchors(&folder, &out)?;
+    Ok(())
+}
+
+fn choose_board(root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    let is_c6 = env::var_os("CARGO_FEATURE_ESP32C6").is_some();
+    let default = if is_c6 { "esp32c6_devkitc_1" } else { "esp32c3_devkitm_1" };
+    let name = env::var(BOARD_VARIABLE).unwrap_or_else(|_| default.to_owned());
+    let path = root.join("boards").join(format!("{name}.rs"));
+    if !path.is_file() {
+        return Err(format!("{BOARD_VARIABLE}={name}: there is no file boards/{name}.rs").into());
+    }
+    println!("cargo::rerun-if-changed={}", path.display());
+    fs::copy(path, out.join("board.rs"))?;
+    Ok(())
+}
+
+fn collect_anchors(folder: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(|error| format!("reading {}: {error}", folder.display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "pem"));
+    paths.sort();
+    let mut anchors = String::new();
+    for path in &paths {
+        let text = fs::read_to_string(path)?;
+        // Text around the certificate is for people.
+        let begin = text.find(PEM_BEGIN).ok_or_else(|| format!("{}: no certificate", path.display()))?;
+        anchors.push_str(text.get(begin..).unwrap_or_default());
+        anchors.push('\n');
+    }
+    if paths.is_empty() {
+        println!(
+            "cargo::warning=no trust anchor in {}: TLS works only for homes that bring their own",
+            folder.display()
+        );
+    }
+    // A C string, as the TLS library reads it.
+    anchors.push('\0');
+    fs::write(out.join("trust_anchors.pem"), anchors)?;
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! The shell's platform: requests become orders to the tasks, their messages become events.
+
+use core::fmt;
+
+use device::{
+    CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, JoinRequest, Panel, Platform,
+    PortalClosedError, Radio, ScanList, SendError, Timing,
+};
+use embassy_futures::select::{Either, select};
+use embassy_time::{Duration, Timer, with_timeout};
+use factory_image::Pop;
+use lifecycle::{Instant, Pattern, State};
+
+use crate::messages::{
+    ANSWERS, AnswerPart, CHUNK_BYTES, Chunk, DIAL_ORDER, DialOrder, DialSecurity, HANG_UPS, JoinOrder,
+    MESSAGES, Message, OUTBOX, PATTERN, RADIO_ORDERS, RadioOrder, SCAN_LIST, Ticket,
+};
+use crate::time::{unix_ms, uptime_ms};
+
+/// Source: [`device::Hotspot::answer_portal`].
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Implements [`Platform`] with the tasks of this firmware.
+pub(crate) struct EspPlatform {
+    rng: esp_hal::rng::Rng,
+    /// The hotspot's passphrase, where the factory gave the board one.
+    pop: Option<Pop>,
+    join_ticket: Ticket,
+    cloud_ticket: Ticket,
+    is_cloud_connected: bool,
+}
+
+impl EspPlatform {
+    pub(crate) fn new(pop: Option<Pop>) -> Self {
+        Self {
+            rng: esp_hal::rng::Rng::new(),
+            pop,
+            join_ticket: Ticket(0),
+            cloud_ticket: Ticket(0),
+            is_cloud_connected: false,
+        }
+    }
+
+    /// Turns a message into an event, unless it answers a request that is no longer the newest.
+    fn take(&mut self, message: Message, buffer: &mut [u8]) -> Option<Event> {
+        match message {
+            Message::Plain(event) => Some(event),
+            Message::Radio(ticket, event) => (ticket == self.join_ticket).then_some(event),
+            Message::Cloud(ticket, event) if ticket == self.cloud_ticket => {
+                self.is_cloud_connected = matches!(event, Event::CloudConnected { .. });
+                Some(event)
+            }
+            Message::CloudBytes(ticket, bytes) if ticket == self.cloud_ticket => {
+                Some(Event::CloudReceived(copy(&bytes, buffer)))
+            }
+            Message::Cloud(..) | Message::CloudBytes(..) => None,
+            Message::PortalBytes(connection, bytes) => {
+                Some(Event::PortalReceived { connection, byte_count: copy(&bytes, buffer) })
+            }
+        }
+    }
+
+    /// The shell never gives more orders in one turn than the queue holds; if it ever did, saying so is all that is
+    /// left, and the next time-out of the lifecycle repeats the order.
+    fn order(&mut self, order: RadioOrder) {
+        if RADIO_ORDERS.try_send(order).is_err() {
+            self.log(format_args!("[{}] The radio takes no more orders", uptime_ms()));
+        }
+    }
+}
+
+/// Events have 1024 bytes, chunks at most 512.
+fn copy(bytes: &[u8], buffer: &mut [u8]) -> usize {
+    buffer.iter_mut().zip(bytes).map(|(target, source)| *target = *source).count()
+}
+
+impl Platform for EspPlatform {
+    async fn next_event(&mut self, until: Option<Instant>, buffer: &mut [u8]) -> Event {
+        loop {
+            let timer = async {
+                match until {
+                    Some(until) => Timer::at(embassy_time::Instant::from_millis(until.as_millis())).await,
+                    None => core::future::pending().await,
+                }
+            };
+            match select(MESSAGES.receive(), timer).await {
+                Either::First(message) => {
+                    if let Some(event) = self.take(message, buffer) {
+                        return event;
+                    }
+                }
+                Either::Second(()) => return Event::TimedOut,
+            }
+        }
+    }
+}
+
+impl Timing for EspPlatform {
+    fn now(&self) -> Instant {
+        Instant::from_millis(uptime_ms())
+    }
+
+    fn unix_ms(&self) -> Option<u64> {
+        unix_ms()
+    }
+
+    fn random_u32(&mut self) -> u32 {
+        self.rng.random()
+    }
+}
+
+impl Radio for EspPlatform {
+    fn start_scan(&mut self) {
+        self.order(RadioOrder::Scan);
+    }
+
+    fn scan_list(&self) -> ScanList {
+        SCAN_LIST.lock(|list| list.borrow().clone())
+    }
+
+    fn start_join(&mut self, request: JoinRequest<'_>) {
+        self.hang_up();
+        self.join_ticket = Ticket(self.join_ticket.0.wrapping_add(1));
+        let network = request.network;
+        self.order(RadioOrder::Join(JoinOrder {
+            ticket: self.join_ticket,
+            // Both are at most as long as there is room: 32 and 64 bytes.
+            ssid: network.ssid.as_bytes().iter().copied().take(32).collect(),
+            secret: network.secret.expose().iter().copied().take(64).collect(),
+            static_address: network.static_address,
+        }));
+    }
+
+    fn leave(&mut self) {
+        self.hang_up();
+        self.join_ticket = Ticket(self.join_ticket.0.wrapping_add(1));
+        self.order(RadioOrder::Leave);
+    }
+}
+
+impl Hotspot for EspPlatform {
+    fn open_hotspot(&mut self, ssid: &str) {
+        let passphrase = self.pop.as_ref().and_then(|pop| heapless::String::try_from(pop.expose()).ok());
+        self.order(RadioOrder::OpenHotspot { ssid: ssid.bytes().take(32).collect(), passphrase });
+    }
+
+    fn close_hotspot(&mut self) {
+        for hang_up in &HANG_UPS {
+            hang_up.signal(());
+        }
+        self.order(RadioOrder::CloseHotspot);
+    }
+
+    async fn answer_portal(
+        &mut self,
+        connection: ConnectionIndex,
+        bytes: &[u8],
+    ) -> Result<(), PortalClosedError> {
+        let answers = ANSWERS.get(connection.0).ok_or(PortalClosedError)?;
+        for part in bytes.chunks(CHUNK_BYTES) {
+            let part = Chunk::from_slice(part).or(Err(PortalClosedError))?;
+            let sending = answers.send(AnswerPart::Bytes(part));
+            with_timeout(ANSWER_TIMEOUT, sending).await.or(Err(PortalClosedError))?;
+        }
+        Ok(())
+    }
+
+    fn close_portal(&mut self, connection: ConnectionIndex) {
+        let (Some(answers), Some(hang_up)) = (ANSWERS.get(connection.0), HANG_UPS.get(connection.0)) else {
+            return;
+        };
+        // A phone whose queue is full did not take its answer in time.
+        if answers.try_send(AnswerPart::End).is_err() {
+            hang_up.signal(());
+        }
+    }
+}
+
+impl CloudWire for EspPlatform {
+    fn start_dial(&mut self, address: CloudAddress<'_>) {
+        self.hang_up();
+        let security = if address.binding.uses_tls {
+            DialSecurity::Tls(address.binding.trust_anchor.clone())
+        } else {
+            DialSecurity::Plain
+        };
+        let Ok(host) = heapless::String::try_from(address.host) else {
+            // Hosts of homes and redirects have the same limit, so this never comes; a time-out would follow.
+            return;
+        };
+        DIAL_ORDER.signal(Some(DialOrder { ticket: self.cloud_ticket, host, port: address.port, security }));
+    }
+
+    fn hang_up(&mut self) {
+        self.cloud_ticket = Ticket(self.cloud_ticket.0.wrapping_add(1));
+        self.is_cloud_connected = false;
+        OUTBOX.clear();
+        DIAL_ORDER.signal(None);
+    }
+
+    fn send(&mut self, frame: &[u8]) -> Result<(), SendError> {
+        if !self.is_cloud_connected {
+            return Err(SendError);
+        }
+        let frame = Chunk::from_slice(frame).or(Err(SendError))?;
+        OUTBOX.try_send(frame).or(Err(SendError))
+    }
+}
+
+impl Panel for EspPlatform {
+    fn log(&mut self, line: fmt::Arguments<'_>) {
+        esp_println::println!("{line}");
+    }
+
+    fn indicate(&mut self, pattern: Pattern) {
+        PATTERN.signal(pattern);
+    }
+
+    fn show_state(&mut self, _state: State, _last_error: u16) {
+        // Both are in the log already, and this board has no display.
+    }
+}
