@@ -66,6 +66,8 @@ pub(crate) struct ClientLimits {
     pub(crate) sign_ins: RateLimits<IpAddr>,
     /// Calls of the Device HTTPS API with a token that is not valid, per address.
     pub(crate) refused_tokens: RateLimits<IpAddr>,
+    /// Calls of the Device HTTPS API with a valid token, per device.
+    pub(crate) device_calls: RateLimits<DeviceId>,
 }
 
 impl Default for ClientLimits {
@@ -75,6 +77,7 @@ impl Default for ClientLimits {
             logins: RateLimits::new(LOGINS_PER_TOKEN),
             sign_ins: RateLimits::new(RateLimit::SIGN_INS),
             refused_tokens: RateLimits::new(RateLimit::REFUSED_LOGINS),
+            device_calls: RateLimits::new(RateLimit::DEVICE_MESSAGES),
         }
     }
 }

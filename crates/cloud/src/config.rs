@@ -69,7 +69,7 @@ pub struct Timings {
     pub first_bytes_ms: u64,
     /// How long the head of an HTTP request may take to arrive.
     pub http_head_ms: u64,
-    /// How long one write to a device may take before its connection is cut.
+    /// How long a device or an HTTP client may take nothing of what is written to it before its connection is cut.
     pub write_ms: u64,
 }
 
@@ -152,13 +152,13 @@ impl Config {
         Ok(())
     }
 
-    /// Returns the host that devices are told to connect to.
+    /// Returns the host that devices are told to connect to, together with the port of `listen_tls`.
     #[must_use]
     pub fn host_for_devices(&self) -> String {
         if let Some(host) = &self.public_host {
             return host.clone();
         }
-        let address = self.listen.ip();
+        let address = self.listen_tls.ip();
         if address.is_unspecified() { "localhost".to_owned() } else { address.to_string() }
     }
 }
@@ -178,6 +178,14 @@ mod tests {
         let config = Config::default();
         assert_eq!(config.validate(), Ok(()));
         assert!(config.listen.ip().is_loopback() && config.listen_tls.ip().is_loopback());
+    }
+
+    #[test]
+    fn devices_are_told_the_address_that_their_port_belongs_to() {
+        let config = Config { listen_tls: ([192, 168, 1, 5], 8443).into(), ..Config::default() };
+        assert_eq!(config.host_for_devices(), "192.168.1.5");
+        let named = Config { public_host: Some("cloud.example.org".to_owned()), ..config };
+        assert_eq!(named.host_for_devices(), "cloud.example.org");
     }
 
     #[test]

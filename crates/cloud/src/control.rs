@@ -68,18 +68,19 @@ pub(crate) async fn release_device(
         app.store.record_last_seen(vec![(device.clone(), now.utc.plus_ms(-silent_ms))]).await?;
     }
     let started = app.store.begin_release(device.clone(), Change::by(actor, now.utc)).await?;
+    // Looked up again: a login that was decided before the release may have entered its connection since, and one that
+    // enters it from now on finds the tombstone. A release that is not new may find a connection that is still open to
+    // data as well, when the request that began it was cut off after it was stored.
+    if let Some(link) = app.links.get(device).filter(|link| started.is_new || !link.is_quarantined()) {
+        link.quarantine();
+        let event = Some(ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at() });
+        app.releases.attach(device.clone(), started.record.clone(), Some(link), event).await;
+    }
     if !started.is_new {
         return Ok(started.record);
     }
     info!(device.id = %device, "release of {device} begins");
     counter!("releases_total", "state" => "pending").increment(1);
-    // Looked up again: a login that was decided before the release may have entered its connection since, and one that
-    // enters it from now on finds the tombstone.
-    if let Some(link) = app.links.get(device) {
-        link.quarantine();
-        let event = Some(ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at() });
-        app.releases.attach(device.clone(), started.record.clone(), Some(link), event).await;
-    }
     let news = ReleaseNews { device_id: device.to_string(), release: release_view(&started.record) };
     app.live.publish(LiveEvent::Release(news));
     app.publish_device(device, DeviceChange::Updated);

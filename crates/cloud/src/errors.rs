@@ -110,6 +110,10 @@ impl ApiError {
         Self { kind, detail: detail.into(), retry_after_s: None }
     }
 
+    pub(crate) fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
     /// Too many attempts; try again after `wait_ms`.
     pub(crate) fn too_many(wait_ms: u64) -> Self {
         let seconds = wait_ms.div_ceil(1_000).max(1);

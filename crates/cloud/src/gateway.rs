@@ -14,7 +14,6 @@ mod time_answers;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use metrics::counter;
 use tracing::{Instrument, debug, info_span};
 use wire::{Frame, HEADER_BYTES, ParseFrameError, Parsed};
 
@@ -60,17 +59,9 @@ impl Gateway {
         let (outbox, writer) = Outbox::start(outbound, self.app.config.timings.write());
         let end_of_connection = outbox.clone();
         let mut buffer = BytesMut::new();
-        let login = tokio::time::timeout(
-            self.app.config.timings.first_bytes(),
-            login::log_in(&self.app, &mut inbound, &mut buffer, &outbox, peer),
-        );
-        match login.await {
-            Ok(Some(logged_in)) => {
-                let turned = logged_in.turned;
-                Session::new(Arc::clone(&self.app), logged_in).run(&mut inbound, buffer, turned).await;
-            }
-            Ok(None) => {}
-            Err(_elapsed) => counter!("gateway_logins_total", "outcome" => "timeout").increment(1),
+        if let Some(logged_in) = login::log_in(&self.app, &mut inbound, &mut buffer, &outbox, peer).await {
+            let turned = logged_in.turned;
+            Session::new(Arc::clone(&self.app), logged_in).run(&mut inbound, buffer, turned).await;
         }
         // What is queued, a refusal for example, still goes out; the writing task ends by itself after that.
         end_of_connection.close_after_flush();
@@ -110,10 +101,19 @@ fn next_frame(buffer: &[u8]) -> NextFrame {
 /// Makes a connection whose other side has gone, for tests.
 #[cfg(test)]
 pub(crate) fn link_without_peer(links: &Links, device: &registry::DeviceId, now: registry::MonoTime) -> Link {
-    let (ours, theirs) = tokio::io::duplex(64);
-    drop(theirs);
+    link_with_peer(links, device, now).0
+}
+
+/// Makes a connection, with the device's end of it, for tests.
+#[cfg(test)]
+pub(crate) fn link_with_peer(
+    links: &Links,
+    device: &registry::DeviceId,
+    now: registry::MonoTime,
+) -> (Link, tokio::io::DuplexStream) {
+    let (ours, theirs) = tokio::io::duplex(1024);
     let (reader, writer) = tokio::io::split(ours);
     let Socket { outbound, .. } = Socket::stream(Box::new(reader), Box::new(writer));
     let (outbox, _writer) = Outbox::start(outbound, std::time::Duration::from_secs(5));
-    links.enter(device, Some(registry::Epoch::FIRST), outbox, now).0
+    (links.enter(device, Some(registry::Epoch::FIRST), outbox, now).0, theirs)
 }

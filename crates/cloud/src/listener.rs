@@ -2,6 +2,7 @@
 
 mod admission;
 mod protocol;
+mod write_limit;
 
 use std::convert::Infallible;
 use std::io;
@@ -26,6 +27,7 @@ use tracing::{debug, warn};
 
 pub(crate) use admission::{Admission, Admitted};
 use protocol::Protocol;
+use write_limit::WriteLimited;
 
 use crate::config::Timings;
 use crate::gateway::{Gateway, Socket};
@@ -147,7 +149,10 @@ impl Listeners {
         let (reader, writer) = tokio::io::split(stream);
         let reader = io::Cursor::new(first).chain(reader);
         match protocol {
-            Protocol::Http => self.serve_http(tokio::io::join(reader, writer), peer, admitted).await,
+            Protocol::Http => {
+                let writer = WriteLimited::new(writer, self.timings.write());
+                self.serve_http(tokio::io::join(reader, writer), peer, admitted).await;
+            }
             Protocol::Blynk => {
                 self.gateway.serve(Socket::stream(Box::new(reader), Box::new(writer)), peer).await;
             }

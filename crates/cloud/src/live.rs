@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api_types::{DeviceEvent, ReleaseEvent, SessionEvent, ValueEvent};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
 use crate::limits::{LIVE_EVENTS_MAX, LIVE_WATCHERS_MAX};
 
@@ -21,19 +21,23 @@ pub(crate) enum LiveEvent {
 pub(crate) struct Live {
     sender: broadcast::Sender<LiveEvent>,
     places: Arc<Semaphore>,
+    access: watch::Sender<()>,
 }
 
 /// One watcher; dropping it frees its place.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     pub(crate) events: broadcast::Receiver<LiveEvent>,
+    /// Changes when somebody lost his access: stop watching, and ask again with what proves yours.
+    pub(crate) access: watch::Receiver<()>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Live {
     pub(crate) fn new() -> Self {
         let (sender, _receiver) = broadcast::channel(LIVE_EVENTS_MAX);
-        Self { sender, places: Arc::new(Semaphore::new(LIVE_WATCHERS_MAX)) }
+        let places = Arc::new(Semaphore::new(LIVE_WATCHERS_MAX));
+        Self { sender, places, access: watch::Sender::new(()) }
     }
 
     /// Tells every watcher; without watchers nothing happens.
@@ -50,7 +54,12 @@ impl Live {
     /// Starts watching; `None` when every place is taken.
     pub(crate) fn watch(&self) -> Option<Watcher> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some(Watcher { events: self.sender.subscribe(), _place: place })
+        Some(Watcher { events: self.sender.subscribe(), access: self.access.subscribe(), _place: place })
+    }
+
+    /// Ends every watch, because somebody's access has ended. Whoever still has access comes back by himself.
+    pub(crate) fn end_watches(&self) {
+        self.access.send_replace(());
     }
 }
 

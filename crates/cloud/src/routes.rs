@@ -5,6 +5,7 @@ mod audit;
 mod auth;
 mod bench_guard;
 mod body;
+mod completion;
 mod datastreams;
 mod device_https;
 mod devices;
@@ -36,9 +37,16 @@ use crate::limits::HTTP_BODY_BYTES_MAX;
 pub(crate) fn router(app: &Arc<App>, gateway: Gateway, bench: Option<Router>) -> Router {
     let owner = owner_routes()
         .layer(from_fn_with_state(Arc::clone(app), idempotency::answer_once))
+        .layer(from_fn_with_state(app.tasks.clone(), completion::complete_writes))
         .layer(from_fn(body::buffer_body))
         .layer(from_fn_with_state(Arc::clone(app), access::require_owner));
-    let public = public_routes().layer(from_fn(body::buffer_body));
+    // Writes by GET: the Device HTTPS API is called by programs that do not always wait for the answer.
+    let device_https =
+        device_https::routes().layer(from_fn_with_state(app.tasks.clone(), completion::complete));
+    let public = public_routes()
+        .layer(from_fn_with_state(app.tasks.clone(), completion::complete_writes))
+        .nest("/external/api", device_https)
+        .layer(from_fn(body::buffer_body));
     let routes = Router::new()
         .merge(owner)
         .merge(public)
@@ -93,7 +101,6 @@ fn public_routes() -> Router<Arc<App>> {
         .route("/readyz", get(health::get_readiness))
         .route("/metrics", get(health::get_metrics))
         .route("/api/openapi.json", get(health::get_openapi))
-        .nest("/external/api", device_https::routes())
 }
 
 async fn method_not_allowed() -> Response {

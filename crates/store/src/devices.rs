@@ -8,6 +8,10 @@ use crate::token_index::token_now;
 use crate::writer::Work;
 use crate::{Change, ListError, Listed, Page, StorageError, Store, releases};
 
+/// 64 metadata fields are kept per ownership: six times what the hosted service allows, and a board that makes up names
+/// cannot fill the disk.
+pub const METADATA_FIELDS_MAX: u32 = 64;
+
 /// A device as stored. Whether it is online is known to the gateway, not to the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
@@ -250,7 +254,7 @@ impl Store {
     }
 
     /// Stores a metadata field of the current ownership. `Device UID` and `Hotspot Name` are the board's identity and
-    /// also go into the device record.
+    /// also go into the device record. Beyond [`METADATA_FIELDS_MAX`] fields a new one is passed over.
     ///
     /// # Errors
     /// When there is no such device in this epoch with data access, or storage fails.
@@ -262,6 +266,14 @@ impl Store {
         value: String,
     ) -> Result<(), DeviceError> {
         self.write(move |work| {
+            let column_sql = match field.as_str() {
+                "Device UID" => Some("UPDATE devices SET uid = ?2 WHERE id = ?1"),
+                "Hotspot Name" => Some("UPDATE devices SET hotspot_name = ?2 WHERE id = ?1"),
+                _ => None,
+            };
+            if column_sql.is_none() && has_no_room_for_field(work.conn, &id, epoch, &field)? {
+                return Ok(());
+            }
             let stored_count = work
                 .conn
                 .prepare_cached(
@@ -274,12 +286,9 @@ impl Store {
             if stored_count == 0 {
                 return Err(DeviceError::NotFound);
             }
-            let column_sql = match field.as_str() {
-                "Device UID" => "UPDATE devices SET uid = ?2 WHERE id = ?1",
-                "Hotspot Name" => "UPDATE devices SET hotspot_name = ?2 WHERE id = ?1",
-                _ => return Ok(()),
-            };
-            work.conn.prepare_cached(column_sql)?.execute((id.as_str(), &value))?;
+            if let Some(column_sql) = column_sql {
+                work.conn.prepare_cached(column_sql)?.execute((id.as_str(), &value))?;
+            }
             Ok(())
         })
         .await
@@ -337,6 +346,20 @@ impl Work<'_> {
 pub(crate) fn template_exists(conn: &Connection, id: &TemplateId) -> Result<bool, StorageError> {
     let found = conn.prepare_cached("SELECT 1 FROM templates WHERE id = ?1")?.exists([id.as_str()])?;
     Ok(found)
+}
+
+fn has_no_room_for_field(
+    conn: &Connection,
+    id: &DeviceId,
+    epoch: Epoch,
+    field: &str,
+) -> Result<bool, StorageError> {
+    let is_full = conn
+        .prepare_cached(
+            "SELECT count(*) >= ?4 AND total(field = ?3) = 0 FROM metadata WHERE device_id = ?1 AND epoch = ?2",
+        )?
+        .query_row((id.as_str(), epoch.get(), field, METADATA_FIELDS_MAX), |row| row.get(0))?;
+    Ok(is_full)
 }
 
 pub(crate) fn mark_seen(conn: &Connection, id: &DeviceId, at: UtcTime) -> Result<(), StorageError> {

@@ -33,10 +33,15 @@ pub enum StorageError {
     },
 }
 
+/// `SQLITE_IOERR_SHMSIZE`: there is no room for the index of the write-ahead log. Source: SQLite's result codes.
+const NO_ROOM_FOR_LOG_INDEX: i32 = 4874;
+
 impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> Self {
+        let extended_code = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
+            _ if extended_code == Some(NO_ROOM_FOR_LOG_INDEX) => Self::DiskFull,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged { what: "the file itself" }
             }

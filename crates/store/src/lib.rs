@@ -33,7 +33,7 @@ mod values;
 mod writer;
 
 pub use audit::AuditEntry;
-pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, NewDevice};
+pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, METADATA_FIELDS_MAX, NewDevice};
 pub use error::{OpenStoreError, StorageError};
 pub use idempotency::{FinishRequestError, IdempotentAnswer, IdempotentStart};
 pub use page::{ListError, Listed, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page};

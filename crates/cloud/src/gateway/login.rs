@@ -42,7 +42,14 @@ pub(super) async fn log_in(
     outbox: &Outbox,
     peer: Peer,
 ) -> Option<LoggedIn> {
-    let Presented { message_id, token: presented } = read_login(inbound, buffer).await?;
+    // Only the device's part has a time limit. Once a login is being acted on it is carried to its end: cut off between
+    // the table of connections and the session that serves them, it would show the device as online for ever.
+    let reading = tokio::time::timeout(app.config.timings.first_bytes(), read_login(inbound, buffer));
+    let Ok(presented) = reading.await else {
+        count_login("timeout");
+        return None;
+    };
+    let Presented { message_id, token: presented } = presented?;
     let token = Token::parse(&presented).ok();
     if let Some(token) = &token {
         let fingerprint = app.store.hash_token(token).fingerprint();

@@ -145,14 +145,7 @@ impl Task {
                     None => return,
                 },
                 () = timer => {
-                    // What was heard while the store was slow counts before the silence does: a board that talked must
-                    // not be called wiped because its words waited in the queue.
-                    for _ in 0..inputs.len() {
-                        if let Ok(input) = inputs.try_recv() {
-                            self.take(input).await;
-                        }
-                    }
-                    self.fire_timers().await;
+                    self.fire_timers(&mut inputs).await;
                 }
             }
         }
@@ -210,7 +203,7 @@ impl Task {
         active.and_then(|active| active.link.as_ref()).is_some_and(|link| link.id() == link_id)
     }
 
-    async fn fire_timers(&mut self) {
+    async fn fire_timers(&mut self, inputs: &mut mpsc::Receiver<Input>) {
         let now = self.surroundings.clock.now().mono;
         let is_due = |active: &Active| active.release.next_timeout().is_some_and(|at| at <= now);
         let due: Vec<DeviceId> = self
@@ -220,6 +213,11 @@ impl Task {
             .map(|(device, _)| device.clone())
             .collect();
         for device in due {
+            // What was heard while the store was slow, be it with the device before in this loop, counts before the
+            // silence does: a board that talked must not be called wiped because its words waited in the queue.
+            while let Ok(input) = inputs.try_recv() {
+                self.take(input).await;
+            }
             self.handle(&device, ReleaseEvent::TimerFired).await;
             self.drop_if_idle(&device);
         }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::rate_limits::client_of;
+
 /// Counts open connections. Clones share the counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Admission {
@@ -35,9 +37,11 @@ impl Admission {
     /// Loopback has no limit of its own: the bench and a reverse proxy bring all their connections from there.
     pub(crate) fn admit(&self, address: IpAddr) -> Option<Admitted> {
         let address = address.to_canonical();
+        let is_loopback = address.is_loopback();
+        let address = client_of(address);
         let mut counts = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address = counts.by_address.get(&address).copied().unwrap_or(0);
-        let is_full = !address.is_loopback() && of_address >= self.per_address_max;
+        let is_full = !is_loopback && of_address >= self.per_address_max;
         if counts.total >= self.total_max || is_full {
             return None;
         }
@@ -76,6 +80,15 @@ mod tests {
         assert!(admission.admit(address(2)).is_some());
         drop(first);
         assert!(admission.admit(address(1)).is_some());
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_share_their_places() {
+        let admission = Admission::new(10, 2);
+        let of_network = |last: u16| IpAddr::from([0x2001, 0xdb8, 1, 2, 0, 0, 0, last]);
+        let _held = [1, 2].map(|last| admission.admit(of_network(last)).unwrap());
+        assert!(admission.admit(of_network(3)).is_none());
+        assert!(admission.admit(IpAddr::from([0x2001, 0xdb8, 1, 3, 0, 0, 0, 1])).is_some());
     }
 
     #[test]

@@ -42,9 +42,10 @@ pub(super) async fn require_owner(State(app): State<Arc<App>>, mut request: Requ
 
 pub(super) async fn identify(app: &App, method: &Method, headers: &HeaderMap) -> Result<Actor, ApiError> {
     if let Some(authorization) = headers.get(header::AUTHORIZATION) {
-        let presented = authorization.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+        let presented = authorization.to_str().ok().and_then(|text| text.split_once(' '));
+        let presented = presented.filter(|(scheme, _key)| scheme.eq_ignore_ascii_case("Bearer"));
         // A wrong key is never rescued by a cookie: whoever sends one means it.
-        return if presented.is_some_and(|key| app.admin_key.matches(key.trim())) {
+        return if presented.is_some_and(|(_scheme, key)| app.admin_key.matches(key.trim())) {
             Ok(Actor::AdminKey)
         } else {
             Err(ApiError::new(

@@ -12,7 +12,7 @@ use store::Change;
 use tracing::error;
 
 use super::access::{Actor, Origin, SESSION_COOKIE, require_same_origin, session_cookie};
-use super::extract::ApiJson;
+use super::extract::SecretJson;
 use crate::app::App;
 use crate::errors::{ApiError, ProblemKind};
 use crate::listener::{Peer, Transport};
@@ -30,7 +30,7 @@ pub(super) async fn sign_in_with_link(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    ApiJson(request): ApiJson<api_types::SignInLink>,
+    SecretJson(request): SecretJson<api_types::SignInLink>,
 ) -> Result<SignedIn, ApiError> {
     require_same_origin(&headers, Origin::WhenPresent)?;
     limit_attempts(&app, peer)?;
@@ -46,7 +46,7 @@ pub(super) async fn sign_in_with_password(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    ApiJson(request): ApiJson<api_types::PasswordSignIn>,
+    SecretJson(request): SecretJson<api_types::PasswordSignIn>,
 ) -> Result<SignedIn, ApiError> {
     require_same_origin(&headers, Origin::WhenPresent)?;
     limit_attempts(&app, peer)?;
@@ -70,7 +70,7 @@ pub(super) async fn set_password(
     State(app): State<Arc<App>>,
     Extension(actor): Extension<Actor>,
     headers: HeaderMap,
-    ApiJson(request): ApiJson<api_types::SetPassword>,
+    SecretJson(request): SecretJson<api_types::SetPassword>,
 ) -> Result<StatusCode, ApiError> {
     let password = request.password;
     if !PASSWORD_BYTES.contains(&password.expose().len()) {
@@ -87,6 +87,7 @@ pub(super) async fn set_password(
     })?;
     let change = Change::by(actor.as_str(), app.clock.now().utc);
     app.store.set_password_hash(hash, session_cookie(&headers), change).await?;
+    app.live.end_watches();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -104,6 +105,7 @@ pub(super) async fn sign_out(
 ) -> Result<SignedIn, ApiError> {
     if let Some(cookie) = session_cookie(&headers) {
         app.store.delete_console_session(cookie).await?;
+        app.live.end_watches();
     }
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie_header("", 0, peer)?)]))
 }

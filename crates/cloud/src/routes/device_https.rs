@@ -89,7 +89,13 @@ impl Call {
                 .partition(|(name, _)| name == "token");
         let presented = tokens.first().map(|(_, token)| token.as_str()).unwrap_or_default();
         match app.store.look_up_token(presented.as_bytes()) {
-            LookedUp::Found(TokenRecord::Device { device, epoch }) => Ok(Self { device, epoch, parameters }),
+            LookedUp::Found(TokenRecord::Device { device, epoch }) => {
+                if app.limits.device_calls.take(device.clone(), app.clock.now().mono).is_err() {
+                    let message = "Too many requests.".to_owned();
+                    return Err(CallError { status: StatusCode::TOO_MANY_REQUESTS, message });
+                }
+                Ok(Self { device, epoch, parameters })
+            }
             LookedUp::StoreUnavailable => Err(CallError {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 message: "Try again later.".to_owned(),

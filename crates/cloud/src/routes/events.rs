@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use api_types::LaggedEvent;
 use axum::extract::State;
+use axum::http::{HeaderMap, Method};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::access;
 use crate::app::App;
 use crate::errors::{ApiError, ProblemKind};
 use crate::live::{LiveEvent, Watcher};
@@ -22,10 +24,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) async fn watch_events(
     State(app): State<Arc<App>>,
+    headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let full =
         || ApiError::new(ProblemKind::TooManyWatchers, "Close another console first, or try again later.");
     let watcher = app.live.watch().ok_or_else(full)?;
+    // Once more, now that the end of an access is heard of: it may have ended between the check and here.
+    access::identify(&app, &Method::GET, &headers).await?;
     // The first thing sent is the wait before a reconnect, so that headers leave at once.
     let hello = stream::once(async { Ok(Event::default().retry(RETRY)) });
     let events = stream::unfold(watcher, next_event);
@@ -34,7 +39,11 @@ pub(super) async fn watch_events(
 
 async fn next_event(mut watcher: Watcher) -> Option<(Result<Event, Infallible>, Watcher)> {
     loop {
-        let written = match watcher.events.recv().await {
+        let received = tokio::select! {
+            _ = watcher.access.changed() => return None,
+            received = watcher.events.recv() => received,
+        };
+        let written = match received {
             Ok(LiveEvent::Device(data)) => Event::default().event("device").json_data(data),
             Ok(LiveEvent::Value(data)) => Event::default().event("value").json_data(data),
             Ok(LiveEvent::Session(data)) => Event::default().event("session").json_data(data),

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query};
+use axum::response::{IntoResponse, Response};
 
 use crate::errors::{ApiError, ProblemKind};
 use crate::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
@@ -11,6 +12,27 @@ use crate::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 #[derive(FromRequest)]
 #[from_request(via(Json), rejection(ApiError))]
 pub(super) struct ApiJson<T>(pub(super) T);
+
+/// A JSON body that holds a secret: what is wrong with it is said without repeating any of it.
+#[derive(FromRequest)]
+#[from_request(via(Json), rejection(SecretJsonError))]
+pub(super) struct SecretJson<T>(pub(super) T);
+
+/// Why a body with a secret was not taken.
+pub(super) struct SecretJsonError(ProblemKind);
+
+impl From<JsonRejection> for SecretJsonError {
+    fn from(rejection: JsonRejection) -> Self {
+        Self(ApiError::from(rejection).kind())
+    }
+}
+
+impl IntoResponse for SecretJsonError {
+    fn into_response(self) -> Response {
+        let detail = "The body must be a JSON object of the form that `/api/openapi.json` describes.";
+        ApiError::new(self.0, detail).into_response()
+    }
+}
 
 /// Query parameters.
 #[derive(FromRequestParts)]

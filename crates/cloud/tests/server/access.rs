@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::TestServer;
-use crate::http_client::{Answer, request};
+use crate::http_client::{Answer, request, send_raw};
 
 /// Every operation of the committed description, with made-up path parameters.
 fn operations() -> Vec<(String, String, bool)> {
@@ -65,7 +65,7 @@ async fn every_described_operation_exists() {
     }
 }
 
-async fn sign_in(server: &TestServer) -> String {
+pub(crate) async fn sign_in(server: &TestServer) -> String {
     let code = server.running.create_sign_in_code().await.unwrap();
     let answer =
         request(server.running.plain_addr, "POST", "/api/v1/auth/link", &[], Some(json!({"code": code})))
@@ -146,4 +146,36 @@ async fn a_password_signs_in_survives_a_restart_and_guessing_is_slowed_down() {
     assert_eq!(try_password(password).await.status, 429, "the limit comes before the password is looked at");
     server.clock.advance(std::time::Duration::from_mins(1));
     assert_eq!(try_password(password).await.status, 204);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_body_that_holds_a_secret_is_said_without_the_secret() {
+    let server = TestServer::start().await;
+    let authorization = format!("Bearer {}", server.key);
+    let headers: &[(&str, &str)] = &[("authorization", &authorization), ("content-type", "application/json")];
+    for (method, path) in
+        [("POST", "/api/v1/auth/link"), ("POST", "/api/v1/auth/password"), ("PUT", "/api/v1/auth/password")]
+    {
+        for body in
+            ["\"s3cret\"", "{\"s3cret\": 1}", "{\"password\": {\"s3cret\": 1}, \"code\": {\"s3cret\": 1}}"]
+        {
+            let answer = send_raw(server.running.plain_addr, method, path, headers, body.to_owned()).await;
+            assert_eq!(
+                (answer.status, answer.problem_code().as_str()),
+                (422, "invalid_request"),
+                "{path} {body}"
+            );
+            assert!(!answer.text().contains("s3cret"), "{path} {body}: {}", answer.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_name_of_the_scheme_may_be_written_in_any_case() {
+    let server = TestServer::start().await;
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let authorization = format!("{scheme} {}", server.key);
+        let answer = call(&server, "GET", "/api/v1/server", &[("authorization", &authorization)]).await;
+        assert_eq!(answer.status, 200, "{scheme}");
+    }
 }

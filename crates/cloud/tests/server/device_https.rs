@@ -62,3 +62,22 @@ async fn errors_have_the_shape_and_the_words_of_the_reference() {
     assert_eq!(missing.status, 400);
     assert_eq!(call(&server, "nothing").await.status, 404);
 }
+
+#[tokio::test]
+async fn a_token_that_calls_too_often_is_slowed_down_and_another_one_is_not() {
+    let server = TestServer::start().await;
+    let (_, token) = server.create_device().await;
+    let (_, other) = server.create_device().await;
+    let mut refused = None;
+    for _ in 0..1_000 {
+        let answer = call(&server, &format!("isHardwareConnected?token={token}")).await;
+        if answer.status != 200 {
+            refused = Some(answer.status);
+            break;
+        }
+    }
+    assert_eq!(refused, Some(429));
+    assert_eq!(call(&server, &format!("isHardwareConnected?token={other}")).await.status, 200);
+    server.clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(call(&server, &format!("isHardwareConnected?token={token}")).await.status, 200);
+}

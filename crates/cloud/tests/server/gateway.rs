@@ -258,3 +258,18 @@ async fn values_survive_a_restart_and_come_back_at_the_next_sync() {
     device.send(&frame(SYNC, 2, "vr|5")).await;
     assert_eq!(device.next().await.unwrap().text(), "vw|5|kept");
 }
+
+#[tokio::test]
+async fn metadata_that_does_not_fit_into_the_devices_buffer_is_not_sent() {
+    let server = TestServer::start().await;
+    let (_, token) = server.create_device().await;
+    let mut device = Device::log_in(&server, &token).await;
+    device.ask(INTERNAL, 2, "ver|1|h-beat|40|buff-in|256|dev|ESP8266", 200).await;
+    device.send(&frame(INTERNAL, 3, &format!("meta|set|Long|{}", "x".repeat(1_000)))).await;
+    device.send(&frame(INTERNAL, 4, "meta|get|Long")).await;
+    device.ping(5).await;
+    device.send(&frame(INTERNAL, 6, "meta|set|Short|yes")).await;
+    device.send(&frame(INTERNAL, 7, "meta|get|Short")).await;
+    let answer = device.next().await.unwrap();
+    assert_eq!((answer.id, answer.text().as_str()), (7, "meta|Short|yes"));
+}

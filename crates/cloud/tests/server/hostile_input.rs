@@ -132,3 +132,12 @@ async fn text_over_a_web_socket_ends_it() {
     let next = tokio::time::timeout(DEADLINE, socket.next()).await.unwrap();
     assert!(matches!(next, None | Some(Ok(Message::Close(_)) | Err(_))), "{next:?}");
 }
+
+#[tokio::test]
+async fn an_http_client_that_never_reads_loses_its_connection() {
+    let server = TestServer::start_with(|config| config.timings.write_ms = 100).await;
+    let mut client = TcpStream::connect(server.running.plain_addr).await.unwrap();
+    let requests = b"GET /api/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100);
+    let asking = async { while client.write_all(&requests).await.is_ok() {} };
+    tokio::time::timeout(DEADLINE, asking).await.expect("the connection is still held");
+}

@@ -4,8 +4,10 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+use crate::access::sign_in;
 use crate::device_client::{Device, HARDWARE, frame};
 use crate::harness::{DEADLINE, TestServer};
+use crate::http_client::request;
 
 /// A watcher that reads the stream line by line.
 struct Watcher {
@@ -14,10 +16,14 @@ struct Watcher {
 
 impl Watcher {
     async fn start(server: &TestServer) -> Self {
+        Self::start_as(server, &format!("Authorization: Bearer {}", server.key)).await
+    }
+
+    async fn start_as(server: &TestServer, credential: &str) -> Self {
         let mut stream = TcpStream::connect(server.running.plain_addr).await.unwrap();
         let request = format!(
-            "GET /api/v1/events HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
-            server.running.plain_addr, server.key
+            "GET /api/v1/events HTTP/1.1\r\nHost: {}\r\n{credential}\r\n\r\n",
+            server.running.plain_addr
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut watcher = Self { lines: BufReader::new(stream).lines() };
@@ -28,6 +34,12 @@ impl Watcher {
 
     async fn next_line(&mut self) -> String {
         tokio::time::timeout(DEADLINE, self.lines.next_line()).await.expect("no event came").unwrap().unwrap()
+    }
+
+    /// Reads until the stream ends.
+    async fn expect_end(&mut self) {
+        let rest = async { while matches!(self.lines.next_line().await, Ok(Some(_))) {} };
+        tokio::time::timeout(DEADLINE, rest).await.expect("the stream goes on");
     }
 
     /// Reads until the wanted event and returns its data.
@@ -68,4 +80,22 @@ async fn a_watcher_sees_devices_values_sessions_and_releases() {
     server.release(&id).await;
     let release = watcher.wait_for("release", |data| data["release"]["state"] == "sent").await;
     assert_eq!(release["device_id"], id.as_str());
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_its_owner_signs_out_or_the_password_changes() {
+    let server = TestServer::start().await;
+    let address = server.running.plain_addr;
+    let cookie = sign_in(&server).await;
+    let mut watcher = Watcher::start_as(&server, &format!("Cookie: {cookie}")).await;
+    let origin = format!("http://{address}");
+    let headers: &[(&str, &str)] = &[("cookie", &cookie), ("origin", &origin)];
+    assert_eq!(request(address, "DELETE", "/api/v1/auth/session", headers, None).await.status, 204);
+    watcher.expect_end().await;
+
+    let cookie = sign_in(&server).await;
+    let mut watcher = Watcher::start_as(&server, &format!("Cookie: {cookie}")).await;
+    let password = Some(json!({"password": "correct horse battery"}));
+    assert_eq!(server.send("PUT", "/api/v1/auth/password", password).await.status, 204);
+    watcher.expect_end().await;
 }

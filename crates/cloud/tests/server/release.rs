@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::device_client::{Device, HARDWARE, INTERNAL, PING, SYNC, frame};
 use crate::harness::{DEADLINE, TestServer};
@@ -205,4 +207,38 @@ async fn a_forced_delete_asks_for_the_name_says_what_stays_and_ends_everything()
     assert_eq!(gone.problem_code(), "device_not_found");
     let mut device = Device::connect(&server).await;
     assert_eq!(device.try_login(&token).await, Some(9), "the person was told that it is refused from now on");
+}
+
+#[tokio::test]
+async fn a_release_whose_caller_leaves_is_either_not_begun_or_carried_out() {
+    let server = TestServer::start().await;
+    let mut begun_count = 0;
+    for attempt in 0..40 {
+        let (id, token) = server.create_device().await;
+        let mut device = Device::log_in(&server, &token).await;
+        device.ping(2).await;
+        let mut caller = TcpStream::connect(server.running.plain_addr).await.unwrap();
+        let request = format!(
+            "POST {} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nContent-Length: 0\r\n\r\n",
+            release_path(&id),
+            server.key
+        );
+        caller.write_all(request.as_bytes()).await.unwrap();
+        // The caller leaves at another moment each time; some of them lie between two steps of the release.
+        let leaves_at = tokio::time::Instant::now() + Duration::from_micros(200) * attempt;
+        while tokio::time::Instant::now() < leaves_at {
+            tokio::task::yield_now().await;
+        }
+        drop(caller);
+        // The next release is stored after whatever the first one still stores.
+        let (other, _) = server.create_device().await;
+        server.release(&other).await;
+        let seen = server.get(&format!("/api/v1/devices/{id}")).await;
+        if seen["release"].is_null() {
+            continue;
+        }
+        begun_count += 1;
+        server.wait_for(&release_path(&id), |seen| seen["state"] != "pending" || seen["attempts"] != 0).await;
+    }
+    assert!(begun_count > 0, "every caller left too early");
 }

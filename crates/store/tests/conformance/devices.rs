@@ -1,5 +1,8 @@
 use registry::{Epoch, LookedUp, Ownership, TemplateId, TokenRecord};
-use store::{CreateDeviceError, DeviceError, Firmware, ListError, NewDevice, Page, WriteValuesError};
+use store::{
+    CreateDeviceError, DeviceError, Firmware, ListError, METADATA_FIELDS_MAX, NewDevice, Page,
+    WriteValuesError,
+};
 use telemetry::{Pin, Value};
 
 use crate::backend::{
@@ -80,6 +83,28 @@ pub(crate) async fn what_a_device_says_about_itself_is_kept<B: Backend>(backend:
     let serial = store.metadata(device_id(1), Epoch::FIRST, "SN".to_owned()).await.unwrap();
     assert_eq!(serial.as_deref(), Some("2"));
     assert!(store.record_firmware(device_id(9), Firmware::default()).await.is_err());
+}
+
+pub(crate) async fn a_device_cannot_fill_the_disk_with_metadata<B: Backend>(backend: &B) {
+    let store = with_template(backend).await;
+    add_device(&store, 1).await;
+    let set = async |field: &str, value: &str| {
+        store.set_metadata(device_id(1), Epoch::FIRST, field.to_owned(), value.to_owned()).await.unwrap();
+    };
+    let get = async |field: &str| store.metadata(device_id(1), Epoch::FIRST, field.to_owned()).await.unwrap();
+    for number in 0..METADATA_FIELDS_MAX {
+        set(&format!("Field {number}"), "1").await;
+    }
+    set("One More", "1").await;
+    assert_eq!(get("One More").await, None);
+    set("Field 0", "2").await;
+    assert_eq!(get("Field 0").await.as_deref(), Some("2"));
+    set("Hotspot Name", "Blynk Air-1W7R").await;
+    let device = store.device(device_id(1)).await.unwrap().unwrap();
+    assert_eq!(device.hotspot_name.as_deref(), Some("Blynk Air-1W7R"), "its identity always fits");
+    store.begin_release(device_id(1), owner()).await.unwrap();
+    let late = store.set_metadata(device_id(1), Epoch::FIRST, "SN".to_owned(), "1".to_owned()).await;
+    assert!(matches!(late, Err(DeviceError::NotFound)), "{late:?}");
 }
 
 pub(crate) async fn pages_show_every_device_once<B: Backend>(backend: &B) {

@@ -37,6 +37,7 @@ macro_rules! conformance_of {
                 a_device_of_an_unknown_template_is_refused
                 the_first_login_makes_a_reserved_device_owned
                 what_a_device_says_about_itself_is_kept
+                a_device_cannot_fill_the_disk_with_metadata
                 pages_show_every_device_once
                 values_are_the_last_written_and_outlive_a_restart
                 values_are_refused_for_another_epoch

@@ -244,7 +244,13 @@ impl Session {
             (None, _) => "",
         };
         let answer = ServerInternal::Meta { field, value: Secret(value.as_bytes()) };
-        self.send(message_id, &ServerMessage::Internal(answer));
+        let message = ServerMessage::Internal(answer);
+        if message.body_bytes().is_ok_and(|bytes| bytes > self.link.body_bytes_max()) {
+            // As with values: the device would disconnect on it and ask again for ever.
+            counter!("gateway_values_too_large_total").increment(1);
+            return Flow::GoOn;
+        }
+        self.send(message_id, &message);
         Flow::GoOn
     }
 

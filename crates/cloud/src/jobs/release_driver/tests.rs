@@ -4,7 +4,7 @@ use registry::{TemplateId, Token};
 use store::{Change, NewDevice};
 
 use super::*;
-use crate::gateway::{Links, link_without_peer};
+use crate::gateway::{Links, link_with_peer, link_without_peer};
 
 #[tokio::test]
 async fn an_order_that_never_left_is_taken_back_and_silence_proves_nothing() {
@@ -17,14 +17,7 @@ async fn an_order_that_never_left_is_taken_back_and_silence_proves_nothing() {
     let (driver, task) = ReleaseDriver::new(surroundings);
     let task = tokio::spawn(task);
 
-    let change = || Change::by("owner", clock.now().utc);
-    let template_id = TemplateId::from_random([1; 10]);
-    store.create_template(template_id.clone(), "Lamp".to_owned(), change()).await.unwrap();
-    let device = DeviceId::from_random([2; 10]);
-    let token = Token::from_random([3; 24]);
-    let new = NewDevice { id: device.clone(), template_id, name: "Lamp".to_owned(), token };
-    store.create_device(new, change()).await.unwrap();
-    let record = store.begin_release(device.clone(), change()).await.unwrap().record;
+    let (device, record) = released_device(&store, &clock, 2).await;
 
     let links = Links::default();
     let link = link_without_peer(&links, &device, clock.now().mono);
@@ -47,4 +40,61 @@ async fn an_order_that_never_left_is_taken_back_and_silence_proves_nothing() {
     task.await.unwrap();
     let record = store.device(device).await.unwrap().unwrap().release.unwrap();
     assert_eq!(record.state, ReleaseState::Pending);
+}
+
+async fn released_device(store: &Store, clock: &Clock, number: u8) -> (DeviceId, ReleaseRecord) {
+    let change = || Change::by("owner", clock.now().utc);
+    let template_id = TemplateId::from_random([number; 10]);
+    store.create_template(template_id.clone(), "Lamp".to_owned(), change()).await.unwrap();
+    let device = DeviceId::from_random([number; 10]);
+    let token = Token::from_random([number; 24]);
+    let new = NewDevice { id: device.clone(), template_id, name: "Lamp".to_owned(), token };
+    store.create_device(new, change()).await.unwrap();
+    let record = store.begin_release(device.clone(), change()).await.unwrap().record;
+    (device, record)
+}
+
+#[tokio::test]
+async fn a_board_that_talks_while_another_ones_wipe_is_stored_is_not_called_wiped() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let clock = Clock::system();
+    let surroundings = Surroundings {
+        store: store.clone(),
+        clock: clock.clone(),
+        live: Live::new(),
+        stop: CancellationToken::new(),
+    };
+    let (driver, task) = ReleaseDriver::new(surroundings);
+    let task = tokio::spawn(task);
+    let links = Links::default();
+    let mut boards = Vec::new();
+    for number in [2, 3] {
+        let (device, record) = released_device(&store, &clock, number).await;
+        let (link, peer) = link_with_peer(&links, &device, clock.now().mono);
+        let event = ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at() };
+        driver.attach(device.clone(), record, Some(link.clone()), Some(event)).await;
+        boards.push((device, link, peer));
+    }
+    let state_of =
+        async |device: &DeviceId| store.device(device.clone()).await.unwrap().unwrap().release.unwrap().state;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    for (device, ..) in &boards {
+        while state_of(device).await != ReleaseState::Sent {
+            assert!(tokio::time::Instant::now() < deadline, "the order was not stored");
+            tokio::task::yield_now().await;
+        }
+    }
+    let [(silent, ..), (talking, link, _)] = boards.as_slice() else { panic!("two boards") };
+    clock.advance(Duration::from_millis(registry::SILENCE_MS + 1_000));
+    // One turn for the driver: it finds both silent and begins to store the first one's wipe. Then the second one talks.
+    tokio::task::yield_now().await;
+    driver.heard(talking.clone(), link).await;
+    while state_of(silent).await != ReleaseState::Inferred {
+        assert!(tokio::time::Instant::now() < deadline, "the silent board was not called wiped");
+        tokio::task::yield_now().await;
+    }
+    drop(driver);
+    task.await.unwrap();
+    assert_eq!(state_of(talking).await, ReleaseState::Sent);
 }
