@@ -1,0 +1,308 @@
+//! The connection to the cloud: TCP, and TLS with certificate and name checked.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use device::SendError;
+use futures_util::future::LocalBoxFuture;
+use home_store::TrustAnchor;
+use lifecycle::CloudError;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// Frames that wait for the network.
+const OUTBOX_LEN_MAX: usize = 32;
+/// How long resolving, connecting and shaking hands may take together. The lifecycle gives one attempt 30 s.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
+/// A clock before this was never set: 2026-11-01. A board without a battery must still be able to check a certificate.
+const CLOCK_FLOOR_S: u64 = 1_793_491_200;
+
+/// What a TLS or a plain connection can do.
+trait Wire: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Wire for T {}
+
+/// Whom to trust for one connection.
+#[derive(Clone, Debug)]
+pub(crate) enum Security {
+    /// No TLS, because the binding says so.
+    Plain,
+    /// The device's own list of authorities.
+    DeviceAuthorities,
+    /// Only the authority that came with the home.
+    Anchor(Box<TrustAnchor>),
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DialError {
+    /// The name has no address.
+    #[error("the name cannot be resolved")]
+    Resolve(#[source] io::Error),
+    /// No address answers.
+    #[error("the server cannot be reached")]
+    Connect(#[source] io::Error),
+    /// Nothing happened in time.
+    #[error("the server does not answer in time")]
+    Timeout,
+    /// Chain, name or dates of the certificate are not acceptable.
+    #[error("the certificate is not acceptable")]
+    Certificate(#[source] rustls::Error),
+    /// The host is no name that a certificate could carry.
+    #[error("the host is no name for a certificate")]
+    Name,
+    /// There is no authority to trust.
+    #[error("there is no authority to trust")]
+    NoAuthority,
+    /// The server does not speak TLS.
+    #[error("the server does not speak TLS")]
+    Handshake(#[source] io::Error),
+}
+
+impl DialError {
+    /// The failure as the lifecycle knows it.
+    #[must_use]
+    pub fn cloud_error(&self) -> CloudError {
+        match self {
+            Self::Resolve(_) => CloudError::Dns,
+            Self::Connect(_) | Self::Timeout => CloudError::Timeout,
+            Self::Certificate(_) | Self::Name | Self::NoAuthority => CloudError::Certificate,
+            Self::Handshake(_) => CloudError::Other,
+        }
+    }
+}
+
+/// The authorities that a device trusts on its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Authorities(Arc<RootCertStore>);
+
+/// The list of authorities cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("reading the authorities in {path}")]
+pub struct ReadAuthoritiesError {
+    path: String,
+    #[source]
+    source: rustls::pki_types::pem::Error,
+}
+
+impl Authorities {
+    /// Reads the authorities of the given file, or of the system without one. A system without any is no error: a home
+    /// may bring its own.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn read(ca_file: Option<&Path>) -> Result<Self, ReadAuthoritiesError> {
+        let certificates = match ca_file {
+            Some(path) => {
+                let error = |source| ReadAuthoritiesError { path: path.display().to_string(), source };
+                let read = CertificateDer::pem_file_iter(path).map_err(error)?;
+                read.collect::<Result<Vec<_>, _>>().map_err(error)?
+            }
+            None => rustls_native_certs::load_native_certs().certs,
+        };
+        let mut store = RootCertStore::empty();
+        let (taken_count, refused_count) = store.add_parsable_certificates(certificates);
+        tracing::debug!(taken_count, refused_count, "read the authorities");
+        Ok(Self(Arc::new(store)))
+    }
+}
+
+/// A connection that is being made.
+type Dialing = LocalBoxFuture<'static, Result<Box<dyn Wire>, DialError>>;
+
+/// At most one connection.
+pub(crate) struct CloudLink {
+    authorities: Authorities,
+    dialing: Option<(Dialing, IsTls)>,
+    wire: Option<Box<dyn Wire>>,
+    outbox: VecDeque<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct IsTls(bool);
+
+impl fmt::Debug for CloudLink {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("CloudLink")
+            .field("is_dialing", &self.dialing.is_some())
+            .field("is_connected", &self.wire.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What happened on the connection.
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    Connected { is_verified_tls: bool },
+    Failed(DialError),
+    Received(usize),
+    Closed,
+}
+
+impl CloudLink {
+    pub(crate) fn new(authorities: Authorities) -> Self {
+        Self { authorities, dialing: None, wire: None, outbox: VecDeque::new() }
+    }
+
+    pub(crate) fn start_dial(&mut self, host: &str, port: u16, security: Security) {
+        self.hang_up();
+        let is_tls = IsTls(!matches!(security, Security::Plain));
+        let dialed = dial(host.to_owned(), port, security, self.authorities.clone());
+        let limited =
+            async { tokio::time::timeout(DIAL_TIMEOUT, dialed).await.unwrap_or(Err(DialError::Timeout)) };
+        self.dialing = Some((Box::pin(limited), is_tls));
+    }
+
+    pub(crate) fn hang_up(&mut self) {
+        self.dialing = None;
+        self.wire = None;
+        self.outbox.clear();
+    }
+
+    pub(crate) fn send(&mut self, frame: &[u8]) -> Result<(), SendError> {
+        if self.wire.is_none() || self.outbox.len() >= OUTBOX_LEN_MAX {
+            return Err(SendError);
+        }
+        self.outbox.push_back(frame.to_vec());
+        Ok(())
+    }
+
+    pub(crate) fn poll_event(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<LinkEvent> {
+        if let Some((dialing, is_tls)) = &mut self.dialing
+            && let Poll::Ready(dialed) = dialing.as_mut().poll(context)
+        {
+            let is_verified_tls = is_tls.0;
+            self.dialing = None;
+            return Poll::Ready(match dialed {
+                Ok(wire) => {
+                    self.wire = Some(wire);
+                    LinkEvent::Connected { is_verified_tls }
+                }
+                Err(error) => LinkEvent::Failed(error),
+            });
+        }
+        let Some(wire) = &mut self.wire else {
+            return Poll::Pending;
+        };
+        let wrote = poll_write_outbox(wire, &mut self.outbox, context);
+        let mut read = ReadBuf::new(buffer);
+        let is_closed = match Pin::new(wire).poll_read(context, &mut read) {
+            Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                return Poll::Ready(LinkEvent::Received(read.filled().len()));
+            }
+            Poll::Ready(_) => true,
+            Poll::Pending => wrote.is_err(),
+        };
+        if is_closed {
+            self.hang_up();
+            return Poll::Ready(LinkEvent::Closed);
+        }
+        Poll::Pending
+    }
+}
+
+fn poll_write_outbox(
+    wire: &mut Box<dyn Wire>,
+    outbox: &mut VecDeque<Vec<u8>>,
+    context: &mut Context<'_>,
+) -> Result<(), io::Error> {
+    while let Some(frame) = outbox.front_mut() {
+        match Pin::new(&mut *wire).poll_write(context, frame) {
+            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(written_bytes)) if written_bytes < frame.len() => {
+                frame.drain(..written_bytes);
+            }
+            Poll::Ready(Ok(_)) => drop(outbox.pop_front()),
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => return Ok(()),
+        }
+    }
+    // TLS holds bytes back until it is flushed.
+    match Pin::new(wire).poll_flush(context) {
+        Poll::Ready(flushed) => flushed,
+        Poll::Pending => Ok(()),
+    }
+}
+
+async fn dial(
+    host: String,
+    port: u16,
+    security: Security,
+    authorities: Authorities,
+) -> Result<Box<dyn Wire>, DialError> {
+    let addresses = tokio::net::lookup_host((host.as_str(), port)).await.map_err(DialError::Resolve)?;
+    let mut stream = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
+    for address in addresses {
+        stream = TcpStream::connect(address).await;
+        if stream.is_ok() {
+            break;
+        }
+    }
+    let stream = stream.map_err(DialError::Connect)?;
+    // Frames are small and somebody waits for them; a refusal only makes them later.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "the connection keeps small frames back");
+    }
+    let roots = match security {
+        Security::Plain => return Ok(Box::new(stream)),
+        Security::DeviceAuthorities => authorities.0,
+        Security::Anchor(anchor) => {
+            let mut store = RootCertStore::empty();
+            let added = store.add(CertificateDer::from(anchor.as_bytes()));
+            added.map_err(DialError::Certificate)?;
+            Arc::new(store)
+        }
+    };
+    let name = ServerName::try_from(host).map_err(|_no_name| DialError::Name)?;
+    let connector = TlsConnector::from(Arc::new(client_config(roots)?));
+    let stream = connector.connect(name, stream).await.map_err(classify_handshake)?;
+    Ok(Box::new(stream))
+}
+
+fn client_config(roots: Arc<RootCertStore>) -> Result<ClientConfig, DialError> {
+    if roots.is_empty() {
+        return Err(DialError::NoAuthority);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_details(provider, Arc::new(FlooredClock))
+        .with_safe_default_protocol_versions()
+        .map_err(DialError::Certificate)?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn classify_handshake(error: io::Error) -> DialError {
+    let tls = error.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(refused @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) => {
+            DialError::Certificate(refused.clone())
+        }
+        _ => DialError::Handshake(error),
+    }
+}
+
+/// The system's clock, but never before this program was made.
+#[derive(Debug)]
+struct FlooredClock;
+
+impl TimeProvider for FlooredClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Some(UnixTime::since_unix_epoch(since_epoch.max(Duration::from_secs(CLOCK_FLOOR_S))))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Good and bad servers on real sockets.
+
+use std::future::poll_fn;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn trusting(authority: &Authority) -> CloudLink {
+    let mut store = RootCertStore::empty();
+    store.add(authority.der().clone()).unwrap();
+    CloudLink::new(Authorities(Arc::new(store)))
+}
+
+fn trusting_nobody() -> CloudLink {
+    CloudLink::new(Authorities(Arc::new(RootCertStore::empty())))
+}
+
+/// A server that echoes over TLS with this certificate; returns its port.
+async fn tls_server(authority: &Authority, parameters: CertificateParams) -> u16 {
+    let key = KeyPair::generate().unwrap();
+    let certificate = parameters.signed_by(&key, authority).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // A client that refuses the certificate ends the handshake.
+        let Ok(mut stream) = acceptor.accept(stream).await else { return };
+        let mut bytes = [0; 64];
+        while let Ok(read_bytes @ 1..) = stream.read(&mut bytes).await {
+            stream.write_all(&bytes[..read_bytes]).await.unwrap();
+            stream.flush().await.unwrap();
+        }
+    });
+    port
+}
+
+fn named(name: &str) -> CertificateParams {
+    CertificateParams::new(vec![name.to_owned()]).unwrap()
+}
+
+async fn next(link: &mut CloudLink) -> LinkEvent {
+    let mut buffer = [0; 64];
+    poll_fn(|context| link.poll_event(context, &mut buffer)).await
+}
+
+async fn failure(mut link: CloudLink, host: &str, port: u16, security: Security) -> CloudError {
+    link.start_dial(host, port, security);
+    match next(&mut link).await {
+        LinkEvent::Failed(error) => error.cloud_error(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn frames_travel_over_a_verified_connection_until_the_server_ends_it() {
+    let authority = authority();
+    let port = tls_server(&authority, named("localhost")).await;
+    let mut link = trusting(&authority);
+    assert_eq!(link.send(b"early"), Err(SendError));
+    link.start_dial("localhost", port, Security::DeviceAuthorities);
+    assert!(matches!(next(&mut link).await, LinkEvent::Connected { is_verified_tls: true }));
+    link.send(b"frame").unwrap();
+    assert!(matches!(next(&mut link).await, LinkEvent::Received(5)));
+    for _ in 0..OUTBOX_LEN_MAX {
+        link.send(b"frame").unwrap();
+    }
+    assert_eq!(link.send(b"one too many"), Err(SendError));
+    link.hang_up();
+    assert_eq!(link.send(b"late"), Err(SendError));
+}
+
+#[tokio::test]
+async fn the_authority_of_the_home_counts_alone() {
+    let (own, other) = (authority(), authority());
+    let anchor =
+        |authority: &Authority| Security::Anchor(Box::new(TrustAnchor::parse(authority.der()).unwrap()));
+    let port = tls_server(&own, named("localhost")).await;
+    let mut link = trusting_nobody();
+    link.start_dial("localhost", port, anchor(&own));
+    assert!(matches!(next(&mut link).await, LinkEvent::Connected { is_verified_tls: true }));
+    // The device would trust this server; its home does not.
+    let port = tls_server(&own, named("localhost")).await;
+    assert_eq!(failure(trusting(&own), "localhost", port, anchor(&other)).await, CloudError::Certificate);
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_or_from_a_stranger_or_of_the_past_is_refused() {
+    let own = authority();
+    let port = tls_server(&own, named("other.test")).await;
+    assert_eq!(
+        failure(trusting(&own), "localhost", port, Security::DeviceAuthorities).await,
+        CloudError::Certificate
+    );
+    let port = tls_server(&authority(), named("localhost")).await;
+    assert_eq!(
+        failure(trusting(&own), "localhost", port, Security::DeviceAuthorities).await,
+        CloudError::Certificate
+    );
+    let mut past = named("localhost");
+    past.not_before = date_time_ymd(2001, 1, 1);
+    past.not_after = date_time_ymd(2002, 1, 1);
+    let port = tls_server(&own, past).await;
+    assert_eq!(
+        failure(trusting(&own), "localhost", port, Security::DeviceAuthorities).await,
+        CloudError::Certificate
+    );
+    let port = tls_server(&own, named("localhost")).await;
+    assert_eq!(
+        failure(trusting_nobody(), "localhost", port, Security::DeviceAuthorities).await,
+        CloudError::Certificate
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_no_certificate_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: http://portal.test/\r\n\r\n").await.unwrap();
+        // Waits for the device to hang up.
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap_or_default();
+    });
+    let security = Security::DeviceAuthorities;
+    assert_eq!(failure(trusting(&authority()), "localhost", port, security).await, CloudError::Other);
+}
+
+#[tokio::test]
+async fn a_closed_port_and_an_unknown_name_are_told_apart() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    assert_eq!(failure(trusting_nobody(), "127.0.0.1", port, Security::Plain).await, CloudError::Timeout);
+    assert_eq!(failure(trusting_nobody(), "no host", 443, Security::Plain).await, CloudError::Dns);
+}
+
+#[tokio::test]
+async fn a_plain_connection_proves_nothing_and_its_end_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut link = trusting_nobody();
+    link.start_dial("127.0.0.1", port, Security::Plain);
+    assert!(matches!(next(&mut link).await, LinkEvent::Connected { is_verified_tls: false }));
+    let (stream, _) = listener.accept().await.unwrap();
+    drop(stream);
+    assert!(matches!(next(&mut link).await, LinkEvent::Closed));
+}
+
+#[test]
+fn the_clock_never_goes_before_this_program() {
+    let now = FlooredClock.current_time().unwrap();
+    assert!(now.as_secs() >= CLOCK_FLOOR_S);
+}

@@ -1,0 +1,221 @@
+//! How one device is set up: the options file of `rehome device`.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lifecycle::{RecoveryPolicy, Settings, Timings};
+use serde::{Deserialize, Serialize};
+
+/// Shortest passphrase of a WPA2 network in bytes. Source: IEEE 802.11-2020, annex J.4.
+const PASSPHRASE_BYTES_MIN: usize = 8;
+/// Longest passphrase of a WPA2 network in bytes. Source: as above.
+const PASSPHRASE_BYTES_MAX: usize = 63;
+/// Shortest and longest keep-alive in seconds. Source: wire-protocol.md, section 8.
+const HEARTBEAT_S: std::ops::RangeInclusive<u16> = 10..=3600;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Wi-Fi interface that joins networks; the first one without it.
+    pub interface: Option<String>,
+    /// Wi-Fi interface of the hotspot, made beforehand on the same radio; while it does not exist, the hotspot and the
+    /// network take turns.
+    pub hotspot_interface: Option<String>,
+    /// Folder of the state file and the device's id; only the agent's user may read it.
+    pub state_dir: PathBuf,
+    /// Socket of the local API.
+    pub socket: PathBuf,
+    /// Where the portal listens.
+    pub portal_address: SocketAddr,
+    /// First word of the hotspot's name.
+    pub vendor: String,
+    /// Name of the template.
+    pub template_name: String,
+    /// Id of the template, `TMPL…`.
+    pub template_id: String,
+    /// Version of the application this device runs, shown in the cloud.
+    pub firmware_version: String,
+    /// Name of the hardware, shown in the cloud.
+    pub board: String,
+    /// The device's id; one is made up and kept without it.
+    pub uid: Option<String>,
+    /// Proof of possession from the device's label: passphrase of the hotspot. Without it the hotspot is open.
+    pub pop: Option<Passphrase>,
+    /// Server used when the portal is given none.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Ports on which the cloud is spoken to without TLS.
+    pub plain_ports: Vec<u16>,
+    /// File (PEM) with the authorities to trust in place of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Keep-alive of the cloud connection in seconds, 10 to 3600.
+    pub heartbeat_s: u16,
+    /// What happens when the device cannot reach its cloud.
+    pub recovery: Recovery,
+    /// How long a network lost while running may be away before the hotspot opens, in seconds; `"never"` for locks and
+    /// garage doors.
+    pub run_time_grace_s: Grace,
+}
+
+/// `stock`, `reset` or `rehome`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recovery {
+    /// As Edgent ships.
+    Stock,
+    /// Every failure erases the home.
+    Reset,
+    /// The hotspot opens and the home is kept.
+    #[default]
+    Rehome,
+}
+
+/// Seconds, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Grace {
+    /// This many seconds.
+    Seconds(u32),
+    /// Never.
+    Never(Never),
+}
+
+/// The word `never`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Never {
+    /// Never.
+    Never,
+}
+
+/// A passphrase of 8 to 63 printable ASCII characters. `Debug` never shows it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Passphrase(String);
+
+impl Passphrase {
+    /// Hands it out, for the radio only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[redacted]")
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            interface: None,
+            hotspot_interface: Some("rehome-ap0".to_owned()),
+            state_dir: PathBuf::from("/var/lib/rehome-device"),
+            socket: PathBuf::from("/run/rehome-device/device.sock"),
+            portal_address: SocketAddr::from((portal::HOTSPOT_ADDRESS, 80)),
+            vendor: "Rehome".to_owned(),
+            template_name: "Linux device".to_owned(),
+            template_id: "TMPL00000000".to_owned(),
+            firmware_version: env!("CARGO_PKG_VERSION").to_owned(),
+            board: "Linux".to_owned(),
+            uid: None,
+            pop: None,
+            host: "blynk.cloud".to_owned(),
+            port: 443,
+            // Ports on which Blynk servers speak plain TCP. Source: wire-protocol.md, section 2.
+            plain_ports: vec![80, 8080],
+            ca_file: None,
+            heartbeat_s: 40,
+            recovery: Recovery::Rehome,
+            run_time_grace_s: Grace::Seconds(600),
+        }
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckConfigError {
+    /// The hotspot's passphrase has the wrong length or characters. It is not repeated.
+    #[error("pop: {PASSPHRASE_BYTES_MIN} to {PASSPHRASE_BYTES_MAX} printable ASCII characters")]
+    Passphrase,
+    /// The keep-alive is out of range.
+    #[error("heartbeat_s: {0} is not in 10..=3600")]
+    Heartbeat(u16),
+    /// A text is empty or has characters that do not travel.
+    #[error("{key}: 1 to 64 printable characters")]
+    Text {
+        /// Which.
+        key: &'static str,
+    },
+    /// The hotspot's interface is the station's.
+    #[error("hotspot_interface: name another interface than the station's, or none")]
+    SameInterface,
+    /// Everybody could use the portal.
+    #[error("portal_address: {0} is no single address")]
+    PortalAddress(SocketAddr),
+}
+
+impl Config {
+    /// Checks what the types alone do not.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn validate(&self) -> Result<(), CheckConfigError> {
+        if let Some(pop) = &self.pop {
+            let is_length_right = (PASSPHRASE_BYTES_MIN..=PASSPHRASE_BYTES_MAX).contains(&pop.0.len());
+            if !is_length_right || !pop.0.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+                return Err(CheckConfigError::Passphrase);
+            }
+        }
+        if !HEARTBEAT_S.contains(&self.heartbeat_s) {
+            return Err(CheckConfigError::Heartbeat(self.heartbeat_s));
+        }
+        let texts = [
+            ("vendor", self.vendor.as_str()),
+            ("template_name", &self.template_name),
+            ("template_id", &self.template_id),
+            ("firmware_version", &self.firmware_version),
+            ("board", &self.board),
+            ("host", &self.host),
+            ("uid", self.uid.as_deref().unwrap_or("-")),
+        ];
+        for (key, text) in texts {
+            if text.is_empty() || text.len() > 64 || text.chars().any(char::is_control) {
+                return Err(CheckConfigError::Text { key });
+            }
+        }
+        if self.interface.is_some() && self.interface == self.hotspot_interface {
+            return Err(CheckConfigError::SameInterface);
+        }
+        if self.portal_address.ip() == Ipv4Addr::UNSPECIFIED || self.portal_address.ip().is_multicast() {
+            return Err(CheckConfigError::PortalAddress(self.portal_address));
+        }
+        Ok(())
+    }
+
+    /// The settings of the lifecycle.
+    #[must_use]
+    pub fn lifecycle_settings(&self) -> Settings {
+        let recovery = match self.recovery {
+            Recovery::Stock => RecoveryPolicy::Stock,
+            Recovery::Reset => RecoveryPolicy::Reset,
+            Recovery::Rehome => RecoveryPolicy::Rehome,
+        };
+        let run_time_grace = match self.run_time_grace_s {
+            Grace::Seconds(seconds) => Some(Duration::from_secs(u64::from(seconds))),
+            Grace::Never(Never::Never) => None,
+        };
+        Settings {
+            recovery,
+            timings: Timings { run_time_grace, ..Timings::default() },
+            ..Settings::default()
+        }
+    }
+}

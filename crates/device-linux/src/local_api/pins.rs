@@ -1,0 +1,141 @@
+//! The virtual pins as the agent and the applications share them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use device::{Application, OUTGOING_VALUE_BYTES_MAX, OutgoingWrite};
+use lifecycle::{Instant, Pattern, State};
+use tokio::sync::{Notify, broadcast};
+use wire::{Values, VirtualPin};
+
+use super::message::{Notice, StateView, render};
+
+/// Values that wait for the cloud.
+const OUTGOING_LEN_MAX: usize = 64;
+/// Notices that wait for a slow subscriber before it is let go.
+const NOTICE_QUEUE_LEN_MAX: usize = 64;
+/// Values kept of one write.
+const VALUES_PER_PIN_MAX: usize = 16;
+
+/// Last values, waiting values, state, subscribers.
+#[derive(Debug)]
+pub(crate) struct Pins {
+    values: RefCell<BTreeMap<u8, Vec<String>>>,
+    outgoing: RefCell<VecDeque<OutgoingWrite>>,
+    queued: Notify,
+    state: Cell<StateView>,
+    pattern: Cell<Option<Pattern>>,
+    notices: broadcast::Sender<String>,
+}
+
+/// A value was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum QueueValueError {
+    /// It is too long.
+    #[error("a value has at most {OUTGOING_VALUE_BYTES_MAX} bytes")]
+    TooLong,
+    /// NUL separates values on the way.
+    #[error("a value has no NUL character")]
+    Nul,
+    /// Too many wait already.
+    #[error("{OUTGOING_LEN_MAX} values wait for the cloud already")]
+    Full,
+}
+
+impl Pins {
+    pub(crate) fn new() -> Self {
+        let (notices, _nobody_yet) = broadcast::channel(NOTICE_QUEUE_LEN_MAX);
+        Self {
+            values: RefCell::default(),
+            outgoing: RefCell::default(),
+            queued: Notify::new(),
+            state: Cell::new(StateView { state: State::WaitConfig.as_str(), last_error: 0, online: false }),
+            pattern: Cell::new(None),
+            notices,
+        }
+    }
+
+    /// Waits until an application queued a value.
+    pub(crate) async fn next_write_queued(&self) {
+        self.queued.notified().await;
+    }
+
+    pub(crate) fn show_state(&self, state: State, last_error: u16) {
+        if state == State::ResetConfig {
+            // The values belong to the owner who is going.
+            self.values.borrow_mut().clear();
+            self.outgoing.borrow_mut().clear();
+        }
+        let view = StateView { state: state.as_str(), last_error, online: state == State::Running };
+        if self.state.replace(view) != view {
+            self.notify(&Notice::State(view));
+        }
+    }
+
+    /// Boards without a light show nothing; the pattern is kept for those that will have one.
+    pub(crate) fn show_pattern(&self, pattern: Pattern) {
+        self.pattern.set(Some(pattern));
+    }
+
+    pub(super) fn state(&self) -> StateView {
+        self.state.get()
+    }
+
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<String> {
+        self.notices.subscribe()
+    }
+
+    pub(super) fn read(&self, pin: u8) -> Option<Vec<String>> {
+        self.values.borrow().get(&pin).cloned()
+    }
+
+    pub(super) fn write(&self, pin: u8, value: String) -> Result<(), QueueValueError> {
+        if value.contains('\0') {
+            return Err(QueueValueError::Nul);
+        }
+        let text = heapless::String::try_from(value.as_str()).or(Err(QueueValueError::TooLong))?;
+        let mut outgoing = self.outgoing.borrow_mut();
+        if outgoing.len() >= OUTGOING_LEN_MAX {
+            return Err(QueueValueError::Full);
+        }
+        outgoing.push_back(OutgoingWrite { pin: VirtualPin(pin), value: text });
+        self.values.borrow_mut().insert(pin, vec![value]);
+        self.queued.notify_one();
+        Ok(())
+    }
+
+    fn receive(&self, pin: u8, values: Values<'_>) {
+        let texts = values.iter().take(VALUES_PER_PIN_MAX);
+        let texts: Vec<String> = texts.map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+        self.notify(&Notice::Write { pin, values: &texts });
+        self.values.borrow_mut().insert(pin, texts);
+    }
+
+    fn notify(&self, notice: &Notice<'_>) {
+        // Without subscribers nobody misses it.
+        self.notices.send(render(notice)).unwrap_or_default();
+    }
+}
+
+/// The agent's view of the applications behind the socket.
+#[derive(Debug)]
+pub(crate) struct LocalApplication(pub(crate) Rc<Pins>);
+
+impl Application for LocalApplication {
+    fn on_online(&mut self, _now: Instant) {}
+
+    fn on_write(&mut self, _now: Instant, pin: VirtualPin, values: Values<'_>) {
+        self.0.receive(pin.0, values);
+    }
+
+    fn poll(&mut self, _now: Instant) {}
+
+    fn next_poll(&self) -> Option<Instant> {
+        None
+    }
+
+    fn next_write(&mut self) -> Option<OutgoingWrite> {
+        self.0.outgoing.borrow_mut().pop_front()
+    }
+}

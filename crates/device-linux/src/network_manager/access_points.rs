@@ -1,0 +1,198 @@
+//! Reads what NetworkManager heard.
+
+use std::collections::HashMap;
+
+use device::SeenNetwork;
+use home_store::{Network, NetworkSecret};
+use portal::{MacAddress, Security};
+use zbus::{OwnedObjectPath, OwnedVariant};
+
+/// `NM_802_11_AP_FLAGS_PRIVACY`.
+const FLAG_PRIVACY: u32 = 0x1;
+/// `NM_802_11_AP_SEC_KEY_MGMT_PSK`.
+const KEY_PSK: u32 = 0x100;
+/// `NM_802_11_AP_SEC_KEY_MGMT_802_1X`.
+const KEY_ENTERPRISE: u32 = 0x200;
+/// `NM_802_11_AP_SEC_KEY_MGMT_SAE`.
+const KEY_SAE: u32 = 0x400;
+/// `NM_802_11_AP_SEC_KEY_MGMT_OWE`.
+const KEY_OWE: u32 = 0x800;
+/// `NM_802_11_AP_SEC_KEY_MGMT_EAP_SUITE_B_192`.
+const KEY_ENTERPRISE_192: u32 = 0x2000;
+
+/// One access point that was heard.
+#[derive(Clone, Debug)]
+pub(crate) struct HeardAccessPoint {
+    /// Its object.
+    pub(crate) path: OwnedObjectPath,
+    /// What the agent needs to know.
+    pub(crate) seen: SeenNetwork,
+    /// It takes only WPA3.
+    pub(crate) takes_only_sae: bool,
+}
+
+impl HeardAccessPoint {
+    /// Reads the properties of an access point; what is missing or of another type counts as unknown.
+    pub(crate) fn read(path: OwnedObjectPath, properties: &HashMap<String, OwnedVariant>) -> Option<Self> {
+        let number = |name: &str| properties.get(name).and_then(|value| u32::try_from(value).ok());
+        let ssid = properties.get("Ssid")?.try_clone().ok()?;
+        let ssid = Vec::<u8>::try_from(ssid).ok()?;
+        let strength = properties.get("Strength").and_then(|value| u8::try_from(value).ok())?;
+        let address = properties.get("HwAddress").and_then(|value| <&str>::try_from(value).ok())?;
+        let flags = number("Flags").unwrap_or_default();
+        let (wpa, rsn) = (number("WpaFlags").unwrap_or_default(), number("RsnFlags").unwrap_or_default());
+        Some(Self {
+            path,
+            seen: SeenNetwork {
+                ssid: heapless::Vec::from_slice(&ssid).ok()?,
+                bssid: parse_mac(address)?,
+                rssi_dbm: dbm_of_percent(strength),
+                security: security(flags, wpa, rsn),
+                channel: channel_of_mhz(number("Frequency").unwrap_or_default()),
+            },
+            takes_only_sae: rsn & KEY_SAE != 0 && (rsn | wpa) & KEY_PSK == 0,
+        })
+    }
+
+    /// Says whether this is the stored network: same name, and a secret network never matches an open one.
+    pub(crate) fn matches(&self, network: &Network) -> bool {
+        if self.seen.ssid.as_slice() != network.ssid.as_bytes() {
+            return false;
+        }
+        let heard = self.seen.security;
+        let is_for_passphrases =
+            matches!(heard, Security::Wpa | Security::Wpa2 | Security::WpaWpa2 | Security::Wpa2Wpa3);
+        match network.secret {
+            NetworkSecret::Open => matches!(heard, Security::Open | Security::Owe),
+            NetworkSecret::Passphrase(_) => is_for_passphrases || heard == Security::Wpa3,
+            // The 256-bit key is what WPA3 does without.
+            NetworkSecret::PreSharedKey(_) => is_for_passphrases,
+        }
+    }
+}
+
+/// Reads `aa:bb:cc:dd:ee:ff`.
+pub(crate) fn parse_mac(text: &str) -> Option<MacAddress> {
+    let mut bytes = [0; 6];
+    let mut parts = text.trim().split(':');
+    for byte in &mut bytes {
+        *byte = u8::from_str_radix(parts.next()?, 16).ok()?;
+    }
+    parts.next().is_none().then_some(MacAddress(bytes))
+}
+
+fn security(flags: u32, wpa: u32, rsn: u32) -> Security {
+    let keys = wpa | rsn;
+    if rsn & KEY_ENTERPRISE_192 != 0 {
+        Security::Wpa3Enterprise
+    } else if rsn & KEY_ENTERPRISE != 0 {
+        Security::Wpa2Enterprise
+    } else if wpa & KEY_ENTERPRISE != 0 {
+        Security::WpaEnterprise
+    } else if rsn & KEY_SAE != 0 {
+        if keys & KEY_PSK != 0 { Security::Wpa2Wpa3 } else { Security::Wpa3 }
+    } else if rsn & KEY_PSK != 0 {
+        if wpa & KEY_PSK != 0 { Security::WpaWpa2 } else { Security::Wpa2 }
+    } else if wpa & KEY_PSK != 0 {
+        Security::Wpa
+    } else if rsn & KEY_OWE != 0 {
+        Security::Owe
+    } else if keys != 0 {
+        Security::Unknown
+    } else if flags & FLAG_PRIVACY != 0 {
+        Security::Wep
+    } else {
+        Security::Open
+    }
+}
+
+/// NetworkManager maps -100 to -40 dBm onto 0 to 100 %. Source: `nm_wifi_utils_level_to_quality`.
+fn dbm_of_percent(percent: u8) -> i16 {
+    -100 + i16::from(percent.min(100)) * 6 / 10
+}
+
+/// Source: IEEE 802.11-2020, annex E. 0 stands for a channel that is not known.
+fn channel_of_mhz(mhz: u32) -> u8 {
+    let channel = match mhz {
+        2_412..=2_472 => (mhz - 2_407) / 5,
+        2_484 => 14,
+        5_000..=5_895 => (mhz - 5_000) / 5,
+        _ => 0,
+    };
+    u8::try_from(channel).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use home_store::Ssid;
+
+    use super::*;
+
+    fn heard(security: Security) -> HeardAccessPoint {
+        HeardAccessPoint {
+            path: OwnedObjectPath::try_from("/a").unwrap(),
+            seen: SeenNetwork {
+                ssid: heapless::Vec::from_slice(b"Haus").unwrap(),
+                bssid: MacAddress([1; 6]),
+                rssi_dbm: -50,
+                security,
+                channel: 6,
+            },
+            takes_only_sae: false,
+        }
+    }
+
+    fn stored(password: &[u8]) -> Network {
+        Network {
+            ssid: Ssid::parse(b"Haus").unwrap(),
+            secret: NetworkSecret::parse(password).unwrap(),
+            is_hidden: false,
+            static_address: None,
+        }
+    }
+
+    #[test]
+    fn a_secret_network_never_matches_an_open_one_of_the_same_name() {
+        let secret = stored(b"secret-password");
+        assert!(!heard(Security::Open).matches(&secret));
+        assert!(!heard(Security::Owe).matches(&secret));
+        assert!(!heard(Security::Wep).matches(&secret));
+        assert!(heard(Security::Wpa2).matches(&secret));
+        assert!(heard(Security::Wpa3).matches(&secret));
+        assert!(!heard(Security::Wpa2).matches(&stored(b"")));
+        assert!(heard(Security::Open).matches(&stored(b"")));
+    }
+
+    #[test]
+    fn another_name_never_matches() {
+        let mut other = heard(Security::Wpa2);
+        other.seen.ssid = heapless::Vec::from_slice(b"Hau").unwrap();
+        assert!(!other.matches(&stored(b"secret-password")));
+    }
+
+    #[test]
+    fn flags_become_the_kinds_of_security() {
+        assert_eq!(security(0, 0, 0), Security::Open);
+        assert_eq!(security(FLAG_PRIVACY, 0, 0), Security::Wep);
+        assert_eq!(security(FLAG_PRIVACY, 0, KEY_PSK | 0x88), Security::Wpa2);
+        assert_eq!(security(FLAG_PRIVACY, KEY_PSK, KEY_PSK), Security::WpaWpa2);
+        assert_eq!(security(FLAG_PRIVACY, 0, KEY_PSK | KEY_SAE), Security::Wpa2Wpa3);
+        assert_eq!(security(FLAG_PRIVACY, 0, KEY_SAE), Security::Wpa3);
+        assert_eq!(security(0, 0, KEY_OWE), Security::Owe);
+        assert_eq!(security(FLAG_PRIVACY, 0, KEY_ENTERPRISE), Security::Wpa2Enterprise);
+    }
+
+    #[test]
+    fn channels_and_signals_follow_their_standards() {
+        assert_eq!([2_412, 2_437, 2_484, 5_180, 60_480].map(channel_of_mhz), [1, 6, 14, 36, 0]);
+        assert_eq!([0, 50, 100, 255].map(dbm_of_percent), [-100, -70, -40, -40]);
+    }
+
+    #[test]
+    fn malformed_addresses_are_no_addresses() {
+        assert_eq!(parse_mac("02:00:00:00:01:FF\n"), Some(MacAddress([2, 0, 0, 0, 1, 255])));
+        for text in ["", "02:00", "02:00:00:00:01:FF:00", "xx:00:00:00:01:FF"] {
+            assert_eq!(parse_mac(text), None, "{text}");
+        }
+    }
+}

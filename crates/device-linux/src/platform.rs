@@ -1,0 +1,291 @@
+//! The platform of `device` on Linux: radio task, sockets, clock.
+
+use std::fmt;
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use device::{
+    CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, JoinRequest, Panel, Platform,
+    PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList, SeenNetwork, SendError, Timing,
+};
+use lifecycle::{CloudError, Instant, Pattern, State};
+
+use crate::cloud_link::{CloudLink, DialError, LinkEvent, Security};
+use crate::hotspot_services::HotspotServices;
+use crate::local_api::Pins;
+use crate::portal_listener::PortalListener;
+use crate::radio::{RadioHandle, Report, StationWish};
+use crate::random::random_u32;
+use crate::wifi::HotspotRequest;
+
+/// Implements [`Platform`] over the parts.
+pub(crate) struct LinuxPlatform {
+    started_at: tokio::time::Instant,
+    radio: RadioHandle,
+    link: CloudLink,
+    portal: PortalListener,
+    services: Option<HotspotServices>,
+    pins: Rc<Pins>,
+    passphrase: Option<String>,
+    last_ticket: u64,
+    joined: Option<u64>,
+    scan: Vec<SeenNetwork>,
+    is_captive: bool,
+    /// The hotspot's phones as far as the supplicant or the portal told.
+    phone_count: usize,
+}
+
+/// The parts of a [`LinuxPlatform`].
+pub(crate) struct Parts {
+    pub(crate) radio: RadioHandle,
+    pub(crate) link: CloudLink,
+    pub(crate) portal: PortalListener,
+    pub(crate) pins: Rc<Pins>,
+    pub(crate) passphrase: Option<String>,
+}
+
+impl LinuxPlatform {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            started_at: tokio::time::Instant::now(),
+            radio: parts.radio,
+            link: parts.link,
+            portal: parts.portal,
+            services: None,
+            pins: parts.pins,
+            passphrase: parts.passphrase,
+            last_ticket: 0,
+            joined: None,
+            scan: Vec::new(),
+            is_captive: false,
+            phone_count: 0,
+        }
+    }
+
+    /// Takes reports until one of them is an event for the agent.
+    fn poll_radio(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        while let Poll::Ready(Some(report)) = self.radio.reports.poll_recv(context) {
+            if let Some(event) = self.take_report(report) {
+                return Poll::Ready(event);
+            }
+        }
+        Poll::Pending
+    }
+
+    fn take_report(&mut self, report: Report) -> Option<Event> {
+        match report {
+            Report::Scanned(heard) => {
+                self.scan = heard.unwrap_or_else(|| std::mem::take(&mut self.scan));
+                Some(Event::ScanDone)
+            }
+            Report::Joined { ticket } if self.is_wished(ticket) => {
+                self.joined = Some(ticket);
+                self.is_captive = false;
+                Some(Event::Joined)
+            }
+            Report::JoinFailed { ticket, error } if self.is_wished(ticket) => Some(Event::JoinFailed(error)),
+            Report::LinkLost { ticket } if self.joined == Some(ticket) => {
+                self.joined = None;
+                Some(Event::LinkLost)
+            }
+            Report::HotspotOpened { interface } => {
+                self.portal.open();
+                self.services = interface.as_deref().map(HotspotServices::start);
+                None
+            }
+            Report::HotspotClosed => {
+                self.portal.close();
+                self.services = None;
+                self.phone_count = 0;
+                None
+            }
+            Report::PhoneAttached => {
+                self.phone_count = self.phone_count.saturating_add(1);
+                Some(Event::StationAttached)
+            }
+            Report::PhoneDetached if self.phone_count > 0 => {
+                self.phone_count = self.phone_count.saturating_sub(1);
+                Some(Event::StationDetached)
+            }
+            // Answers to what is no longer wished for.
+            Report::Joined { .. }
+            | Report::JoinFailed { .. }
+            | Report::LinkLost { .. }
+            | Report::PhoneDetached => None,
+            Report::Connectivity { is_captive } => {
+                self.is_captive = is_captive;
+                None
+            }
+            Report::Trouble(text) => {
+                self.log(format_args!("Wi-Fi: {text}"));
+                None
+            }
+        }
+    }
+
+    fn is_wished(&self, ticket: u64) -> bool {
+        self.radio.wishes.borrow().station.as_ref().is_some_and(|wish| wish.ticket == ticket)
+    }
+
+    fn poll_cloud(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Event> {
+        self.link.poll_event(context, buffer).map(|event| match event {
+            LinkEvent::Connected { is_verified_tls } => Event::CloudConnected { is_verified_tls },
+            LinkEvent::Received(byte_count) => Event::CloudReceived(byte_count),
+            LinkEvent::Closed => Event::CloudClosed,
+            LinkEvent::Failed(error) => {
+                tracing::info!(
+                    error = &error as &dyn std::error::Error,
+                    "no connection to the cloud: {error}"
+                );
+                Event::CloudFailed(self.classify(&error))
+            }
+        })
+    }
+
+    /// A captive portal answers for everybody, so what it answered means nothing.
+    fn classify(&self, error: &DialError) -> CloudError {
+        if self.is_captive { CloudError::CaptivePortal } else { error.cloud_error() }
+    }
+
+    fn poll_portal(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Event> {
+        let polled = self.portal.poll_event(context, buffer);
+        if let Poll::Ready(Event::PortalOpened(_)) = polled {
+            self.radio.wishes.send_modify(|wishes| wishes.visit_count = wishes.visit_count.saturating_add(1));
+        }
+        polled
+    }
+}
+
+impl Platform for LinuxPlatform {
+    async fn next_event(&mut self, until: Option<Instant>, buffer: &mut [u8]) -> Event {
+        let until = until.map(|until| self.started_at + until.since(Instant::BOOT));
+        let pins = Rc::clone(&self.pins);
+        let mut application = pin!(pins.next_write_queued());
+        let mut timer = pin!(async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        });
+        poll_fn(|context| {
+            if let Poll::Ready(event) = self.poll_radio(context) {
+                return Poll::Ready(event);
+            }
+            if let Poll::Ready(event) = self.poll_cloud(context, buffer) {
+                return Poll::Ready(event);
+            }
+            if let Poll::Ready(event) = self.poll_portal(context, buffer) {
+                return Poll::Ready(event);
+            }
+            // The shell asks the application for its values after every event, an early timer included.
+            if application.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Event::TimedOut);
+            }
+            timer.as_mut().poll(context).map(|()| Event::TimedOut)
+        })
+        .await
+    }
+}
+
+impl Timing for LinuxPlatform {
+    fn now(&self) -> Instant {
+        Instant::from_millis(u64::try_from(self.started_at.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn unix_ms(&self) -> Option<u64> {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        u64::try_from(since_epoch.as_millis()).ok()
+    }
+
+    fn random_u32(&mut self) -> u32 {
+        random_u32()
+    }
+}
+
+impl Radio for LinuxPlatform {
+    fn start_scan(&mut self) {
+        self.radio.wishes.send_modify(|wishes| wishes.scan_count = wishes.scan_count.saturating_add(1));
+    }
+
+    fn scan_list(&self) -> ScanList {
+        self.scan.iter().take(SCAN_COUNT_MAX).cloned().collect()
+    }
+
+    fn start_join(&mut self, request: JoinRequest<'_>) {
+        self.hang_up();
+        self.joined = None;
+        self.last_ticket = self.last_ticket.saturating_add(1);
+        let wish = StationWish { ticket: self.last_ticket, network: request.network.clone() };
+        self.radio.wishes.send_modify(|wishes| wishes.station = Some(wish));
+    }
+
+    fn leave(&mut self) {
+        self.hang_up();
+        self.joined = None;
+        self.radio.wishes.send_modify(|wishes| wishes.station = None);
+    }
+}
+
+impl Hotspot for LinuxPlatform {
+    fn open_hotspot(&mut self, ssid: &str) {
+        let request =
+            HotspotRequest { ssid: ssid.to_owned(), passphrase: self.passphrase.clone(), channel: None };
+        self.radio.wishes.send_modify(|wishes| wishes.hotspot = Some(request));
+    }
+
+    fn close_hotspot(&mut self) {
+        self.portal.close();
+        self.services = None;
+        self.phone_count = 0;
+        self.radio.wishes.send_modify(|wishes| wishes.hotspot = None);
+    }
+
+    async fn answer_portal(
+        &mut self,
+        connection: ConnectionIndex,
+        bytes: &[u8],
+    ) -> Result<(), PortalClosedError> {
+        self.portal.answer(connection, bytes).await
+    }
+
+    fn close_portal(&mut self, connection: ConnectionIndex) {
+        self.portal.end(connection);
+    }
+}
+
+impl CloudWire for LinuxPlatform {
+    fn start_dial(&mut self, address: CloudAddress<'_>) {
+        let binding = address.binding;
+        let security = match (&binding.trust_anchor, binding.uses_tls) {
+            (_, false) => Security::Plain,
+            (None, true) => Security::DeviceAuthorities,
+            (Some(anchor), true) => Security::Anchor(Box::new(anchor.clone())),
+        };
+        self.link.start_dial(address.host, address.port, security);
+    }
+
+    fn hang_up(&mut self) {
+        self.link.hang_up();
+    }
+
+    fn send(&mut self, frame: &[u8]) -> Result<(), SendError> {
+        self.link.send(frame)
+    }
+}
+
+impl Panel for LinuxPlatform {
+    fn log(&mut self, line: fmt::Arguments<'_>) {
+        tracing::info!(target: "device", "{line}");
+    }
+
+    fn indicate(&mut self, pattern: Pattern) {
+        self.pins.show_pattern(pattern);
+    }
+
+    fn show_state(&mut self, state: State, last_error: u16) {
+        self.pins.show_state(state, last_error);
+    }
+}

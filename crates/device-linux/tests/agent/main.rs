@@ -1,0 +1,342 @@
+//! The whole agent in one process: simulated radio, real portal, real TLS, real state file, real local API.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what tests share stops the test when it fails"
+)]
+
+mod simulated_wifi;
+mod small_cloud;
+
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use device_linux::{Addresses, Config, run_until};
+use portal::MacAddress;
+use serde_json::{Value, json};
+use simulated_wifi::{Air, SimulatedWifi};
+use small_cloud::SmallCloud;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+
+const TOKEN: &str = "TokenTokenTokenTokenTokenToken01";
+const SSID: &str = "Known Home Network";
+const PASSWORD: &str = "known-secret-pw";
+/// How long any wait may take.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// A device with its radio and its cloud.
+struct World {
+    folder: TempDir,
+    config: Config,
+    air: Rc<Air>,
+    cloud: SmallCloud,
+    stop: Option<oneshot::Sender<()>>,
+    device: Option<tokio::task::JoinHandle<()>>,
+    has_hotspot_interface: bool,
+}
+
+impl World {
+    async fn new(certificate_name: &str, has_hotspot_interface: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let cloud = SmallCloud::start(TOKEN, certificate_name).await;
+        let ca_file = folder.path().join("ca.pem");
+        std::fs::write(&ca_file, &cloud.ca_pem).unwrap();
+        let config = Config {
+            state_dir: folder.path().join("state"),
+            socket: folder.path().join("run/device.sock"),
+            portal_address: free_address().await,
+            host: "localhost".to_owned(),
+            port: cloud.port,
+            ca_file: Some(ca_file),
+            ..Config::default()
+        };
+        let air = Air::new(SSID.as_bytes(), PASSWORD.as_bytes());
+        Self { folder, config, air, cloud, stop: None, device: None, has_hotspot_interface }
+    }
+
+    fn start(&mut self) {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (config, air) = (self.config.clone(), Rc::clone(&self.air));
+        let has_hotspot_interface = self.has_hotspot_interface;
+        let running = async move {
+            let connect = async || {
+                let wifi = SimulatedWifi { air: Rc::clone(&air), has_hotspot_interface };
+                let mac = MacAddress([2, 0, 0, 0, 0, 7]);
+                Ok((wifi, Some(Addresses { station: mac, hotspot: mac })))
+            };
+            let stopped = async { stopped.await.unwrap_or_default() };
+            run_until(&config, connect, stopped).await.unwrap();
+        };
+        self.device = Some(tokio::task::spawn_local(running));
+        self.stop = Some(stop);
+    }
+
+    async fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.device.take().unwrap().await.unwrap();
+    }
+
+    async fn application(&self) -> Application {
+        let stream = until_ok(async || UnixStream::connect(&self.config.socket).await).await;
+        let (reader, writer) = stream.into_split();
+        Application { lines: BufReader::new(reader).lines(), writer }
+    }
+
+    async fn submit(&self, ssid: &str, password: &str, token: &str) -> String {
+        let body = format!(
+            "ssid={}&pass={password}&blynk={token}&host=localhost&port_ssl={}&save=1",
+            ssid.replace(' ', "%20"),
+            self.cloud.port
+        );
+        let head = "Content-Type: application/x-www-form-urlencoded\r\n";
+        self.ask(&format!(
+            "POST /config HTTP/1.1\r\nHost: 192.168.4.1\r\n{head}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+        .await
+    }
+
+    async fn get(&self, path: &str) -> String {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: 192.168.4.1\r\n\r\n")).await
+    }
+
+    async fn ask(&self, request: &str) -> String {
+        let mut stream = until_ok(async || TcpStream::connect(self.config.portal_address).await).await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    fn image(&self) -> Vec<u8> {
+        std::fs::read(self.state_file()).unwrap()
+    }
+
+    fn state_file(&self) -> PathBuf {
+        self.config.state_dir.join("home.flash")
+    }
+}
+
+/// An application on the local API.
+struct Application {
+    lines: Lines<BufReader<OwnedReadHalf>>,
+    writer: OwnedWriteHalf,
+}
+
+impl Application {
+    async fn ask(&mut self, request: &Value) -> Value {
+        self.writer.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+        self.next().await
+    }
+
+    async fn next(&mut self) -> Value {
+        let line = self.lines.next_line().await.unwrap().expect("the device closed the connection");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Waits for the event of a state.
+    async fn until_state(&mut self, state: &str) -> Value {
+        loop {
+            let event = self.next().await;
+            if event["event"] == "state" && event["state"] == state {
+                return event;
+            }
+        }
+    }
+
+    async fn subscribe(&mut self) {
+        assert_eq!(self.ask(&json!({"do": "subscribe"})).await, json!({"ok": true}));
+    }
+}
+
+async fn free_address() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// Tries until it works; what is tried becomes possible within the test's deadline.
+async fn until_ok<T, E>(attempt: impl AsyncFn() -> Result<T, E>) -> T {
+    loop {
+        if let Ok(done) = attempt().await {
+            return done;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Runs a story on one thread, as the agent needs it.
+fn play(story: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        tokio::time::timeout(DEADLINE, story).await.expect("the story ends in time");
+    });
+}
+
+fn contains(image: &[u8], needle: &str) -> bool {
+    image.windows(needle.len()).any(|window| window == needle.as_bytes())
+}
+
+/// Sets the device up and waits until the cloud accepted it.
+async fn set_up(world: &World, application: &mut Application) {
+    application.subscribe().await;
+    let answer = world.submit(SSID, PASSWORD, TOKEN).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let running = application.until_state("RUNNING").await;
+    assert_eq!(running["online"], true);
+}
+
+#[test]
+fn a_device_is_set_up_serves_its_application_and_is_wiped_on_release() {
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        world.start();
+        let board_info = world.get("/board_info.json").await;
+        assert!(board_info.contains("02:00:00:00:00:07"), "{board_info}");
+        assert!(world.get("/wifi_scan.json").await.contains(SSID));
+        let mut application = world.application().await;
+        set_up(&world, &mut application).await;
+
+        let written = application.ask(&json!({"do": "write", "pin": 1, "value": 21.5})).await;
+        assert_eq!(written, json!({"ok": true}));
+        world.cloud.seen.until(|seen| seen.writes.borrow().contains(&(1, "21.5".to_owned()))).await;
+        world.cloud.write_pin(2, "on");
+        assert_eq!(application.next().await, json!({"event": "write", "pin": 2, "values": ["on"]}));
+        let read = application.ask(&json!({"do": "read", "pin": 2})).await;
+        assert_eq!(read, json!({"ok": true, "pin": 2, "values": ["on"]}));
+        assert!(contains(&world.image(), TOKEN) && contains(&world.image(), PASSWORD));
+
+        world.cloud.order_erase();
+        application.until_state("RESET_CONFIG").await;
+        // The device restarts, the application finds it again, and the hotspot is open for the next owner.
+        let mut application = world.application().await;
+        let image = until_image(&world, |image| !contains(image, TOKEN)).await;
+        for secret in [TOKEN, PASSWORD, SSID, "localhost", "21.5"] {
+            assert!(!contains(&image, secret), "{secret} is left in the state file");
+        }
+        let read = application.ask(&json!({"do": "read", "pin": 2})).await;
+        assert_eq!(read["values"], Value::Null);
+        assert!(world.get("/board_info.json").await.contains("02:00:00:00:00:07"));
+        world.stop().await;
+    });
+}
+
+async fn until_image(world: &World, is_done: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    loop {
+        let image = world.image();
+        if is_done(&image) {
+            return image;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_home_survives_the_end_of_the_process() {
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        world.start();
+        let mut application = world.application().await;
+        set_up(&world, &mut application).await;
+        world.stop().await;
+        assert!(world.air.facts.borrow().open_hotspot.is_none() && !world.air.facts.borrow().is_joined);
+        world.start();
+        world.cloud.seen.until(|seen| *seen.logins.borrow() == 2).await;
+        world.stop().await;
+    });
+}
+
+#[test]
+fn a_wrong_password_is_explained_and_nothing_is_stored() {
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        world.start();
+        let mut application = world.application().await;
+        application.subscribe().await;
+        world.submit(SSID, "wrong-password", TOKEN).await;
+        loop {
+            let event = application.next().await;
+            if event["last_error"] == 722 {
+                break;
+            }
+        }
+        let status = world.get("/status.json").await;
+        assert!(status.contains("722") && !status.contains("wrong-password"), "{status}");
+        assert!(!contains(&world.image(), TOKEN) && !contains(&world.image(), "wrong-password"));
+        world.stop().await;
+    });
+}
+
+#[test]
+fn a_cloud_with_a_strangers_certificate_never_sees_the_token() {
+    play(async {
+        let mut world = World::new("stranger.test", true).await;
+        world.start();
+        let mut application = world.application().await;
+        application.subscribe().await;
+        world.submit(SSID, PASSWORD, TOKEN).await;
+        loop {
+            let event = application.next().await;
+            if event["last_error"] == 711 {
+                break;
+            }
+        }
+        assert_eq!(*world.cloud.seen.logins.borrow(), 0);
+        assert!(!contains(&world.image(), TOKEN));
+        world.stop().await;
+    });
+}
+
+#[test]
+fn a_radio_that_takes_turns_sets_up_too_and_never_does_both() {
+    play(async {
+        let mut world = World::new("localhost", false).await;
+        world.start();
+        let mut application = world.application().await;
+        set_up(&world, &mut application).await;
+        assert!(world.air.facts.borrow().is_joined);
+        assert!(world.air.facts.borrow().open_hotspot.is_none());
+        world.stop().await;
+    });
+}
+
+#[test]
+fn the_hotspot_opens_again_when_the_network_goes_and_the_home_is_kept() {
+    play(async {
+        let mut world = World::new("localhost", false).await;
+        world.config.run_time_grace_s = device_linux::Grace::Seconds(0);
+        world.start();
+        let mut application = world.application().await;
+        set_up(&world, &mut application).await;
+        assert!(world.air.facts.borrow().open_hotspot.is_none());
+        world.air.take_network_away();
+        let lost = application.until_state("CONNECTING_NET").await;
+        assert_eq!(lost["online"], false);
+        let is_open = || world.air.facts.borrow().open_hotspot.is_some().then_some(()).ok_or(());
+        until_ok(async || is_open()).await;
+        assert!(world.get("/board_info.json").await.starts_with("HTTP/1.1 200"));
+        assert!(contains(&world.image(), TOKEN));
+        world.stop().await;
+    });
+}
+
+#[test]
+fn two_agents_never_share_a_state_file() {
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        world.start();
+        world.application().await;
+        let opened = device_linux::StateFile::open(&world.state_file());
+        assert!(matches!(opened, Err(device_linux::OpenStateFileError::InUse { .. })), "{opened:?}");
+        assert!(Path::new(world.folder.path()).exists());
+        world.stop().await;
+    });
+}

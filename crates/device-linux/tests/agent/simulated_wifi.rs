@@ -1,0 +1,109 @@
+//! A radio without a radio: one network in reach, a hotspot on the loopback interface.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use device::SeenNetwork;
+use device_linux::{HotspotRequest, JoinedLink, OpenedHotspot, Wifi, WifiChange, WifiError};
+use home_store::{Network, Ssid};
+use portal::{MacAddress, Security};
+use tokio::sync::Notify;
+
+/// What test and radio share.
+#[derive(Debug, Default)]
+pub(crate) struct Air {
+    pub(crate) facts: RefCell<Facts>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) ssid: Vec<u8>,
+    pub(crate) password: Vec<u8>,
+    pub(crate) is_joined: bool,
+    pub(crate) open_hotspot: Option<HotspotRequest>,
+    pub(crate) hotspots_opened: usize,
+    was_lost: bool,
+}
+
+impl Air {
+    pub(crate) fn new(ssid: &[u8], password: &[u8]) -> Rc<Self> {
+        let facts = Facts { ssid: ssid.to_vec(), password: password.to_vec(), ..Facts::default() };
+        Rc::new(Self { facts: RefCell::new(facts), changed: Notify::new() })
+    }
+
+    /// Takes the network out of reach.
+    pub(crate) fn take_network_away(&self) {
+        let mut facts = self.facts.borrow_mut();
+        facts.ssid.clear();
+        facts.was_lost = std::mem::take(&mut facts.is_joined);
+        drop(facts);
+        self.changed.notify_one();
+    }
+}
+
+pub(crate) struct SimulatedWifi {
+    pub(crate) air: Rc<Air>,
+    pub(crate) has_hotspot_interface: bool,
+}
+
+impl Wifi for SimulatedWifi {
+    async fn has_hotspot_interface(&mut self) -> bool {
+        self.has_hotspot_interface
+    }
+
+    async fn scan(&mut self, _hidden: Option<&Ssid>) -> Result<Vec<SeenNetwork>, WifiError> {
+        let facts = self.air.facts.borrow();
+        let seen = SeenNetwork {
+            ssid: heapless::Vec::from_slice(&facts.ssid).expect("a short name"),
+            bssid: MacAddress([2; 6]),
+            rssi_dbm: -40,
+            security: Security::Wpa2,
+            channel: 6,
+        };
+        Ok(if facts.ssid.is_empty() { Vec::new() } else { vec![seen] })
+    }
+
+    async fn join(&mut self, network: &Network) -> Result<JoinedLink, WifiError> {
+        let mut facts = self.air.facts.borrow_mut();
+        assert!(self.has_hotspot_interface || facts.open_hotspot.is_none(), "the hotspot is in the way");
+        if facts.ssid != network.ssid.as_bytes() {
+            return Err(WifiError::NotFound);
+        }
+        if facts.password != network.secret.expose() {
+            return Err(WifiError::PasswordRefused);
+        }
+        facts.is_joined = true;
+        Ok(JoinedLink { channel: Some(6) })
+    }
+
+    async fn leave(&mut self) {
+        self.air.facts.borrow_mut().is_joined = false;
+    }
+
+    async fn open_hotspot(&mut self, hotspot: &HotspotRequest) -> Result<OpenedHotspot, WifiError> {
+        let mut facts = self.air.facts.borrow_mut();
+        assert!(self.has_hotspot_interface || !facts.is_joined, "the network is in the way");
+        facts.open_hotspot = Some(hotspot.clone());
+        facts.hotspots_opened += 1;
+        // The loopback interface needs no addresses from us.
+        Ok(OpenedHotspot { interface: None })
+    }
+
+    async fn close_hotspot(&mut self) {
+        self.air.facts.borrow_mut().open_hotspot = None;
+    }
+
+    async fn next_change(&mut self) -> WifiChange {
+        loop {
+            if std::mem::take(&mut self.air.facts.borrow_mut().was_lost) {
+                return WifiChange::StationLost;
+            }
+            self.air.changed.notified().await;
+        }
+    }
+
+    async fn sees_captive_portal(&mut self) -> bool {
+        false
+    }
+}
