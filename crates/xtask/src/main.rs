@@ -4,15 +4,20 @@
 //! runs is what a person runs. Start reading at [`Command`].
 #![expect(clippy::print_stdout, reason = "a command-line tool talks to a person")]
 
+mod bare_metal;
+mod bench;
 mod check;
 mod clients;
 mod console;
+mod emulated;
+mod firmware;
 mod no_std;
 mod stage;
 mod test;
 mod tidy;
 mod tools;
 mod up;
+mod wifi;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,6 +39,14 @@ enum Command {
     Tidy,
     /// Rewrites the generated files: both `OpenAPI` documents and the console's clients.
     Api,
+    /// Runs the device's cores on an emulated 32-bit CPU and compares with the host.
+    Emulated(emulated::EmulatedArguments),
+    /// Measures the speed table: the server against a floor server and mosquitto.
+    Bench(bench::BenchArguments),
+    /// Builds the flashable image of one chip and compares its size with the budget.
+    Firmware(firmware::FirmwareArguments),
+    /// Plays the founding story on real Wi-Fi software in an emulated machine.
+    Wifi,
 }
 
 fn main() -> ExitCode {
@@ -55,6 +68,10 @@ fn run(command: &Command) -> Result<()> {
         Command::Check => check::run(&root),
         Command::Tidy => tidy::run(&root),
         Command::Api => console::regenerate_clients(&root),
+        Command::Emulated(arguments) => emulated::run(&root, arguments),
+        Command::Bench(arguments) => bench::run(&root, arguments),
+        Command::Firmware(arguments) => firmware::run(&root, arguments),
+        Command::Wifi => wifi::run(&root),
     }
 }
 

@@ -18,9 +18,8 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     stages.run("console: unit tests", || console::run_script(root, "test"))?;
     stages.run("console: build", || console::build(root))?;
     stages.run("third-party clients", || clients::install(root, &target.join("clients")))?;
-    stages.run("build", || {
-        Process::new(root, "cargo", &["nextest", "run", "--workspace", "--no-run"]).run()
-    })?;
+    stages
+        .run("build", || Process::new(root, "cargo", &["nextest", "run", "--workspace", "--no-run"]).run())?;
     stages.run("browser tests", || {
         console::script_process(root, "e2e").env("REHOME_BIN", target.join("debug/rehome")).run()
     })?;

@@ -24,6 +24,13 @@ pub(crate) fn require_test_tools(root: &Path) -> Result<()> {
     if !Process::new(root, "python3", &["-c", "import ensurepip, venv"]).succeeds() {
         missing.push("Python's venv module (Debian: apt-get install python3-venv)");
     }
+    if !answers(root, "dbus-daemon") {
+        missing.push("D-Bus (Debian: apt-get install dbus)");
+    }
+    // Debian's own interpreter: the mock is a Debian package, which another one does not see.
+    if !Process::new(root, "/usr/bin/python3", &["-c", "import dbusmock"]).succeeds() {
+        missing.push("NetworkManager's mock (Debian: apt-get install python3-dbusmock)");
+    }
     if !Path::new(CHROMIUM).exists() {
         missing.push("Chromium (Debian: apt-get install chromium)");
     }

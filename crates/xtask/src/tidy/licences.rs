@@ -28,13 +28,17 @@ pub(super) fn complaints(root: &Path) -> Result<Vec<String>> {
         .licenses
         .allow
         .iter()
-        .map(|name| Licensee::parse(name).with_context(|| format!("`{name}` in deny.toml is no SPDX licence")))
+        .map(|name| {
+            Licensee::parse(name).with_context(|| format!("`{name}` in deny.toml is no SPDX licence"))
+        })
         .collect::<Result<Vec<_>>>()?;
-    let metadata = MetadataCommand::new().current_dir(root).exec().context("asking cargo for all packages")?;
+    let metadata =
+        MetadataCommand::new().current_dir(root).exec().context("asking cargo for all packages")?;
     let complaints = metadata.packages.iter().filter_map(|package| {
         let licence = package.license.as_deref().unwrap_or_default();
         let is_allowed = is_allowed(licence, &allowed);
-        (!is_allowed).then(|| format!("{} {}: licence `{licence}` is not in deny.toml", package.name, package.version))
+        (!is_allowed)
+            .then(|| format!("{} {}: licence `{licence}` is not in deny.toml", package.name, package.version))
     });
     Ok(complaints.collect())
 }

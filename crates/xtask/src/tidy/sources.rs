@@ -37,7 +37,8 @@ pub(super) fn complaints(root: &Path, files: &[PathBuf]) -> Result<Vec<String>> 
     }
     for package in NO_STD_CRATES {
         let root_file = root.join("crates").join(package).join("src/lib.rs");
-        let text = fs::read_to_string(&root_file).with_context(|| format!("reading {}", root_file.display()))?;
+        let text =
+            fs::read_to_string(&root_file).with_context(|| format!("reading {}", root_file.display()))?;
         if !text.contains("#![no_std]") && !text.contains("#![cfg_attr(not(test), no_std)]") {
             complaints.push(format!("crates/{package}/src/lib.rs: must be #![no_std]"));
         }

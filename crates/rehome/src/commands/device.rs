@@ -1,0 +1,157 @@
+//! `rehome device`: the agent on this machine's own Wi-Fi.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use device_linux::Config;
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use serde::Serialize;
+
+use crate::commands::stop_signal;
+
+/// The options file that is read when it exists and `--config` names no other.
+const CONFIG_FILE: &str = "/etc/rehome/device.toml";
+
+/// Arguments of `rehome device`. What is not here is set in the options file.
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct DeviceArguments {
+    /// Options file; /etc/rehome/device.toml is read when it exists.
+    #[arg(long, value_name = "FILE", env = "REHOME_DEVICE_CONFIG")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+
+    /// Prints the options as they would be used, secrets left out, and ends.
+    #[arg(long)]
+    #[serde(skip)]
+    check_config: bool,
+
+    /// Wi-Fi interface that joins networks [default: the first one].
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<String>,
+
+    /// Wi-Fi interface of the hotspot; while there is none, hotspot and network take turns [default: rehome-ap0].
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hotspot_interface: Option<String>,
+
+    /// Folder of the device's memory [default: /var/lib/rehome-device].
+    #[arg(long, value_name = "FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_dir: Option<PathBuf>,
+
+    /// Socket of the local API [default: /run/rehome-device/device.sock].
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    socket: Option<PathBuf>,
+
+    /// Id of the template the device belongs to.
+    #[arg(long, value_name = "TMPL…")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template_id: Option<String>,
+
+    /// Name of the template, part of the hotspot's name.
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template_name: Option<String>,
+
+    /// Server used when the portal is given none.
+    #[arg(long, value_name = "HOST")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+
+    /// Its port.
+    #[arg(long, value_name = "PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+
+    /// File (PEM) with the authorities to trust in place of the system's.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca_file: Option<PathBuf>,
+}
+
+/// Runs the agent until it is told to stop.
+pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode> {
+    let config = read_config(arguments)?;
+    if arguments.check_config {
+        println!("{config:#?}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stop = async {
+        if let Err(error) = stop_signal().await {
+            tracing::error!(%error, "signals cannot be handled; stop the agent by ending its service");
+            std::future::pending::<()>().await;
+        }
+    };
+    device_linux::run(&config, stop).context("running the device")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_config(arguments: &DeviceArguments) -> Result<Config> {
+    let file = match &arguments.config {
+        Some(path) => Toml::file_exact(path),
+        None => Toml::file(CONFIG_FILE),
+    };
+    let config: Config = Figment::from(Serialized::defaults(Config::default()))
+        .merge(file)
+        .merge(Env::prefixed("REHOME_DEVICE_").ignore(&["config"]))
+        .merge(Serialized::defaults(arguments))
+        .extract()
+        .context("reading the device's options")?;
+    config.validate().context("checking the device's options")?;
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: DeviceArguments,
+    }
+
+    fn config_of(words: &[&str]) -> Result<Config> {
+        read_config(&Line::parse_from([&["rehome"], words].concat()).arguments)
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("device.toml");
+        fs::write(&file, "interface = 'wlan7'\nhost = 'one.test'\npop = 'correct horse'\n").unwrap();
+        let config = config_of(&["--config", file.to_str().unwrap(), "--host", "two.test"]).unwrap();
+        assert_eq!(config.interface.as_deref(), Some("wlan7"));
+        assert_eq!(config.host, "two.test");
+        assert_eq!(config.port, Config::default().port);
+        assert!(!format!("{config:#?}").contains("correct horse"));
+    }
+
+    #[test]
+    fn a_mistyped_key_in_the_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("device.toml");
+        fs::write(&file, "interfaces = 'wlan7'\n").unwrap();
+        let error = config_of(&["--config", file.to_str().unwrap()]).unwrap_err();
+        assert!(format!("{error:#}").contains("interfaces"), "{error:#}");
+    }
+
+    #[test]
+    fn a_short_proof_of_possession_is_refused_and_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("device.toml");
+        fs::write(&file, "pop = 'qwertz7'\n").unwrap();
+        let error = config_of(&["--config", file.to_str().unwrap()]).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(text.contains("pop") && !text.contains("qwertz7"), "{text}");
+    }
+}

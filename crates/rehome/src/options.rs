@@ -1,0 +1,146 @@
+//! Server options: flags, environment and file alike.
+//!
+//! One key has one spelling everywhere: `--listen-tls`, `REHOME_LISTEN_TLS`, `listen_tls = …`. A flag wins over the environment,
+//! the environment over the file, the file over the default.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use cloud::Config;
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use serde::Serialize;
+
+/// Name of the file that is read when it exists and `--config` names no other.
+const CONFIG_FILE: &str = "rehome.toml";
+
+/// Settings that an environment variable `REHOME_<NAME>` can give.
+const ENVIRONMENT_KEYS: [&str; 9] = [
+    "data_dir",
+    "listen",
+    "listen_tls",
+    "listen_extra",
+    "listen_tls_extra",
+    "tls_cert",
+    "tls_key",
+    "public_host",
+    "redirect_devices_to",
+];
+
+/// Options of every command that runs the cloud.
+#[derive(Debug, Clone, Args, Serialize)]
+pub(crate) struct ServerOptions {
+    /// Configuration file; `rehome.toml` in the current folder is read when it exists.
+    #[arg(long, value_name = "FILE", env = "REHOME_CONFIG")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+
+    /// Folder of the database, keys and certificates; made when missing [default: ./rehome-data].
+    #[arg(long, value_name = "FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_dir: Option<PathBuf>,
+
+    /// Address for HTTP, WebSocket and Blynk binary on one port [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<SocketAddr>,
+
+    /// Address for the same over TLS [default: 127.0.0.1:8443].
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen_tls: Option<SocketAddr>,
+
+    /// A further plain address, for example 0.0.0.0:80; may be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    listen_extra: Vec<SocketAddr>,
+
+    /// A further TLS address, for example 0.0.0.0:443; may be repeated.
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    listen_tls_extra: Vec<SocketAddr>,
+
+    /// Certificate chain (PEM), together with --tls-key; a self-signed one is made without it.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key (PEM), together with --tls-cert.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_key: Option<PathBuf>,
+
+    /// Host name or address by which devices and people reach this server.
+    #[arg(long, value_name = "HOST")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_host: Option<String>,
+}
+
+impl ServerOptions {
+    /// Merges defaults, file, environment and flags into one validated configuration.
+    ///
+    /// # Errors
+    /// Names the file or key that cannot be used.
+    pub(crate) fn into_config(self) -> Result<Config> {
+        let defaults = Figment::from(Serialized::defaults(Config::default()));
+        let (figment, file) = match &self.config {
+            Some(path) => (defaults.merge(Toml::file_exact(path)), path.as_path()),
+            None => (defaults.merge(Toml::file(CONFIG_FILE)), Path::new(CONFIG_FILE)),
+        };
+        let config: Config = figment
+            .merge(Env::prefixed("REHOME_").only(&ENVIRONMENT_KEYS))
+            .merge(Serialized::defaults(&self))
+            .extract()
+            .with_context(|| {
+                format!("reading the configuration from flags, REHOME_… variables and {}", file.display())
+            })?;
+        config.validate().context("checking the configuration")?;
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: ServerOptions,
+    }
+
+    fn config_of(words: &[&str]) -> Result<Config> {
+        Line::parse_from([&["rehome"], words].concat()).options.into_config()
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rehome.toml");
+        fs::write(&file, "listen = '127.0.0.1:1111'\nlisten_tls = '127.0.0.1:2222'\n").unwrap();
+        let config = config_of(&["--config", file.to_str().unwrap(), "--listen", "127.0.0.1:3333"]).unwrap();
+        assert_eq!(config.listen.port(), 3333);
+        assert_eq!(config.listen_tls.port(), 2222);
+        assert_eq!(config.data_dir, Config::default().data_dir);
+    }
+
+    #[test]
+    fn a_mistyped_key_in_the_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rehome.toml");
+        fs::write(&file, "lisen = '127.0.0.1:1111'\n").unwrap();
+        let error = config_of(&["--config", file.to_str().unwrap()]).unwrap_err();
+        assert!(format!("{error:#}").contains("lisen"), "{error:#}");
+    }
+
+    #[test]
+    fn a_missing_file_that_was_asked_for_is_an_error() {
+        assert!(config_of(&["--config", "/nonexistent/rehome.toml"]).is_err());
+    }
+}

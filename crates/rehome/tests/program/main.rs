@@ -1,0 +1,24 @@
+//! The real program as a process: started, spoken to over real sockets, stopped and killed.
+
+#[cfg(test)]
+mod device_client;
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
+mod full_disk;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod release_survives_restart;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod start_failures;
+#[cfg(test)]
+mod story;
+#[cfg(test)]
+mod third_party_clients;
+#[cfg(test)]
+mod up;

@@ -1,0 +1,191 @@
+//! Builds the flashable image of one chip and compares its size with the committed budget.
+
+mod elf;
+mod frames;
+mod partitions;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::bare_metal::{CoreLibrary, RV32IMAC, RV32IMC};
+use crate::stage::{Process, Stages};
+use crate::target_folder;
+
+const WORKSPACE: &str = "firmware/esp32";
+const BUDGET_FILE: &str = "size-budget.toml";
+const PARTITION_FILE: &str = "partitions.csv";
+/// Turns an ELF file into what the chip's bootloader loads. Source: Python package index.
+const IMAGE_TOOL: &str = "esptool==5.6.0";
+/// Flash of the boards that are sold most.
+const FLASH_SIZE: &str = "4MB";
+
+/// Which image to build.
+#[derive(Debug, Args)]
+pub(crate) struct FirmwareArguments {
+    /// The chip on the board.
+    #[arg(long)]
+    chip: Chip,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Chip {
+    Esp32c3,
+    Esp32c6,
+}
+
+impl Chip {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Esp32c3 => "esp32c3",
+            Self::Esp32c6 => "esp32c6",
+        }
+    }
+
+    const fn target(self) -> &'static str {
+        match self {
+            Self::Esp32c3 => RV32IMC,
+            Self::Esp32c6 => RV32IMAC,
+        }
+    }
+
+    /// Addresses under which the chip sees its RAM as data. Source: technical reference manuals, "Address Mapping".
+    const fn ram(self) -> std::ops::Range<u32> {
+        match self {
+            Self::Esp32c3 => 0x3FC8_0000..0x3FCE_0000,
+            Self::Esp32c6 => 0x4080_0000..0x4088_0000,
+        }
+    }
+}
+
+/// What one chip's image may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Budget {
+    /// The image file.
+    image_bytes_max: u64,
+    /// Code and data in RAM, with everything static, the static part of the heap included.
+    static_ram_bytes_max: u64,
+    /// What is left for the stack of the main thread.
+    stack_bytes_min: u64,
+    /// The largest frame of one function; several are open at once.
+    frame_bytes_max: u64,
+}
+
+/// What it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sizes {
+    image_bytes: u64,
+    ram: elf::RamUse,
+    frame_bytes: u64,
+}
+
+/// Builds, converts, measures, compares.
+///
+/// # Errors
+/// When a tool is missing, a build fails, or the budget is exceeded.
+pub(crate) fn run(root: &Path, arguments: &FirmwareArguments) -> Result<()> {
+    let chip = arguments.chip;
+    require_tools(root)?;
+    let folder = root.join(WORKSPACE);
+    let table = fs::read_to_string(folder.join(PARTITION_FILE)).context("reading the partition table")?;
+    let slot_bytes = partitions::check(&table)?;
+    let mut stages = Stages::default();
+    stages.run(&format!("build for {}", chip.name()), || {
+        let library = CoreLibrary::find(&folder, chip.target())?;
+        library.build(&folder, chip.target(), &["--package", "rehome-esp32", "--features", chip.name()]).run()
+    })?;
+    let target = target_folder(&folder)?;
+    let program = target.join(chip.target()).join("release/rehome-esp32");
+    let image = target.join("firmware").join(format!("rehome-{}.bin", chip.name()));
+    stages.run("make the image", || make_image(root, &target, chip, &program, &image))?;
+    let bytes = fs::read(&program).with_context(|| format!("reading {}", program.display()))?;
+    let sizes = Sizes {
+        image_bytes: fs::metadata(&image).context("measuring the image")?.len(),
+        ram: elf::ram_use(&bytes, chip.ram())?,
+        frame_bytes: frames::largest_frame_bytes(elf::code(&bytes)?),
+    };
+    stages.print_summary();
+    println!("\nimage: {}\nflash: see docs/guides/esp32.md", image.display());
+    report(chip, sizes, read_budget(&folder, chip)?, slot_bytes)
+}
+
+fn require_tools(root: &Path) -> Result<()> {
+    let tools = [("cmake", "cmake"), ("clang", "clang libclang-dev"), ("python3", "python3 python3-venv")];
+    let missing: Vec<&str> = tools
+        .into_iter()
+        .filter(|(program, _)| !Process::new(root, program, &["--version"]).succeeds())
+        .map(|(_, packages)| packages)
+        .collect();
+    if !missing.is_empty() {
+        bail!(
+            "the firmware's TLS library is C and the image tool is Python; Debian: apt-get install {}",
+            missing.join(" ")
+        );
+    }
+    Ok(())
+}
+
+fn make_image(root: &Path, target: &Path, chip: Chip, program: &Path, image: &Path) -> Result<()> {
+    let venv = target.join("esptool");
+    let python = venv.join("bin/python");
+    if !Process::new(root, &python.to_string_lossy(), &["-c", "import esptool"]).succeeds() {
+        Process::new(root, "python3", &[Path::new("-m"), Path::new("venv"), &venv]).run()?;
+        Process::new(root, &python.to_string_lossy(), &["-m", "pip", "install", "--quiet", IMAGE_TOOL])
+            .run()?;
+    }
+    fs::create_dir_all(image.parent().context("the image has a folder")?)
+        .context("making the image's folder")?;
+    let arguments = [
+        "-m",
+        "esptool",
+        "--chip",
+        chip.name(),
+        "elf2image",
+        "--flash-mode",
+        "dio",
+        "--flash-size",
+        FLASH_SIZE,
+    ];
+    let arguments: Vec<&Path> =
+        arguments.iter().map(Path::new).chain([Path::new("-o"), image, program]).collect();
+    Process::new(root, &python.to_string_lossy(), &arguments).run()
+}
+
+fn read_budget(folder: &Path, chip: Chip) -> Result<Budget> {
+    let path: PathBuf = folder.join(BUDGET_FILE);
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    parse_budget(&text, chip)
+}
+
+fn parse_budget(text: &str, chip: Chip) -> Result<Budget> {
+    let mut table: toml::Table = text.parse().context("parsing the size budget")?;
+    let budget =
+        table.remove(chip.name()).with_context(|| format!("the size budget has no [{}]", chip.name()))?;
+    budget.try_into().with_context(|| format!("reading [{}] of the size budget", chip.name()))
+}
+
+fn report(chip: Chip, sizes: Sizes, budget: Budget, slot_bytes: u64) -> Result<()> {
+    let Sizes { image_bytes, ram, frame_bytes } = sizes;
+    println!("\nsizes of {}, in bytes:", chip.name());
+    println!("  image       {image_bytes:>9}  budget {:>9}  slot {slot_bytes}", budget.image_bytes_max);
+    println!("  static RAM  {:>9}  budget {:>9}", ram.static_bytes, budget.static_ram_bytes_max);
+    println!("  reclaimed   {:>9}  (the bootloader's memory, heap)", ram.reclaimed_bytes);
+    println!("  stack       {:>9}  at least {:>7}", ram.stack_bytes, budget.stack_bytes_min);
+    println!(
+        "  frame       {frame_bytes:>9}  budget {:>9}  (largest of one function)",
+        budget.frame_bytes_max
+    );
+    ensure!(image_bytes <= slot_bytes, "the image does not fit its slot");
+    ensure!(image_bytes <= budget.image_bytes_max, "the image exceeds its budget");
+    ensure!(ram.static_bytes <= budget.static_ram_bytes_max, "static RAM exceeds its budget");
+    ensure!(ram.stack_bytes >= budget.stack_bytes_min, "too little is left for the stack");
+    ensure!(frame_bytes <= budget.frame_bytes_max, "one function takes too much of the stack");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

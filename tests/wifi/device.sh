@@ -1,0 +1,58 @@
+# The device: `rehome device` as an unprivileged user, with the packaged polkit rule.
+
+device_user=rehome-device
+
+prepare_device() {
+  id "$device_user" >/dev/null 2>&1 || useradd --system --home-dir "$rundir/device" --shell /usr/sbin/nologin "$device_user" ||
+    fail 'no user for the device' || return 1
+  install -d -m 0700 -o "$device_user" "$rundir/device"
+  install -d -m 0755 -o "$device_user" "$rundir/device-run"
+  install -m 0644 "$rundir/cloud/tls/ca.pem" "$rundir/device-ca.pem" || fail 'the cloud has no authority' || return 1
+  cat >"$rundir/device.toml" <<TOML
+vendor = "$vendor"
+template_name = "$template_name"
+template_id = "$template_id"
+interface = "wlan0"
+hotspot_interface = "rehome-ap0"
+state_dir = "$rundir/device"
+socket = "$rundir/device-run/device.sock"
+pop = "$pop"
+ca_file = "$rundir/device-ca.pem"
+heartbeat_s = 10
+run_time_grace_s = $grace_s
+TOML
+  chown "root:$device_user" "$rundir/device.toml"
+  chmod 0640 "$rundir/device.toml"
+}
+
+start_device() {
+  setpriv --reuid "$device_user" --regid "$device_user" --clear-groups --no-new-privs \
+    --bounding-set=-all,+net_bind_service --inh-caps=-all,+net_bind_service --ambient-caps=-all,+net_bind_service \
+    "$rehome" device --config "$rundir/device.toml" >>"$log/device.log" 2>&1 &
+  device_pid=$!
+}
+
+# The interface on which the hotspot stays open beside the network connection, made as the package makes it.
+make_hotspot_interface() {
+  sh "$guest/make-hotspot-interface" || fail 'the radio takes no second interface' || return 1
+  if [ "$(cat /sys/class/net/rehome-ap0/address)" = "$(cat /sys/class/net/wlan0/address)" ]; then
+    # The kernel brings up no second interface with the same address ("Name not unique on network").
+    note 'the packaged make-hotspot-interface gave both interfaces one address; another is set here'
+    iw dev rehome-ap0 del
+    iw dev wlan0 interface add rehome-ap0 type __ap addr 06:00:00:00:00:01 || fail 'the address cannot be given'
+  fi
+}
+
+is_device_alive() { kill -0 "$device_pid" 2>/dev/null; }
+
+# Marks the end of the log, so that what follows is looked for only behind it.
+mark_log() { log_mark=$(($(wc -l <"$log/device.log") + 1)); }
+
+# log_says TEXT: the device's log holds the text since the last mark.
+log_says() { tail -n "+$log_mark" "$log/device.log" | grep -qF -- "$1"; }
+
+# memory_holds TEXT: the raw image of the device's memory holds these bytes, free space included.
+memory_holds() { grep -qaF -- "$1" "$rundir/device/home.flash"; }
+memory_digest() { sha256sum <"$rundir/device/home.flash" | cut -d ' ' -f 1; }
+
+device_network() { iw dev wlan0 link | sed -n 's/^[[:space:]]*SSID: //p'; }

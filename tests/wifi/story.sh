@@ -1,0 +1,168 @@
+# The founding story, one function per step; `main.sh` says in which order.
+
+vendor=Rehome
+template_name='Plant lamp'
+pop='label-7GQX-41'
+workshop_ssid=Workshop
+workshop_password='sawdust & glue 12'
+customer_ssid='Müller’s 🏠 "5+5"'
+customer_password='tulips=are#red%20'
+# Where the story plays: channels 1 to 13.
+country=DE
+cloud_name=cloud.rehome.test
+cloud_address=10.99.0.1
+cloud_port=443
+# Seconds a network may be away before the hotspot opens beside the search; 10 min by default, shortened to fit the run.
+grace_s=20
+
+sees_workshop() {
+  nmcli device wifi rescan ifname wlan0 >/dev/null 2>&1
+  sleep 2
+  nmcli -t -f SSID device wifi list ifname wlan0 --rescan no 2>/dev/null | grep -qxF "$workshop_ssid"
+}
+
+step_system() {
+  start_system && start_radios && connect_routers && start_network_manager
+}
+
+step_workshop_network() {
+  start_access_point workshop "$workshop_ssid" 1 wpa2 "$workshop_password" || return 1
+  until_true 60 'NetworkManager hears the workshop' sees_workshop || return 1
+  start_phone && until_true 30 'the phone hears the workshop' phone_sees "$workshop_ssid"
+}
+
+step_cloud() {
+  start_cloud && create_cloud_device 'Lamp on the workbench'
+}
+
+step_hotspot() {
+  prepare_device || return 1
+  make_hotspot_interface || return 1
+  local started_s
+  started_s=$(uptime_s)
+  start_device
+  until_true 45 'the phone sees the hotspot' phone_sees_hotspot || return 1
+  note "'$hotspot_ssid' is in the air on $(hotspot_mhz) MHz $(($(uptime_s) - started_s)) s after the start"
+}
+
+step_setup_page() {
+  phone_joins "$hotspot_ssid" "$pop" || return 1
+  grep -q '^ip=192\.168\.4\.' "$rundir/phone.lease" || fail 'the address is not of 192.168.4.0/24' || return 1
+  local page board probe name
+  page=$(phone_fetches /) || fail 'no page at /' || return 1
+  grep -qi '<form\|<html' <<<"$page" || fail 'the page at / is no page' || return 1
+  board=$(phone_fetches /board_info.json) || fail 'no /board_info.json' || return 1
+  jq -e --arg id "$template_id" '.tmpl_id == $id' <<<"$board" >/dev/null || fail "board info: $board" || return 1
+  jq -e --arg ssid "$workshop_ssid" 'any(.. | strings; . == $ssid)' <<<"$(phone_fetches /wifi_scan.json)" >/dev/null ||
+    fail 'the list of networks lacks the workshop' || return 1
+  probe=$(ip netns exec phone curl --silent --max-time 10 --output /dev/null --write-out '%{http_code} %{redirect_url}' \
+    http://connectivitycheck.gstatic.com/generate_204) || fail 'the probe of a phone gets no answer' || return 1
+  name=$(ip netns exec phone curl --silent --max-time 10 --output /dev/null --write-out '%{http_code}' http://blynk.setup/)
+  note "the phone's own probe gets '$probe', http://blynk.setup/ gets $name"
+  [ "${probe%% *}" = 302 ] || fail 'the probe is not led to the setup page' || return 1
+  [ "$name" = 200 ] || fail 'blynk.setup is not the setup page'
+}
+
+# set_up SSID PASSWORD: from the phone in the hotspot to a device that is online.
+set_up() {
+  local answer started_s
+  mark_log
+  started_s=$(uptime_s)
+  answer=$(phone_submits "$1" "$2" "$device_token") || fail '/config gets no answer' || return 1
+  until_true 60 'the device says RUNNING' log_says '=> RUNNING' || return 1
+  note "from /config to RUNNING $(($(uptime_s) - started_s)) s; $(grep -o '"[a-z]*":"[^"]*"' <<<"$answer" | head -n 1)"
+  until_true 20 'the cloud sees the device online' is_online || return 1
+  [ "$(device_network)" != '' ] || fail 'the device is in no network' || return 1
+  memory_holds "$device_token" && memory_holds "$2" || fail 'the home is not in the memory'
+}
+
+step_set_up_in_workshop() {
+  set_up "$workshop_ssid" "$workshop_password" || return 1
+  has_station workshop || fail 'the workshop has no station'
+}
+
+step_release() {
+  mark_log
+  ask_cloud POST "/api/v1/devices/$device_id/release" '{}' >/dev/null || fail 'the release is refused' || return 1
+  until_true 30 'the device erases its home' log_says 'RESET_CONFIG' || return 1
+  until_true 45 'the cloud calls it safe to ship' is_safe_to_ship || return 1
+  local secret
+  for secret in "$device_token" "$workshop_password" "$workshop_ssid" "$cloud_name"; do
+    ! memory_holds "$secret" || fail "something of the old home is left in the memory image" || return 1
+  done
+  until_true 45 'the phone sees the hotspot again' phone_sees_hotspot || return 1
+  note "release state '$(release_state)'; no old secret in the whole image; the hotspot is back"
+}
+
+step_move() {
+  stop_access_point workshop
+  start_access_point customer "$customer_ssid" 6 wpa3 "$customer_password" || return 1
+  create_cloud_device 'Lamp of the customer' || return 1
+  phone_joins "$hotspot_ssid" "$pop" || return 1
+  set_up "$customer_ssid" "$customer_password" || return 1
+  has_station customer || fail 'the customer has no station' || return 1
+  phone_leaves
+}
+
+step_router_away() {
+  home_digest=$(memory_digest)
+  away_since_s=$(uptime_s)
+  mark_log
+  stop_access_point customer
+  until_true 60 'the device notices' log_says 'RUNNING =>' || return 1
+  note "noticed after $(($(uptime_s) - away_since_s)) s"
+  until_true $((grace_s + 100)) 'recovery opens the hotspot' phone_sees_hotspot || return 1
+  note "hotspot open $(($(uptime_s) - away_since_s)) s after the router went"
+  memory_holds "$device_token" && memory_holds "$customer_password" || fail 'the home is gone'
+}
+
+status_has_error() {
+  status=$(phone_fetches /status.json) && jq -e --argjson code "$1" '.last_error == $code' <<<"$status" >/dev/null
+}
+
+# The phone may lose the hotspot while the radio changes its channel, and comes back as a phone does.
+hears_of_error() {
+  phone_is_joined || return 1
+  status_has_error "$1" && return 0
+  ip -n phone addr show dev wlan3 | grep -q 'inet 192' || phone_asks_for_address
+  status_has_error "$1"
+}
+
+step_wrong_password() {
+  start_access_point workshop "$workshop_ssid" 11 wpa2 "$workshop_password" || return 1
+  phone_joins "$hotspot_ssid" "$pop" || return 1
+  mark_log
+  phone_submits "$workshop_ssid" 'not the password' "$device_token" >/dev/null || fail '/config gets no answer' || return 1
+  until_true 100 'the phone reads error 722' hears_of_error 722 || return 1
+  note "the phone reads: $(jq -r '"\(.last_error) \(.message)"' <<<"$status")"
+  memory_holds 'not the password' && { fail 'the wrong password was stored'; return 1; }
+  memory_holds "$device_token" && memory_holds "$customer_password" || fail 'the home is gone' || return 1
+  phone_leaves
+  stop_access_point workshop
+}
+
+twin_stays_alone() { ! has_any_station workshop; }
+
+step_evil_twin() {
+  start_access_point workshop "$customer_ssid" 6 open || return 1
+  until_true 30 'the phone hears the twin' phone_sees "$customer_ssid" || return 1
+  mark_log
+  holds_for 45 'the device stays away from the open twin' twin_stays_alone || return 1
+  log_says '=> CONNECTING_NET' || log_says 'CONNECTING_NET =>' || log_says 'Wi-Fi' ||
+    note 'the device logged no attempt while the twin was there'
+  is_offline || fail 'the cloud thinks the device is online'
+}
+
+step_router_back() {
+  mark_log
+  local started_s
+  started_s=$(uptime_s)
+  start_access_point customer "$customer_ssid" 6 wpa3 "$customer_password" || return 1
+  until_true 150 'the device says RUNNING' log_says '=> RUNNING' || return 1
+  note "router away for $((started_s - away_since_s)) s; RUNNING $(($(uptime_s) - started_s)) s after it came back"
+  until_true 20 'the cloud sees the device online' is_online || return 1
+  has_station customer || fail 'the customer has no station' || return 1
+  twin_stays_alone || fail 'the twin has a station' || return 1
+  memory_holds "$device_token" && memory_holds "$customer_password" || fail 'the home is gone' || return 1
+  until_true 60 'the hotspot closes' phone_hears_no_hotspot
+}
