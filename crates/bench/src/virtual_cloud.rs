@@ -146,7 +146,7 @@ impl VirtualCloud {
             values: RefCell::default(),
             session: RefCell::default(),
             login_count: Cell::new(0),
-            keys: self.inner.signer.keys_for(self.inner.devices.borrow().len()),
+            keys: ReleaseKeys::new(self.inner.devices.borrow().len()),
         };
         self.inner.devices.borrow_mut().insert(token.clone(), Rc::new(device));
         Secret::new(token)

@@ -132,7 +132,9 @@ impl fmt::Debug for ReleaseSigner {
 /// HMAC-SHA-512 cut to 32 bytes; HMAC takes keys of every length, so there always is one.
 fn mac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> Option<[u8; KEY_BYTES]> {
     let mut mac = Hmac::<Sha512>::new_from_slice(key).ok()?;
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     Some(first_half(&mac.finalize().into_bytes()))
 }
 
@@ -158,7 +160,12 @@ mod tests {
     use super::*;
 
     fn bytes<const N: usize>(hex: &str) -> [u8; N] {
-        core::array::from_fn(|index| u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).unwrap())
+        let bytes: Vec<u8> = hex
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect();
+        bytes.try_into().unwrap()
     }
 
     fn device() -> DeviceId {

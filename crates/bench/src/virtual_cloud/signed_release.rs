@@ -28,6 +28,11 @@ pub(super) struct ReleaseKeys {
 }
 
 impl ReleaseKeys {
+    /// Names a device that has claimed nothing yet.
+    pub(super) fn new(device_index: usize) -> Self {
+        Self { device_id: format!("DEV{device_index:010}"), held_epoch: Cell::new(None) }
+    }
+
     /// Returns the epoch that a signed order must name; none for a device that would not understand one.
     pub(super) fn held_epoch(&self) -> Option<u32> {
         self.held_epoch.get()
@@ -42,11 +47,6 @@ impl Signer {
     pub(super) fn new(rng: &SeededRng) -> Self {
         let key = SigningKey::from_bytes(&random_bytes(rng));
         Self { key, receipt_secret: random_bytes(rng), nonce: random_bytes(rng) }
-    }
-
-    /// Names the next device.
-    pub(super) fn keys_for(&self, device_index: usize) -> ReleaseKeys {
-        ReleaseKeys { device_id: format!("DEV{device_index:010}"), held_epoch: Cell::new(None) }
     }
 
     /// Takes what a device says about itself; returns the claim for one that speaks of releases and holds no key.

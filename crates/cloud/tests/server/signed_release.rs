@@ -26,11 +26,15 @@ struct Order {
 
 fn bytes(hex: &str) -> Vec<u8> {
     assert_eq!(hex, hex.to_lowercase());
-    (0..hex.len() / 2).map(|index| u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).unwrap()).collect()
+    hex.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 impl Claimed {
@@ -136,14 +140,15 @@ async fn a_receipt_that_does_not_fit_the_order_counts_for_nothing() {
     let mut other_nonce = Order { signed: order.signed.clone(), signature: Vec::new() };
     *other_nonce.signed.last_mut().unwrap() ^= 1;
     let wrong_secret = Claimed { secret: other.secret.clone(), ..claimed.clone() };
-    let last = if right.ends_with('0') { '1' } else { '0' };
-    let flipped = format!("{}{last}", &right[..right.len() - 1]);
+    let mut shortened = right.clone();
+    let last = shortened.pop().unwrap();
+    let flipped = format!("{shortened}{}", if last == '0' { '1' } else { '0' });
     let forgeries = [
         claimed.receipt(&other_nonce),
         wrong_secret.receipt(&order),
         other.receipt(&order),
         flipped,
-        right[..right.len() - 2].to_owned(),
+        shortened,
         "released".to_owned(),
     ];
     for (index, forgery) in forgeries.iter().enumerate() {

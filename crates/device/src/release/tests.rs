@@ -39,7 +39,8 @@ fn context(stored: Option<&ReleaseKey>) -> ClaimContext<'_> {
 }
 
 fn hex(bytes: &[u8]) -> std::string::String {
-    bytes.iter().map(|byte| std::format!("{byte:02x}")).collect()
+    let digits: Vec<_> = bytes.iter().map(|byte| std::format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 #[test]

@@ -83,9 +83,7 @@ fn sent_internal<T>(played: &Played, mut pick: impl FnMut(u16, DeviceInternal<'_
 
 fn told_keys(played: &Played) -> Vec<(Option<u32>, Option<String>)> {
     let pick = |_, internal: DeviceInternal<'_>| match internal {
-        DeviceInternal::Info(Info { epoch, release_key, .. }) => {
-            Some((epoch, release_key.map(|key| key.to_string())))
-        }
+        DeviceInternal::Info(Info { epoch, release_key, .. }) => Some((epoch, release_key.map(String::from))),
         _ => None,
     };
     sent_internal(played, pick)

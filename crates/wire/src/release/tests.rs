@@ -13,7 +13,10 @@ fn terms(id: &str) -> ReleaseTerms<'_> {
 }
 
 fn order_fields() -> Vec<u8> {
-    let order = ReleaseOrder { terms: terms("DEV1"), signature: core::array::from_fn(|index| index as u8) };
+    let order = ReleaseOrder {
+        terms: terms("DEV1"),
+        signature: core::array::from_fn(|index| u8::try_from(index).unwrap()),
+    };
     let mut out = [0; 512];
     let mut writer = BodyWriter::new(&mut out);
     order.write(&mut writer).unwrap();
@@ -99,7 +102,10 @@ fn a_claim_shows_no_secret() {
 fn a_fingerprint_is_the_beginning_of_the_key() {
     let mut out = [0; FINGERPRINT_DIGITS];
     assert_eq!(
-        key_fingerprint(&core::array::from_fn(|index| (index as u8).wrapping_mul(17)), &mut out),
+        key_fingerprint(
+            &core::array::from_fn(|index| u8::try_from(index).unwrap().wrapping_mul(17)),
+            &mut out
+        ),
         "0011223344556677"
     );
 }
