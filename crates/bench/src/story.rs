@@ -255,12 +255,15 @@ impl Stage {
 
     /// Reads the console's answer aloud.
     fn is_safe_to_ship(&mut self, token: &Secret) -> bool {
-        let is_safe = self.world.cloud.token_state(token) == Some(TokenState::ReleaseInferred);
-        self.note(if is_safe {
-            "the console says: safe to ship"
-        } else {
-            "the console says: not safe to ship yet, the board is wiped when it next connects"
-        });
+        let (is_safe, says) = match self.world.cloud.token_state(token) {
+            Some(TokenState::ReleaseConfirmed) => (
+                true,
+                "the console says: safe to ship, the board proved with a receipt that it erased itself",
+            ),
+            Some(TokenState::ReleaseInferred) => (true, "the console says: safe to ship"),
+            _ => (false, "the console says: not safe to ship yet, the board is wiped when it next connects"),
+        };
+        self.note(says);
         is_safe
     }
 

@@ -2,10 +2,12 @@
 //!
 //! It acts as one of two services, whose only difference is what becomes of a device that its owner gives away:
 //! the hosted service deletes the record and answers status 9 from then on; Rehome keeps the token until the board is
-//! wiped (`config erase`), lets it in for that alone, and only then refuses it. For tests it can also misbehave, see
-//! [`Mood`].
+//! wiped, lets it in for that alone, and only then refuses it. Our firmware gets a release key at its claim, is wiped by
+//! a signed order and answers with a receipt; stock firmware gets `config erase` and answers with silence. For tests the
+//! cloud can also misbehave, see [`Mood`].
 
 mod session;
+mod signed_release;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use crate::board::{CloudNet, DialError, DialSecurity, Dialing};
 use crate::clock::BenchClock;
 use crate::queue::BoundedQueue;
 use crate::seed::SeededRng;
+use signed_release::{ReleaseKeys, Signer};
 
 /// Name under which boards find the simulated cloud.
 pub const CLOUD_HOST: &str = "blynk.cloud";
@@ -70,6 +73,8 @@ pub enum TokenState {
     ReleasePending,
     /// The order to erase was sent and obeyed as far as one can tell: nothing was heard since.
     ReleaseInferred,
+    /// The board proved with a signed receipt that it erased itself.
+    ReleaseConfirmed,
     /// Deleted at the hosted service.
     Deleted,
 }
@@ -84,6 +89,7 @@ pub(crate) struct Inner {
     service: Service,
     clock: BenchClock,
     rng: SeededRng,
+    signer: Signer,
     mood: Cell<Mood>,
     devices: RefCell<BTreeMap<Vec<u8>, Rc<CloudDevice>>>,
 }
@@ -94,6 +100,7 @@ pub(crate) struct CloudDevice {
     values: RefCell<BTreeMap<u8, Vec<u8>>>,
     session: RefCell<Option<Rc<BoundedQueue<Order>>>>,
     login_count: Cell<u32>,
+    keys: ReleaseKeys,
 }
 
 /// What a session shall do.
@@ -117,6 +124,7 @@ impl VirtualCloud {
             service,
             clock,
             rng: SeededRng::for_part(seed, "cloud tokens"),
+            signer: Signer::new(&SeededRng::for_part(seed, "cloud keys")),
             mood: Cell::new(Mood::Normal),
             devices: RefCell::default(),
         };
@@ -138,6 +146,7 @@ impl VirtualCloud {
             values: RefCell::default(),
             session: RefCell::default(),
             login_count: Cell::new(0),
+            keys: ReleaseKeys::new(self.inner.devices.borrow().len()),
         };
         self.inner.devices.borrow_mut().insert(token.clone(), Rc::new(device));
         Secret::new(token)
@@ -187,6 +196,27 @@ impl VirtualCloud {
     #[must_use]
     pub fn login_count(&self, token: &Secret) -> u32 {
         self.device(token).map_or(0, |device| device.login_count.get())
+    }
+
+    /// Sends a frame as it is to a device that is online; for tests of orders that must change nothing.
+    pub fn send_raw(&self, token: &Secret, frame: Vec<u8>) {
+        if let Some(device) = self.device(token) {
+            device.order(Order::Send(frame));
+        }
+    }
+
+    /// Returns a release order for a device in any epoch, as a frame: correctly signed, whether or not the device was
+    /// given away. For tests.
+    #[must_use]
+    pub fn signed_order(&self, token: &Secret, epoch: u32) -> Option<Vec<u8>> {
+        let device = self.device(token)?;
+        session::order_frame(&self.inner.signer.order(&device.keys, epoch)?)
+    }
+
+    /// Returns the byte strings of a device's claim that must not survive its wipe. For tests.
+    #[must_use]
+    pub fn release_traces(&self, token: &Secret) -> Vec<Vec<u8>> {
+        self.device(token).map_or_else(Vec::new, |device| self.inner.signer.traces(&device.keys))
     }
 
     /// Changes how the cloud answers from now on; sessions in progress end unless it is normal.

@@ -21,6 +21,7 @@ use crate::jobs::release_driver::ReleaseDriver;
 use crate::limits::PASSWORD_HASHES_MAX;
 use crate::live::{Live, LiveEvent};
 use crate::rate_limits::RateLimits;
+use crate::release_signer::ReleaseSigner;
 use crate::views::{session_state_view, timestamp};
 
 /// 60 logins at once, then one a second, for one token: a device that logs in more often is in a loop.
@@ -36,6 +37,7 @@ pub(crate) struct App {
     pub(crate) live: Live,
     pub(crate) releases: ReleaseDriver,
     pub(crate) admin_key: AdminKey,
+    pub(crate) release_signer: ReleaseSigner,
     pub(crate) ca_certificate_pem: Option<String>,
     pub(crate) has_bench: bool,
     pub(crate) metrics: Option<PrometheusHandle>,

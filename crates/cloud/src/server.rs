@@ -30,6 +30,7 @@ use crate::jobs::{certificate, housekeeping};
 use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
 use crate::listener::{Admission, Listeners, Transport, bind};
 use crate::live::Live;
+use crate::release_signer::{OpenReleaseKeyError, ReleaseSigner};
 use crate::routes;
 use crate::tls::{OpenTlsError, Tls};
 
@@ -64,6 +65,9 @@ pub enum StartServerError {
     /// The admin key cannot be used.
     #[error("the admin key cannot be used")]
     AdminKey(#[from] OpenAdminKeyError),
+    /// The key that signs release orders cannot be used.
+    #[error("the release key cannot be used")]
+    ReleaseKey(#[from] OpenReleaseKeyError),
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[from] OpenTlsError),
@@ -136,6 +140,7 @@ impl Server {
             store: opened.store.clone(),
             clock: clock.clone(),
             live: live.clone(),
+            signer: opened.release_signer.clone(),
             stop: stop.clone(),
         };
         let (releases, driver) = ReleaseDriver::new(surroundings);
@@ -153,6 +158,7 @@ impl Server {
             live,
             releases,
             admin_key: opened.admin_key,
+            release_signer: opened.release_signer,
             ca_certificate_pem: tls.ca_certificate_pem().map(str::to_owned),
             has_bench: options.bench_router.is_some(),
             metrics: metrics_recorder(),
@@ -213,6 +219,7 @@ impl Drop for RunningServer {
 struct Opened {
     store: Store,
     admin_key: AdminKey,
+    release_signer: ReleaseSigner,
     tls: Tls,
 }
 
@@ -223,8 +230,9 @@ async fn open_files(config: Config, clock: &Clock) -> Result<Opened, StartServer
         // The store first: it makes the folder and takes its lock.
         let store = Store::open(&config.data_dir)?;
         let admin_key = AdminKey::open(&config.data_dir)?;
+        let release_signer = ReleaseSigner::open(&config.data_dir)?;
         let tls = Tls::open(&config, now)?;
-        Ok(Opened { store, admin_key, tls })
+        Ok(Opened { store, admin_key, release_signer, tls })
     });
     opening.await.unwrap_or(Err(StartServerError::Interrupted { folder }))
 }

@@ -13,6 +13,7 @@ use crate::homes::{Homes, Ranking};
 use crate::identity::DeviceConfig;
 use crate::platform::{EVENT_BUFFER_BYTES, Event, Platform};
 use crate::portal_server::PortalServer;
+use crate::release::OwedReceipt;
 
 /// Answers that may wait while outputs are performed: at most one save and one wipe are asked for together.
 const ANSWER_QUEUE_LEN_MAX: usize = 8;
@@ -41,6 +42,8 @@ pub(crate) struct Agent<'a, P, A, F> {
     pub(crate) ranking: Ranking,
     /// A round that waits for a scan.
     pub(crate) join_after_scan: Option<HomeSource>,
+    /// The receipt of a release in progress; in RAM alone.
+    pub(crate) owed_receipt: Option<OwedReceipt>,
     pub(crate) is_restart_due: bool,
 }
 
@@ -78,6 +81,7 @@ pub async fn run<P: Platform, A: Application, F: NorFlash>(
         portal: PortalServer::new(),
         ranking: Ranking::new(),
         join_after_scan: None,
+        owed_receipt: None,
         is_restart_due: false,
     };
     agent.boot(boot_reason).await;
@@ -106,6 +110,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             identity.template_id,
             self.epoch()
         ));
+        self.follow_release_key();
         let stored_network_count = u8::try_from(stored_network_count).unwrap_or(u8::MAX);
         self.feed(Input::Booted(Boot { reason, stored_network_count, last_error })).await;
     }
@@ -212,13 +217,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             rest = rest.get(accepted_bytes..).unwrap_or_default();
             loop {
                 let step = match self.frames.next_frame() {
-                    Ok(Some(frame)) => self.session.handle_frame(
-                        &frame,
-                        self.platform,
-                        self.application,
-                        self.config,
-                        &self.hotspot_name,
-                    ),
+                    Ok(Some(frame)) => self.session.handle_frame(&frame, self.platform, self.application),
                     Ok(None) => break,
                     Err(error) => self.session.fail_on_garbage(error),
                 };
@@ -236,7 +235,12 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Step::None => {}
             Step::Follow(source) => self.follow_redirect(source),
             Step::Restart => self.is_restart_due = true,
+            Step::Claim(claim) => self.take_claim(claim).await,
+            Step::Release(order) => self.take_release_order(&order).await,
             Step::Tell(input) => {
+                if input == Input::LoginAccepted {
+                    self.introduce();
+                }
                 if self.session.phase == Phase::Idle {
                     self.disconnect_cloud();
                 }

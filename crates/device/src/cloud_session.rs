@@ -2,16 +2,18 @@
 
 use core::time::Duration;
 
+use home_store::{Epoch, ReleaseKey};
 use lifecycle::{CloudError, HomeSource, Input, Instant};
 use wire::{
-    DeviceInternal, DeviceMessage, Frame, HEADER_BYTES, Info, ParseFrameError, PinWrite, Secret,
-    ServerHardware, ServerInternal, ServerMessage, Status, Values,
+    DeviceInternal, DeviceMessage, FINGERPRINT_DIGITS, Frame, HEADER_BYTES, Info, ParseFrameError, PinWrite,
+    REHOME_PROTOCOL_VERSION, Secret, ServerHardware, ServerInternal, ServerMessage, Status, Values,
 };
 
 use crate::application::{Application, OutgoingWrite};
 use crate::homes::redirect_host;
 use crate::identity::DeviceConfig;
 use crate::platform::{Platform, SendError};
+use crate::release::{OwedReceipt, ReceivedClaim, ReceivedOrder};
 
 /// Largest body the device accepts, declared as `buff-in`.
 pub const CLOUD_BODY_BYTES_MAX: usize = 1024;
@@ -42,7 +44,7 @@ pub(crate) enum Phase {
 }
 
 /// What the shell must do after the conversation went on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Nothing.
     None,
@@ -52,6 +54,10 @@ pub(crate) enum Step {
     Follow(HomeSource),
     /// Restart the device.
     Restart,
+    /// A release key came.
+    Claim(ReceivedClaim),
+    /// A release order came; nothing about it is proven.
+    Release(ReceivedOrder),
 }
 
 /// One conversation after the other.
@@ -63,6 +69,17 @@ pub(crate) struct CloudSession {
     next_message_id: u16,
     heartbeat: Duration,
     was_introduced: bool,
+    /// The present connection is TLS whose certificate and name were checked.
+    is_verified_tls: bool,
+    /// Id of the receipt that waits for its answer.
+    receipt_message_id: Option<u16>,
+}
+
+/// What the info message says of the release key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ownership<'a> {
+    pub(crate) epoch: Epoch,
+    pub(crate) release_key: Option<&'a ReleaseKey>,
 }
 
 impl CloudSession {
@@ -73,6 +90,8 @@ impl CloudSession {
             next_message_id: LOGIN_MESSAGE_ID,
             heartbeat: Duration::from_secs(u64::from(heartbeat_s)),
             was_introduced: false,
+            is_verified_tls: false,
+            receipt_message_id: None,
         }
     }
 
@@ -118,6 +137,8 @@ impl CloudSession {
             return Step::None;
         };
         self.next_message_id = LOGIN_MESSAGE_ID;
+        self.is_verified_tls = is_verified_tls;
+        self.receipt_message_id = None;
         let answer_due_at = platform.now().after(LOGIN_TIMEOUT);
         self.phase = Phase::LoggingIn { source, redirect_count, is_verified_tls, answer_due_at };
         match self.send(platform, &DeviceMessage::Login { token: Secret(token) }) {
@@ -171,8 +192,6 @@ impl CloudSession {
         frame: &Frame<'_>,
         platform: &mut P,
         application: &mut A,
-        config: &DeviceConfig<'_>,
-        hotspot_name: &str,
     ) -> Step {
         match self.phase {
             Phase::Idle | Phase::Dialing { .. } => Step::None,
@@ -180,7 +199,6 @@ impl CloudSession {
                 let answer =
                     self.handle_login_answer(frame, platform, source, redirect_count, is_verified_tls);
                 if answer == Step::Tell(Input::LoginAccepted) {
-                    self.introduce(platform, config, hotspot_name);
                     application.on_online(platform.now());
                 }
                 answer
@@ -251,9 +269,41 @@ impl CloudSession {
         self.fail(CloudError::Other)
     }
 
+    pub(crate) const fn is_verified_tls(&self) -> bool {
+        self.is_verified_tls
+    }
+
     /// Sends what the cloud should know first.
-    fn introduce<P: Platform>(&mut self, platform: &mut P, config: &DeviceConfig<'_>, hotspot_name: &str) {
+    pub(crate) fn introduce<P: Platform>(
+        &mut self,
+        platform: &mut P,
+        config: &DeviceConfig<'_>,
+        hotspot_name: &str,
+        ownership: Ownership<'_>,
+    ) {
+        self.send_info(platform, config, ownership);
+        // Once per boot, as new Edgent does. Source: edgent-device.md, section 8.
+        if !core::mem::replace(&mut self.was_introduced, true) {
+            for (field, value) in [("Device UID", config.identity.uid), ("Hotspot Name", hotspot_name)] {
+                let value = Secret(value.as_bytes());
+                self.send_or_log(
+                    platform,
+                    &DeviceMessage::Internal(DeviceInternal::MetaSet { field, value }),
+                );
+            }
+        }
+    }
+
+    /// Sends the info message. Sent again after a claim was stored, it is the acknowledgement of the claim.
+    pub(crate) fn send_info<P: Platform>(
+        &mut self,
+        platform: &mut P,
+        config: &DeviceConfig<'_>,
+        ownership: Ownership<'_>,
+    ) {
         let identity = &config.identity;
+        let mut fingerprint = [0; FINGERPRINT_DIGITS];
+        let key = ownership.release_key;
         let info = Info {
             mcu: Some(identity.firmware_version),
             fw_type: Some(identity.firmware_type),
@@ -263,19 +313,23 @@ impl CloudSession {
             declared_buffer_bytes: u32::try_from(CLOUD_BODY_BYTES_MAX).ok(),
             dev: Some(identity.board),
             tmpl: Some(identity.template_id),
+            rehome: Some(REHOME_PROTOCOL_VERSION),
+            epoch: Some(ownership.epoch.0),
+            release_key: key.map(|key| wire::key_fingerprint(&key.public_key, &mut fingerprint)),
             ..Info::default()
         };
         self.send_or_log(platform, &DeviceMessage::Internal(DeviceInternal::Info(info)));
-        // Once per boot, as new Edgent does. Source: edgent-device.md, section 8.
-        if !core::mem::replace(&mut self.was_introduced, true) {
-            for (field, value) in [("Device UID", identity.uid), ("Hotspot Name", hotspot_name)] {
-                let value = Secret(value.as_bytes());
-                self.send_or_log(
-                    platform,
-                    &DeviceMessage::Internal(DeviceInternal::MetaSet { field, value }),
-                );
-            }
-        }
+    }
+
+    /// Sends the receipt of a release; its answer is told as [`Input::ReceiptAcknowledged`].
+    pub(crate) fn send_receipt<P: Platform>(
+        &mut self,
+        platform: &mut P,
+        receipt: &OwedReceipt,
+    ) -> Result<(), SendError> {
+        let receipt = receipt.as_receipt().ok_or(SendError)?;
+        self.receipt_message_id = Some(self.next_message_id);
+        self.send(platform, &DeviceMessage::Internal(DeviceInternal::Released(receipt)))
     }
 
     fn send_or_log<P: Platform>(&mut self, platform: &mut P, message: &DeviceMessage<'_>) {
@@ -295,6 +349,10 @@ impl CloudSession {
         match ServerMessage::parse(frame) {
             Ok(ServerMessage::Response(Status::NotAuthenticated) | ServerMessage::Unknown { .. }) => {
                 self.fail(CloudError::Other)
+            }
+            Ok(ServerMessage::Response(_)) if self.receipt_message_id == Some(message_id) => {
+                self.receipt_message_id = None;
+                Step::Tell(Input::ReceiptAcknowledged)
             }
             Ok(ServerMessage::Ping) => self.respond(platform, message_id, Status::Success),
             Ok(ServerMessage::Hardware(hardware) | ServerMessage::Bridge(hardware)) => match hardware {
@@ -347,6 +405,8 @@ fn handle_internal<P: Platform>(internal: &ServerInternal<'_>, platform: &mut P)
     match internal {
         ServerInternal::Dbg { command } => console_command(command.0),
         ServerInternal::Ota { .. } => Step::Tell(Input::OtaOrdered),
+        ServerInternal::Claim(claim) => ReceivedClaim::copy(claim).map_or(Step::None, Step::Claim),
+        ServerInternal::Release(order) => ReceivedOrder::copy(order).map_or(Step::None, Step::Release),
         _ => {
             let now = platform.now().as_millis();
             platform.log(format_args!("[{now}] Nothing to do for an internal message"));

@@ -19,6 +19,8 @@ mod identity;
 mod outputs;
 mod platform;
 mod portal_server;
+mod release;
+mod releases;
 
 pub use agent::{RunEnd, run};
 pub use application::{Application, OUTGOING_VALUE_BYTES_MAX, OutgoingWrite};
@@ -29,6 +31,7 @@ pub use platform::{
     PORTAL_CONNECTION_COUNT_MAX, Panel, Platform, PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList,
     SeenNetwork, SendError, Timing,
 };
+pub use release::{is_order_signed_by, sign_receipt};
 
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Output::SaveCandidate => return Some(Input::Saved(self.save_candidate().await)),
             Output::DropCandidate => self.drop_candidate(),
             Output::WipeHome => return Some(Input::Wiped(self.wipe_home().await)),
+            Output::SendReceipt => return self.send_receipt(),
             Output::StartOta => {
                 self.log_now(format_args!("This build takes no firmware over the air"));
                 return Some(Input::OtaFinished(Err(OtaFault)));
@@ -143,6 +144,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             return Err(StoreFault);
         }
         self.homes.stored = stored;
+        self.follow_release_key();
         self.portal.trial = Trial::Succeeded;
         self.log_now(format_args!("Home stored"));
         Ok(())
@@ -159,6 +161,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let store = self.store.as_mut().ok_or(StoreFault)?;
         let report = store.wipe().await.or(Err(StoreFault))?;
         self.homes.stored = None;
+        self.follow_release_key();
         self.homes.candidate = None;
         self.portal.trial = Trial::None;
         self.portal.trial_ssid.clear();

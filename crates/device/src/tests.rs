@@ -663,3 +663,5 @@ fn unusable_flash_is_no_home_and_no_reason_to_stop() {
     assert!(played.script.log.contains("The home store cannot be used"));
     assert!(played.script.has_called("open Blynk Air Monitor-1W7R"));
 }
+
+mod releases;

@@ -4,6 +4,8 @@ use core::fmt;
 
 use heapless::{String, Vec};
 
+use crate::Epoch;
+
 /// Longest host name in bytes. Stock firmware stores 33; names of hosted services are well below 64.
 pub const HOST_BYTES_MAX: usize = 64;
 
@@ -13,8 +15,11 @@ pub const TOKEN_BYTES: usize = 32;
 /// Longest trust anchor in bytes: room for an X.509 certificate with an ECDSA key, or for a digest of any other.
 pub const TRUST_ANCHOR_BYTES_MAX: usize = 1024;
 
-/// Bytes of the public key that signs release orders (Ed25519).
-const RELEASE_KEY_BYTES: usize = 32;
+/// Longest name a cloud has for a device, in bytes. Source: decision 0012.
+pub const DEVICE_ID_BYTES_MAX: usize = 32;
+
+/// Bytes of the public key that signs release orders (Ed25519), and of the secret that signs the receipt.
+pub const RELEASE_KEY_BYTES: usize = 32;
 
 /// One cloud and the device's credentials for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +34,7 @@ pub struct CloudBinding {
     pub uses_tls: bool,
     /// The only authority trusted for this server; `None` uses the firmware's built-in list.
     pub trust_anchor: Option<TrustAnchor>,
-    /// The key that signs release orders; `None` for a claim without one.
+    /// What proves a release order; `None` for a claim without one.
     pub release_key: Option<ReleaseKey>,
 }
 
@@ -161,6 +166,58 @@ pub struct ParseTrustAnchorError {
     pub found_bytes: usize,
 }
 
-/// The public key that signs release orders for this ownership.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReleaseKey(pub [u8; RELEASE_KEY_BYTES]);
+/// What proves a release order, and what signs its receipt. Comes from the cloud at claim and goes with the home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseKey {
+    /// The device's name at its cloud; an order names it.
+    pub device_id: CloudDeviceId,
+    /// The ownership that the claim began; an order names it.
+    pub epoch: Epoch,
+    /// Ed25519 public key of the server.
+    pub public_key: [u8; RELEASE_KEY_BYTES],
+    /// Signs the receipt.
+    pub receipt_secret: ReceiptSecret,
+}
+
+/// The cloud's name for a device: 1 to 32 ASCII letters and digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloudDeviceId(String<DEVICE_ID_BYTES_MAX>);
+
+impl CloudDeviceId {
+    /// Copies a name; `None` when it is empty, too long or has another character.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let is_id = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        String::try_from(name).ok().filter(|_| is_id).map(Self)
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The secret that signs a receipt. `Debug` never shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReceiptSecret([u8; RELEASE_KEY_BYTES]);
+
+impl ReceiptSecret {
+    /// Wraps a secret.
+    #[must_use]
+    pub const fn new(secret: [u8; RELEASE_KEY_BYTES]) -> Self {
+        Self(secret)
+    }
+
+    /// Hands out the secret, for the receipt only.
+    #[must_use]
+    pub const fn expose(&self) -> &[u8; RELEASE_KEY_BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ReceiptSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[redacted]")
+    }
+}

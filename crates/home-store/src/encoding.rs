@@ -7,12 +7,14 @@ use core::net::Ipv4Addr;
 use heapless::Vec;
 
 use crate::access::usize_to_u32;
-use crate::cloud_binding::{HOST_BYTES_MAX, TOKEN_BYTES, TRUST_ANCHOR_BYTES_MAX};
+use crate::cloud_binding::{
+    DEVICE_ID_BYTES_MAX, HOST_BYTES_MAX, RELEASE_KEY_BYTES, TOKEN_BYTES, TRUST_ANCHOR_BYTES_MAX,
+};
 use crate::home::{NETWORK_COUNT_MAX, OWNER_DATA_BYTES_MAX};
 use crate::network::{PRE_SHARED_KEY_DIGITS, SSID_BYTES_MAX};
 use crate::{
-    CloudBinding, Home, Host, Network, NetworkSecret, OwnerData, ReleaseKey, Ssid, StaticAddress, Token,
-    TrustAnchor,
+    CloudBinding, CloudDeviceId, Epoch, Home, Host, Network, NetworkSecret, OwnerData, ReceiptSecret,
+    ReleaseKey, Ssid, StaticAddress, Token, TrustAnchor,
 };
 
 /// The form that [`encode_home`] writes.
@@ -21,8 +23,12 @@ pub const HOME_SCHEMA_VERSION: u8 = 1;
 /// Bytes of one encoded network at most: name, secret, flags, static address.
 const NETWORK_BYTES_MAX: usize = (1 + SSID_BYTES_MAX) + (1 + PRE_SHARED_KEY_DIGITS) + 1 + (1 + 5 * 4);
 
+/// Bytes of an encoded release key at most: name, epoch, public key, receipt secret.
+const RELEASE_BYTES_MAX: usize = (1 + DEVICE_ID_BYTES_MAX) + 4 + 2 * RELEASE_KEY_BYTES;
+
 /// Bytes of an encoded cloud binding at most: host, port, flags, token, trust anchor, release key.
-const CLOUD_BYTES_MAX: usize = (1 + HOST_BYTES_MAX) + 2 + 1 + TOKEN_BYTES + (2 + TRUST_ANCHOR_BYTES_MAX) + 32;
+const CLOUD_BYTES_MAX: usize =
+    (1 + HOST_BYTES_MAX) + 2 + 1 + TOKEN_BYTES + (2 + TRUST_ANCHOR_BYTES_MAX) + RELEASE_BYTES_MAX;
 
 /// Bytes of an encoded home at most.
 pub const HOME_BYTES_MAX: usize =
@@ -156,8 +162,11 @@ impl Encoder {
         if let Some(anchor) = &cloud.trust_anchor {
             self.put_long(anchor.as_bytes());
         }
-        if let Some(ReleaseKey(key)) = &cloud.release_key {
-            self.put(key);
+        if let Some(key) = &cloud.release_key {
+            self.put_short(key.device_id.as_str().as_bytes());
+            self.put(&key.epoch.0.to_le_bytes());
+            self.put(&key.public_key);
+            self.put(key.receipt_secret.expose());
         }
     }
 }
@@ -273,9 +282,18 @@ impl<'a> Decoder<'a> {
             cloud.trust_anchor = Some(TrustAnchor::parse(self.take_long()?).ok()?);
         }
         if flags & CLOUD_HAS_RELEASE_KEY != 0 {
-            cloud.release_key = Some(ReleaseKey(self.take_array()?));
+            cloud.release_key = Some(self.take_release_key()?);
         }
         Some(cloud)
+    }
+
+    fn take_release_key(&mut self) -> Option<ReleaseKey> {
+        Some(ReleaseKey {
+            device_id: CloudDeviceId::parse(core::str::from_utf8(self.take_short()?).ok()?)?,
+            epoch: Epoch(u32::from_le_bytes(self.take_array()?)),
+            public_key: self.take_array()?,
+            receipt_secret: ReceiptSecret::new(self.take_array()?),
+        })
     }
 }
 

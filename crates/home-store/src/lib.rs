@@ -42,8 +42,9 @@ mod store;
 
 pub use access::{FlashAction, FlashFault};
 pub use cloud_binding::{
-    CloudBinding, HOST_BYTES_MAX, Host, ParseHostError, ParseTokenError, ParseTrustAnchorError, ReleaseKey,
-    TOKEN_BYTES, TRUST_ANCHOR_BYTES_MAX, Token, TrustAnchor,
+    CloudBinding, CloudDeviceId, DEVICE_ID_BYTES_MAX, HOST_BYTES_MAX, Host, ParseHostError, ParseTokenError,
+    ParseTrustAnchorError, RELEASE_KEY_BYTES, ReceiptSecret, ReleaseKey, TOKEN_BYTES, TRUST_ANCHOR_BYTES_MAX,
+    Token, TrustAnchor,
 };
 pub use encoding::{DecodeHomeError, HOME_BYTES_MAX, HOME_SCHEMA_VERSION, decode_home, encode_home};
 pub use home::{Home, NETWORK_COUNT_MAX, OWNER_DATA_BYTES_MAX, OwnerData, ParseOwnerDataError};

@@ -84,8 +84,10 @@ pub enum Input {
     ConfigEraseOrdered,
     /// `config start` arrived, from the cloud session or a console.
     ConfigStartOrdered,
-    /// A release order was verified: device, epoch, nonce and signature are right. The seam for signed releases.
+    /// A release order was verified: device, epoch and signature are right.
     ReleaseProven,
+    /// The cloud acknowledged the receipt that [`crate::Output::SendReceipt`] asked for.
+    ReceiptAcknowledged,
     /// Answer to [`crate::Output::SaveCandidate`]; `Ok` only when the new home can be read back.
     Saved(Result<(), StoreFault>),
     /// Answer to [`crate::Output::WipeHome`]; `Ok` only when the wipe was verified.

@@ -21,6 +21,7 @@
 //! | [`Output::SaveCandidate`] | home store: save, read back | [`Input::Saved`] |
 //! | [`Output::DropCandidate`] | forgets the candidate | – |
 //! | [`Output::WipeHome`] | home store: wipe, verify | [`Input::Wiped`] |
+//! | [`Output::SendReceipt`] | signs and sends the receipt | [`Input::ReceiptAcknowledged`], [`Input::CloudLost`] or nothing |
 //! | [`Output::StartOta`] | downloads and installs | [`Input::OtaFinished`] |
 //! | [`Output::AbortOta`] | stops that | – |
 //! | [`Output::Restart`] | restarts; drops this machine | a new machine's [`Input::Booted`] |

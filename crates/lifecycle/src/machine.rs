@@ -12,7 +12,9 @@ use crate::button::{Button, Release};
 use crate::networks::StoredNetworks;
 use crate::recovery::{Hotspot, Reach, Visitors};
 use crate::retry::{Backoff, Jitter};
-use crate::{Boot, ErrorCode, Indication, Input, Instant, Output, RecoveryPolicy, Settings, State};
+use crate::{
+    Boot, EraseOrder, ErrorCode, Indication, Input, Instant, Output, RecoveryPolicy, Settings, State,
+};
 use phase::{CloudStep, NetStep, Phase};
 
 /// Most outputs one input can cause. The exploration proves that the queue never fills.
@@ -38,6 +40,7 @@ pub struct Machine {
     token_backoff: Backoff,
     button: Button,
     last_error: LastError,
+    receipt: Receipt,
     indication: Option<Indication>,
     outputs: heapless::Vec<Output, OUTPUT_QUEUE_LEN_MAX>,
 }
@@ -56,6 +59,18 @@ struct Windows {
     ends_at: Option<Instant>,
     network_windows_left: u16,
     cloud_windows_left: u16,
+}
+
+/// Where the receipt of a proven release stands while the home is wiped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+enum Receipt {
+    /// None is owed: nobody in a cloud session asked, or that session has ended.
+    #[default]
+    None,
+    /// The session that brought the order is kept for it.
+    Owed,
+    /// It is out; the acknowledgement is waited for.
+    Sent,
 }
 
 /// The error a person should see.
@@ -89,9 +104,16 @@ impl Machine {
             token_backoff: Backoff::default(),
             button: Button::Up,
             last_error: LastError::None,
+            receipt: Receipt::None,
             indication: None,
             outputs: heapless::Vec::new(),
         }
+    }
+
+    /// Says whether unsigned erase orders count from now on. The shell calls it whenever the stored home gains or loses
+    /// a release key: after boot, save, claim and wipe.
+    pub const fn set_erase_order(&mut self, erase_order: EraseOrder) {
+        self.settings.erase_order = erase_order;
     }
 
     /// Applies one event that happened at `now`. Drain [`Machine::poll_output`] before the next call.
@@ -240,7 +262,8 @@ impl Machine {
             }
             Input::ConfigEraseOrdered => self.config_erase_ordered(),
             Input::ConfigStartOrdered => self.config_start_ordered(now),
-            Input::ReleaseProven => self.start_wipe(),
+            Input::ReleaseProven => self.release_proven(),
+            Input::ReceiptAcknowledged => self.receipt_acknowledged(),
             Input::Saved(result) => self.candidate_saved(now, result),
             Input::Wiped(result) => self.home_wiped(now, result),
             Input::OtaOrdered => self.ota_ordered(now),
@@ -269,6 +292,7 @@ impl Machine {
             Phase::ConnectingCloud { step: CloudStep::Pause { .. }, .. } => self.cloud_pause_ended(now),
             Phase::Running { .. } => self.start_ota(now),
             Phase::OtaUpgrade { .. } => self.ota_timed_out(now),
+            Phase::ResetConfig { .. } if self.receipt == Receipt::Sent => self.receipt_acknowledged(),
             Phase::ResetConfig { .. } => self.repeat_wipe(),
             Phase::Error { .. } => self.error_shown(now),
             Phase::Starting

@@ -107,6 +107,8 @@ pub enum Output {
     DropCandidate,
     /// Erase the stored home and verify that it is gone.
     WipeHome,
+    /// Send the receipt of the release: the wipe was verified, and the session in which the order came still stands.
+    SendReceipt,
     /// Download and install the firmware that the OTA order named.
     StartOta,
     /// Give up the running download; no answer is needed.

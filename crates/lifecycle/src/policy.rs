@@ -18,8 +18,8 @@ pub enum RecoveryPolicy {
 
 /// Whether the unsigned order `config erase` from an accepted cloud session wipes the home.
 ///
-/// This is the seam for signed releases: once the cloud signs its orders, a device that stored a release key takes
-/// [`EraseOrder::Ignored`] and only [`crate::Input::ReleaseProven`] wipes it from afar.
+/// For a home that holds a release key the shell sets [`EraseOrder::Ignored`]: only [`crate::Input::ReleaseProven`]
+/// wipes it from afar then. See [`crate::Machine::set_erase_order`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum EraseOrder {
     /// The order counts when it arrives in a session that the cloud accepted.
@@ -29,7 +29,7 @@ pub enum EraseOrder {
     Ignored,
 }
 
-/// How one device behaves; fixed from boot to restart.
+/// How one device behaves; all but `erase_order` is fixed from boot to restart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
     /// The recovery policy; `rehome` unless told otherwise.

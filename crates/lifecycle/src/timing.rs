@@ -117,6 +117,9 @@ pub struct Timings {
     pub ota_limit: Duration,
     /// Wait before a failed wipe is repeated. Default 1 s. Ours.
     pub wipe_retry: Duration,
+    /// How long an acknowledgement of the receipt is waited for. Default 5 s: the wait for an answer to a login, rounded
+    /// down. Ours.
+    pub receipt_wait: Duration,
     /// Wipes tried before the device restarts, which finishes the wipe at boot. Default 3. Ours.
     pub wipe_attempts: u8,
 }
@@ -159,6 +162,7 @@ impl Default for Timings {
             ota_delay: Duration::from_secs(2),
             ota_limit: Duration::from_secs(15 * MINUTE),
             wipe_retry: Duration::from_secs(1),
+            receipt_wait: Duration::from_secs(5),
             wipe_attempts: 3,
         }
     }

@@ -151,12 +151,12 @@ impl ReleaseRecord {
                 "Not safe to ship yet: the board was told to erase itself; waiting for it to fall silent.".to_owned()
             }
             (ReleaseState::Inferred, _) => format!(
-                "Safe to ship: the board was told to erase itself and has been silent since{}. It sends no receipt, so \
+                "Safe to ship: the board was told to erase itself and has been silent since{}. No receipt came, so \
                  this is inferred; its hotspot is open now if it worked.",
                 self.finished_text()
             ),
             (ReleaseState::Confirmed, _) => {
-                format!("Safe to ship: the board confirmed that it erased itself{}.", self.finished_text())
+                format!("Safe to ship: the board erased itself and proved it with a signed receipt{}.", self.finished_text())
             }
         }
     }
@@ -192,7 +192,7 @@ pub enum ReleaseAction {
     /// Put the record on disk. The actions after it may be performed only when that succeeded; otherwise close the link
     /// and drop the machine: the stored record is the truth and the device's next login resumes from it.
     Store(ReleaseRecord),
-    /// Send INTERNAL `dbg` `config erase`.
+    /// Send the order to wipe: signed to a device that holds the release key, INTERNAL `dbg` `config erase` to others.
     SendOrder,
     /// Send PING.
     SendProbe,

@@ -3,6 +3,7 @@
 use crate::body::{BodyWriter, EncodeMessageError, ParseBodyError};
 use crate::fields::{split_field, text};
 use crate::info::Info;
+use crate::release::Receipt;
 use crate::token::Secret;
 use crate::utc::UtcQuery;
 
@@ -27,6 +28,8 @@ pub enum DeviceInternal<'a> {
         /// The new value.
         value: Secret<'a>,
     },
+    /// `released`: the receipt of a proven release. Ours; answer with status 200.
+    Released(Receipt<'a>),
     /// Anything else: no action, no reply.
     Other {
         /// The whole body.
@@ -48,6 +51,7 @@ impl<'a> DeviceInternal<'a> {
                 Ok(UtcQuery::parse(query).map_or(Self::Other { body: Secret(body) }, Self::Utc))
             }
             b"meta" => Self::parse_meta(body, rest.unwrap_or_default()),
+            b"released" => Receipt::parse(rest.unwrap_or_default()).map(Self::Released),
             _ => Ok(Info::parse(body).map_or(Self::Other { body: Secret(body) }, Self::Info)),
         }
     }
@@ -89,6 +93,7 @@ impl<'a> DeviceInternal<'a> {
                 writer.name(field, "metadata field")?;
                 writer.field(value)
             }
+            Self::Released(receipt) => receipt.write(writer),
             Self::Other { body: Secret(body) } => match Self::parse(body) {
                 Ok(Self::Other { .. }) => writer.raw(body),
                 _ => Err(EncodeMessageError::Ambiguous { name: "internal body" }),

@@ -50,6 +50,12 @@ pub struct Info<'a> {
     pub conn: Option<&'a str>,
     /// `tmpl`: template id.
     pub tmpl: Option<&'a str>,
+    /// `rehome`: version of claim and signed release that the firmware speaks. Stock firmware never sends it.
+    pub rehome: Option<u32>,
+    /// `epoch`: number of the ownership that the device is in, as it counts. Ours.
+    pub epoch: Option<u32>,
+    /// `rkey`: fingerprint of the release key it holds, see [`crate::key_fingerprint`]. Ours.
+    pub release_key: Option<&'a str>,
 }
 
 impl<'a> Info<'a> {
@@ -139,12 +145,15 @@ impl<'a> Info<'a> {
             b"con" => self.con = self.con.or(text),
             b"conn" => self.conn = self.conn.or(text),
             b"tmpl" => self.tmpl = self.tmpl.or(text),
+            b"rehome" => self.rehome = self.rehome.or(decimal(value, "rehome").ok()),
+            b"epoch" => self.epoch = self.epoch.or(decimal(value, "epoch").ok()),
+            b"rkey" => self.release_key = self.release_key.or(text),
             _ => return false,
         }
         true
     }
 
-    /// Writes the pairs that are set, in the order of the Arduino library, the template last.
+    /// Writes the pairs that are set, in the order of the Arduino library, then the template, then ours.
     pub(crate) fn write(&self, writer: &mut BodyWriter<'_>) -> Result<(), EncodeMessageError> {
         if *self == Self::default() {
             return Err(EncodeMessageError::MissingField { name: "info" });
@@ -162,7 +171,10 @@ impl<'a> Info<'a> {
         write_text(writer, "cpu", self.cpu)?;
         write_text(writer, "con", self.con)?;
         write_text(writer, "conn", self.conn)?;
-        write_text(writer, "tmpl", self.tmpl)
+        write_text(writer, "tmpl", self.tmpl)?;
+        write_number(writer, "rehome", self.rehome)?;
+        write_number(writer, "epoch", self.epoch)?;
+        write_text(writer, "rkey", self.release_key)
     }
 }
 

@@ -23,6 +23,7 @@ mod frame_buffer;
 mod hardware;
 mod info;
 mod pin;
+mod release;
 mod server_internal;
 mod server_message;
 mod status;
@@ -41,6 +42,11 @@ pub use frame_buffer::FrameBuffer;
 pub use hardware::{PinMode, PinModes, PinWrite, ServerHardware};
 pub use info::{BUFFER_BYTES_UNDECLARED, HEARTBEAT_S_MAX, HEARTBEAT_S_MIN, Info};
 pub use pin::{PhysicalPin, PinList, VirtualPin};
+pub use release::{
+    CanonicalBytes, Claim, DEVICE_ID_BYTES_MAX, DeviceId, FINGERPRINT_DIGITS, KEY_BYTES, NONCE_BYTES,
+    REHOME_PROTOCOL_VERSION, Receipt, ReceiptSecret, ReleaseOrder, ReleaseTerms, SIGNATURE_BYTES,
+    key_fingerprint, receipt_bytes,
+};
 pub use server_internal::ServerInternal;
 pub use server_message::{
     ParseServerMessageError, REDIRECT_HOST_BYTES_MAX, REDIRECT_PORT_DEFAULT, ServerMessage,

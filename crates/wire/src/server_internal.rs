@@ -2,6 +2,7 @@
 
 use crate::body::{BodyWriter, EncodeMessageError, ParseBodyError};
 use crate::fields::{decimal, split_field, text};
+use crate::release::{Claim, ReleaseOrder};
 use crate::token::Secret;
 use crate::utc::{UtcAnswer, UtcQuery};
 
@@ -36,6 +37,10 @@ pub enum ServerInternal<'a> {
         /// Its value; empty when it has none.
         value: Secret<'a>,
     },
+    /// `claim`: the key that will sign release orders. Ours; only to firmware that declares `rehome`.
+    Claim(Claim<'a>),
+    /// `release`: the signed order to wipe. Ours; only to firmware that holds a key.
+    Release(ReleaseOrder<'a>),
     /// `vfs`, or anything else: passed on as it is.
     Other {
         /// The whole body.
@@ -63,6 +68,8 @@ impl<'a> ServerInternal<'a> {
                 field: text(first, "metadata field")?,
                 value: Secret(split_field(after_first.unwrap_or_default()).0),
             }),
+            b"claim" => Claim::parse(rest).map(Self::Claim),
+            b"release" => ReleaseOrder::parse(rest).map(Self::Release),
             _ => Ok(Self::Other { body: Secret(body) }),
         }
     }
@@ -95,6 +102,8 @@ impl<'a> ServerInternal<'a> {
                 writer.name(field, "metadata field")?;
                 writer.field(value)
             }
+            Self::Claim(claim) => claim.write(writer),
+            Self::Release(order) => order.write(writer),
             Self::Other { body: Secret(body) } => match Self::parse(body) {
                 Ok(Self::Other { .. }) => writer.raw(body),
                 _ => Err(EncodeMessageError::Ambiguous { name: "internal body" }),

@@ -4,9 +4,10 @@
 
 use proptest::prelude::*;
 use wire::{
-    Bridge, DeviceInternal, DeviceMessage, DstChange, EventScope, Frame, Group, Info, Legacy, Parsed,
-    PhysicalPin, PinList, PinMode, PinModes, PinWrite, Property, Secret, ServerHardware, ServerInternal,
-    ServerMessage, Status, Sync, UtcAnswer, UtcQuery, Values, VirtualPin,
+    Bridge, Claim, DeviceId, DeviceInternal, DeviceMessage, DstChange, EventScope, Frame, Group, Info,
+    Legacy, Parsed, PhysicalPin, PinList, PinMode, PinModes, PinWrite, Property, Receipt, ReceiptSecret,
+    ReleaseOrder, ReleaseTerms, Secret, ServerHardware, ServerInternal, ServerMessage, Status, Sync,
+    UtcAnswer, UtcQuery, Values, VirtualPin,
 };
 
 /// What messages are built from; they borrow it.
@@ -75,11 +76,15 @@ fn info(parts: &Parts) -> Info<'_> {
         con: name,
         conn: name,
         tmpl: Some(&parts.token),
+        rehome: Some(1),
+        epoch: Some(parts.port.into()),
+        release_key: Some("0011223344556677"),
     };
     if parts.small < 0 {
         info.mcu = None;
         info.declared_heartbeat_s = None;
         info.tmpl = None;
+        info.epoch = None;
     }
     info
 }
@@ -102,6 +107,11 @@ fn device_messages(parts: &Parts) -> Vec<DeviceMessage<'_>> {
         DeviceMessage::Internal(DeviceInternal::MetaSet { field: name, value: Secret(text) }),
         DeviceMessage::Internal(DeviceInternal::MetaSet { field: name, value: Secret(b"") }),
         DeviceMessage::Internal(DeviceInternal::Other { body: Secret(b"zzz\0\0") }),
+        DeviceMessage::Internal(DeviceInternal::Released(Receipt {
+            device_id: DeviceId::parse("DEV1").unwrap(),
+            digest: [slot; 32],
+            signature: [!slot; 32],
+        })),
         DeviceMessage::Property(Property { pins, property: name, values: Values::new(&parts.raw) }),
         DeviceMessage::EventLog { code: name, description: None },
         DeviceMessage::EventLog { code: name, description: Some(b"") },
@@ -127,6 +137,7 @@ fn device_messages(parts: &Parts) -> Vec<DeviceMessage<'_>> {
 
 fn server_messages(parts: &Parts) -> Vec<ServerMessage<'_>> {
     let (name, text) = (parts.name.as_str(), &parts.text[..]);
+    let (device_id, slot) = (DeviceId::parse("DEV1").unwrap(), parts.pins[0].0);
     let change = Some(DstChange { at: parts.number, dst_minutes: parts.small });
     let internals = [
         ServerInternal::Ota { url: Secret(name.as_bytes()) },
@@ -144,6 +155,16 @@ fn server_messages(parts: &Parts) -> Vec<ServerMessage<'_>> {
         ServerInternal::Utc(UtcAnswer::DstNext([change, change])),
         ServerInternal::Meta { field: name, value: Secret(text) },
         ServerInternal::Meta { field: name, value: Secret(b"") },
+        ServerInternal::Claim(Claim {
+            device_id,
+            epoch: parts.port.into(),
+            release_key: [slot; 32],
+            receipt_secret: ReceiptSecret([!slot; 32]),
+        }),
+        ServerInternal::Release(ReleaseOrder {
+            terms: ReleaseTerms { device_id, epoch: parts.port.into(), nonce: [slot; 16] },
+            signature: [!slot; 64],
+        }),
         ServerInternal::Other { body: Secret(b"vfs\0a") },
     ];
     let pin = parts.modes.first().map_or(PhysicalPin::Analog(0), |(pin, _)| *pin);

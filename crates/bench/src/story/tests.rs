@@ -11,6 +11,7 @@ fn with_our_firmware_the_founding_story_ends_well() {
     for (board, login_count) in report.boards.iter().zip([2, 3]) {
         assert_eq!(board.verdict, Verdict::Online);
         assert!(board.serial.contains("RUNNING => RESET_CONFIG"), "{report}");
+        assert!(board.serial.contains("safe to ship, the board proved with a receipt"), "{report}");
         assert_eq!(board.serial.matches("CONNECTING_CLOUD => RUNNING").count(), login_count, "{report}");
         assert!(!board.is_hotspot_open && board.is_home_stored, "{report}");
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use wire::{
-    DeviceInternal, DeviceMessage, Frame, Parsed, PinWrite, Secret, ServerHardware, ServerInternal,
-    ServerMessage, Status, Values, VirtualPin,
+    DeviceInternal, DeviceMessage, Frame, Parsed, PinWrite, Receipt, ReleaseOrder, Secret, ServerHardware,
+    ServerInternal, ServerMessage, Status, Values, VirtualPin,
 };
 
 use super::{CloudDevice, Inner, Mood, ORDERS_LEN_MAX, Order, RELEASE_SILENCE, Service, TokenState};
@@ -100,6 +100,7 @@ impl Session {
     fn note_silence(&self) {
         if let Some(device) = &self.device
             && self.erasing == Erasing::Ordered
+            && device.state.get() == TokenState::ReleasePending
         {
             device.state.set(TokenState::ReleaseInferred);
         }
@@ -121,8 +122,14 @@ impl Session {
 
     async fn order_erase(&mut self) {
         self.erasing = Erasing::Ordered;
-        let order = ServerMessage::Internal(ServerInternal::Dbg { command: Secret(b"config erase") });
-        self.send_message(&order, ORDER_MESSAGE_ID).await;
+        let Some(device) = self.device.clone() else { return };
+        let epoch = device.keys.held_epoch();
+        let signed = epoch.and_then(|epoch| self.inner.signer.order(&device.keys, epoch));
+        let order = match signed {
+            Some(order) => ServerInternal::Release(order),
+            None => ServerInternal::Dbg { command: Secret(b"config erase") },
+        };
+        self.send_message(&ServerMessage::Internal(order), ORDER_MESSAGE_ID).await;
     }
 
     async fn handle_received(&mut self, mood: Mood) -> Next {
@@ -164,6 +171,10 @@ impl Session {
                 Next::GoOn
             }
             (DeviceMessage::Response(_), Some(_)) => Next::GoOn,
+            (DeviceMessage::Internal(DeviceInternal::Released(receipt)), Some(device)) => {
+                let device = Rc::clone(device);
+                self.take_receipt(message_id, &receipt, &device).await
+            }
             // A device that still talks did not obey: the order is repeated.
             (_, Some(_)) if self.erasing == Erasing::Ordered => {
                 self.order_erase().await;
@@ -193,7 +204,7 @@ impl Session {
                 TokenState::Active | TokenState::ReleasePending | TokenState::ReleaseInferred => {
                     Status::Success
                 }
-                TokenState::Deleted => Status::InvalidToken,
+                TokenState::Deleted | TokenState::ReleaseConfirmed => Status::InvalidToken,
             },
             (None, Service::Hosted) => Status::InvalidToken,
             // Unknown is not released.
@@ -217,8 +228,14 @@ impl Session {
 
     async fn handle_message(&mut self, message_id: u16, message: DeviceMessage<'_>, device: &CloudDevice) {
         match message {
-            DeviceMessage::Ping | DeviceMessage::Internal(DeviceInternal::Info(_)) => {
+            DeviceMessage::Ping => self.respond(message_id, Status::Success).await,
+            DeviceMessage::Internal(DeviceInternal::Info(info)) => {
                 self.respond(message_id, Status::Success).await;
+                let claim = self.inner.signer.claim(&device.keys, &info);
+                if let Some(claim) = claim.filter(|_| self.inner.service == Service::Rehome) {
+                    let message = ServerMessage::Internal(ServerInternal::Claim(claim));
+                    self.send_message(&message, ORDER_MESSAGE_ID).await;
+                }
             }
             DeviceMessage::Internal(DeviceInternal::RtcSync) => {
                 let local_s = i64::try_from(self.inner.clock.utc_ms() / 1000).unwrap_or(i64::MAX);
@@ -231,6 +248,17 @@ impl Session {
             // Nothing else is needed to tell the story.
             _ => {}
         }
+    }
+
+    /// Answers a receipt that proves the wipe and ends the session; anything else counts for nothing.
+    async fn take_receipt(&mut self, message_id: u16, receipt: &Receipt<'_>, device: &CloudDevice) -> Next {
+        let is_released = device.state.get() != TokenState::Active;
+        if !is_released || !self.inner.signer.is_receipt_for(&device.keys, receipt) {
+            return Next::GoOn;
+        }
+        device.state.set(TokenState::ReleaseConfirmed);
+        self.respond(message_id, Status::Success).await;
+        Next::Close
     }
 
     async fn respond(&mut self, message_id: u16, status: Status) {
@@ -248,6 +276,14 @@ impl Session {
         // A broken pipe shows at the next read.
         drop(self.pipe.write_all(bytes).await);
     }
+}
+
+/// Encodes a release order.
+pub(super) fn order_frame(order: &ReleaseOrder<'_>) -> Option<Vec<u8>> {
+    let mut bytes = [0_u8; 512];
+    let message = ServerMessage::Internal(ServerInternal::Release(*order));
+    let frame_bytes = message.encode(ORDER_MESSAGE_ID, &mut bytes).ok()?;
+    Some(bytes.get(..frame_bytes)?.to_vec())
 }
 
 /// Encodes a value for a virtual pin.

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use home_store::sim_flash::{EraseTear, PowerCut};
+
 use super::{Bench, BoardView, ChangeBenchError, NewBoard, NewIdentity};
 use crate::air::{AirNetwork, Place, PlaceId, Secret, Security};
 use crate::board::BoardId;
@@ -145,7 +147,7 @@ fn a_board_moved_to_another_home_opens_its_hotspot_in_45_s_and_keeps_its_home() 
         assert!(stage.world.wait_for_state(&stage.board, "RUNNING", 2 * MINUTE).await, "{}", stage.serial());
         let facts = stage.view().flash;
         assert_eq!(facts.network_ssids, [OTHER_SSID.as_bytes(), HOME_SSID.as_bytes()]);
-        assert_eq!(facts.epoch, Some(0));
+        assert_eq!(facts.epoch, Some(1));
     });
 }
 
@@ -179,12 +181,79 @@ fn a_release_wipes_the_board_and_no_byte_of_the_home_is_left_in_flash() {
         );
         stage.world.cloud.give_away(&token);
         stage.world.pass(MINUTE).await;
-        assert_eq!(stage.world.cloud.token_state(&token), Some(TokenState::ReleaseInferred));
+        assert_eq!(stage.world.cloud.token_state(&token), Some(TokenState::ReleaseConfirmed));
         assert_eq!(stage.view().report.state, "WAIT_CONFIG");
         assert!(!stage.bench().holds_secrets(&stage.board).unwrap());
         let facts = stage.view().flash;
         assert!(!facts.is_home_stored && !facts.is_token_stored && facts.network_ssids.is_empty());
-        assert_eq!(facts.epoch, Some(1));
+        assert_eq!(facts.epoch, Some(2), "the claim began epoch 1, the wipe epoch 2");
+    });
+}
+
+#[test]
+fn after_the_receipt_no_byte_of_the_release_key_is_left_and_the_token_is_refused() {
+    play(|stage| async move {
+        let token = stage.set_up().await;
+        let has_trace = |stage: &Stage| {
+            let image = stage.bench().flash_image(&stage.board).unwrap();
+            let traces = stage.world.cloud.release_traces(&token);
+            traces.iter().any(|trace| image.windows(trace.len()).any(|window| window == trace))
+        };
+        assert!(has_trace(&stage), "the search must be able to find something");
+        stage.world.cloud.give_away(&token);
+        let is_reset = |view: &BoardView| view.report.state == "WAIT_CONFIG";
+        assert!(stage.wait(MINUTE, is_reset).await, "{}", stage.serial());
+        assert_eq!(stage.world.cloud.token_state(&token), Some(TokenState::ReleaseConfirmed));
+        assert!(!has_trace(&stage));
+        for line in ["Release proven", "Home erased, epoch 2", "Receipt sent"] {
+            assert!(stage.serial().contains(line), "{line}: {}", stage.serial());
+        }
+        stage.submit(HOME_SSID, HOME_PASSWORD, Some(&token)).await;
+        stage.world.pass(MINUTE).await;
+        assert!(stage.serial().contains("Invalid auth token"), "{}", stage.serial());
+    });
+}
+
+#[test]
+fn an_order_of_an_earlier_owner_changes_nothing_for_the_next() {
+    play(|stage| async move {
+        let first = stage.set_up().await;
+        let old_order = stage.world.cloud.signed_order(&first, 1).unwrap();
+        stage.world.cloud.give_away(&first);
+        let is_open = |view: &BoardView| view.hotspot_ssid.is_some();
+        assert!(stage.wait(MINUTE, is_open).await, "{}", stage.serial());
+        let second = stage.set_up().await;
+        let others = [1, 3].map(|epoch| stage.world.cloud.signed_order(&second, epoch).unwrap());
+        for order in [old_order, others[0].clone(), others[1].clone()] {
+            stage.world.cloud.send_raw(&second, order);
+            stage.world.pass(MINUTE).await;
+            assert!(stage.view().flash.is_home_stored, "{}", stage.serial());
+            assert!(stage.world.cloud.is_online(&second));
+        }
+        assert!(stage.serial().contains("it names another device"), "{}", stage.serial());
+        assert!(stage.serial().contains("it is for epoch 1, this is epoch 2"), "{}", stage.serial());
+        assert!(stage.serial().contains("it is for epoch 3, this is epoch 2"), "{}", stage.serial());
+        let right = stage.world.cloud.signed_order(&second, 2).unwrap();
+        stage.world.cloud.send_raw(&second, right);
+        stage.world.pass(MINUTE).await;
+        assert!(!stage.view().flash.is_home_stored, "the same key with the right device and epoch is obeyed");
+    });
+}
+
+#[test]
+fn a_wipe_on_a_proven_order_that_loses_its_power_ends_at_the_next_boot() {
+    play(|stage| async move {
+        let token = stage.set_up().await;
+        let order = stage.world.cloud.signed_order(&token, 1).unwrap();
+        let cut = PowerCut::InErase { erased_sectors: 0, tear: EraseTear::NotBegun };
+        stage.bench().arm_flash_power_cut(&stage.board, cut).unwrap();
+        stage.world.cloud.send_raw(&token, order);
+        stage.world.pass(MINUTE).await;
+        stage.bench().cut_power(&stage.board).unwrap();
+        stage.bench().give_power(&stage.board).unwrap();
+        assert!(stage.wait(MINUTE, |view| view.hotspot_ssid.is_some()).await, "{}", stage.serial());
+        assert!(!stage.bench().holds_secrets(&stage.board).unwrap());
+        assert_eq!(stage.view().flash.epoch, Some(2), "the wipe is the same one, not a second");
     });
 }
 
@@ -198,7 +267,7 @@ fn a_board_released_while_it_was_off_is_wiped_when_it_comes_back() {
         assert_eq!(stage.world.cloud.token_state(&token), Some(TokenState::ReleasePending));
         stage.bench().give_power(&stage.board).unwrap();
         stage.world.pass(2 * MINUTE).await;
-        assert_eq!(stage.world.cloud.token_state(&token), Some(TokenState::ReleaseInferred));
+        assert_eq!(stage.world.cloud.token_state(&token), Some(TokenState::ReleaseConfirmed));
         assert!(!stage.bench().holds_secrets(&stage.board).unwrap());
     });
 }

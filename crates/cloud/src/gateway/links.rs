@@ -10,7 +10,8 @@ use telemetry::{
     ConnectionNumber, Heartbeat, OFFLINE_WAIT_DEFAULT_MS, Presence, PresenceChange, PresenceEvent,
 };
 use tokio::sync::oneshot;
-use wire::{BUFFER_BYTES_UNDECLARED, ServerMessage};
+use tracing::debug;
+use wire::{BUFFER_BYTES_UNDECLARED, ServerMessage, Status};
 
 use super::outbox::{Outbox, SendMessageError};
 
@@ -33,6 +34,8 @@ struct Shared {
     noted_heard_ms: AtomicU64,
     body_bytes_max: AtomicUsize,
     next_message_id: AtomicU16,
+    /// Epoch of the release key that the device holds, plus one; 0 while it is not known to hold ours.
+    release_epoch_plus_one: AtomicU64,
 }
 
 impl Link {
@@ -72,6 +75,26 @@ impl Link {
     /// Returns the largest body the device accepts; a larger one makes it disconnect.
     pub(crate) fn body_bytes_max(&self) -> usize {
         self.shared.body_bytes_max.load(Ordering::Acquire)
+    }
+
+    /// Notes that the device holds this server's release key, and for which epoch.
+    pub(super) fn set_release_epoch(&self, epoch: Epoch) {
+        let number = u64::from(epoch.get()).saturating_add(1);
+        self.shared.release_epoch_plus_one.store(number, Ordering::Release);
+    }
+
+    /// Returns the epoch that a signed order to this device must name; none when it would not understand one.
+    pub(crate) fn release_epoch(&self) -> Option<Epoch> {
+        let number = self.shared.release_epoch_plus_one.load(Ordering::Acquire).checked_sub(1)?;
+        u32::try_from(number).ok().map(Epoch::new)
+    }
+
+    /// Answers one message, then closes once the answer is out.
+    pub(crate) fn respond_and_close(&self, message_id: u16, status: Status) {
+        if self.shared.outbox.send(message_id, &ServerMessage::Response(status)).is_err() {
+            debug!(device.id = %self.device(), "the last answer could not be sent");
+        }
+        self.shared.outbox.close_after_flush();
     }
 
     /// Sends a message of our own with the next id.
@@ -153,6 +176,7 @@ impl Links {
                 noted_heard_ms: AtomicU64::new(now.ms()),
                 body_bytes_max: AtomicUsize::new(BUFFER_BYTES_UNDECLARED),
                 next_message_id: AtomicU16::new(Link::FIRST_MESSAGE_ID),
+                release_epoch_plus_one: AtomicU64::new(0),
             }),
         };
         let mut by_device = self.lock();

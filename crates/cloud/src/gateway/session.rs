@@ -9,7 +9,7 @@ use metrics::counter;
 use registry::{Allowance, DeviceId, MonoTime, RateLimit, SessionId, Token, UtcTime};
 use telemetry::{Pin, Value};
 use tracing::{debug, info, warn};
-use wire::{DeviceMessage, Frame, Parsed, ServerMessage, Status};
+use wire::{DeviceInternal, DeviceMessage, Frame, Parsed, ServerMessage, Status};
 
 use super::links::{Link, Turned};
 use super::login::LoggedIn;
@@ -18,6 +18,7 @@ use super::{NextFrame, next_frame};
 use crate::app::App;
 use crate::errors::ErrorChain;
 use crate::limits::FRAME_BODY_BYTES_MAX;
+use messages::HeldKey;
 
 /// A device over its quota hears of it once a minute. Source: reference/wire-protocol.md 1, srv19 quota.
 const QUOTA_NOTICE_EVERY_MS: u64 = 60_000;
@@ -167,7 +168,7 @@ impl Session {
             return Flow::Close;
         }
         if self.link.is_quarantined() {
-            self.act_in_quarantine(message_id, &message);
+            self.act_in_quarantine(message_id, &message).await;
             return Flow::GoOn;
         }
         if !self.is_within_quota(message_id, &message) {
@@ -177,10 +178,18 @@ impl Session {
     }
 
     /// In quarantine a device gets what keeps it connected, and nothing else: no data, no time, no metadata.
-    fn act_in_quarantine(&self, message_id: u16, message: &DeviceMessage<'_>) {
+    async fn act_in_quarantine(&self, message_id: u16, message: &DeviceMessage<'_>) {
         match message {
-            DeviceMessage::Ping | DeviceMessage::Internal(wire::DeviceInternal::Info(_)) => {
+            DeviceMessage::Ping => self.respond(message_id, Status::Success),
+            DeviceMessage::Internal(DeviceInternal::Info(info)) => {
                 self.respond(message_id, Status::Success);
+                if self.note_release_key(info) == HeldKey::Ours {
+                    self.app.releases.key_shown(self.link.device().clone(), &self.link).await;
+                }
+            }
+            DeviceMessage::Internal(DeviceInternal::Released(receipt)) => {
+                let device = self.link.device().clone();
+                self.app.releases.receipt(device, &self.link, message_id, receipt).await;
             }
             DeviceMessage::Login { .. } | DeviceMessage::LoginOld { .. } => {
                 self.respond(message_id, Status::AlreadyRegistered);

@@ -7,17 +7,20 @@
 use std::collections::BTreeMap;
 
 use metrics::counter;
-use registry::{DeviceId, MonoTime, Release, ReleaseAction, ReleaseEvent, ReleaseRecord, ReleaseState};
+use registry::{
+    DeviceId, Epoch, MonoTime, Release, ReleaseAction, ReleaseEvent, ReleaseRecord, ReleaseState,
+};
 use store::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use wire::{Secret, ServerInternal, ServerMessage};
+use wire::{KEY_BYTES, NONCE_BYTES, Receipt, Secret, ServerInternal, ServerMessage, Status};
 
 use crate::clock::Clock;
 use crate::errors::ErrorChain;
 use crate::gateway::Link;
 use crate::live::{Live, LiveEvent};
+use crate::release_signer::ReleaseSigner;
 use crate::views::release_view;
 
 /// The console command of stock Edgent, old and new, that wipes the configuration and opens the hotspot.
@@ -43,6 +46,17 @@ enum Input {
     LinkClosed { device: DeviceId, link_id: u64 },
     /// An order that was queued on this link did not leave the server.
     OrderLost { device: DeviceId, link_id: u64 },
+    /// The device on a quarantined link said that it holds this server's release key.
+    KeyShown { device: DeviceId, link_id: u64 },
+    /// A receipt came in on a quarantined link; nothing about it is verified.
+    Receipt {
+        device: DeviceId,
+        link_id: u64,
+        message_id: u16,
+        names_device: bool,
+        digest: [u8; KEY_BYTES],
+        signature: [u8; KEY_BYTES],
+    },
     /// The device was deleted by force: forget it.
     Forget { device: DeviceId },
 }
@@ -59,6 +73,7 @@ pub(crate) struct Surroundings {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) live: Live,
+    pub(crate) signer: ReleaseSigner,
     pub(crate) stop: CancellationToken,
 }
 
@@ -87,6 +102,23 @@ impl ReleaseDriver {
 
     pub(crate) async fn link_closed(&self, device: DeviceId, link: &Link) {
         self.give(Input::LinkClosed { device, link_id: link.id() }).await;
+    }
+
+    pub(crate) async fn key_shown(&self, device: DeviceId, link: &Link) {
+        self.give(Input::KeyShown { device, link_id: link.id() }).await;
+    }
+
+    pub(crate) async fn receipt(
+        &self,
+        device: DeviceId,
+        link: &Link,
+        message_id: u16,
+        receipt: &Receipt<'_>,
+    ) {
+        let names_device = receipt.device_id.as_str() == device.as_str();
+        let Receipt { digest, signature, .. } = *receipt;
+        let link_id = link.id();
+        self.give(Input::Receipt { device, link_id, message_id, names_device, digest, signature }).await;
     }
 
     pub(crate) async fn forget(&self, device: DeviceId) {
@@ -131,6 +163,12 @@ struct Active {
     link: Option<Link>,
     /// The link that the latest order went out on.
     ordered_link_id: Option<u64>,
+    /// The nonce of every signed order of this release: repetitions are the same order, so either receipt proves it.
+    nonce: [u8; NONCE_BYTES],
+    /// The epoch that the latest signed order named.
+    signed_epoch: Option<Epoch>,
+    /// The message that brought the verified receipt; answered before the link is closed.
+    receipt_message_id: Option<u16>,
 }
 
 impl Task {
@@ -159,6 +197,9 @@ impl Task {
                     release: Release::resume(record, now),
                     link: None,
                     ordered_link_id: None,
+                    nonce: rand::random(),
+                    signed_epoch: None,
+                    receipt_message_id: None,
                 });
                 if link.is_some() {
                     active.link = link;
@@ -188,6 +229,19 @@ impl Task {
                     self.active.get(&device).is_some_and(|active| active.ordered_link_id == Some(link_id));
                 if is_latest {
                     self.take_order_back(&device).await;
+                }
+            }
+            Input::KeyShown { device, link_id } => self.sign_order_after_all(&device, link_id),
+            Input::Receipt { device, link_id, message_id, names_device, digest, signature } => {
+                let proof = (digest, signature);
+                if names_device && self.is_current(&device, link_id) && self.is_proof(&device, proof) {
+                    if let Some(active) = self.active.get_mut(&device) {
+                        active.receipt_message_id = Some(message_id);
+                    }
+                    self.handle(&device, ReleaseEvent::ReceiptVerified).await;
+                    self.drop_if_idle(&device);
+                } else {
+                    warn!(device.id = %device, "a receipt of {device} does not fit its order; it counts for nothing");
                 }
             }
             Input::Forget { device } => {
@@ -239,20 +293,49 @@ impl Task {
                 }
                 ReleaseAction::SendOrder => {
                     active.ordered_link_id = link.map(Link::id);
-                    let is_queued = link.is_some_and(|link| send_order(&self.own_inputs, device, link));
+                    active.signed_epoch = link.and_then(Link::release_epoch);
+                    let order = Order { device, nonce: active.nonce, signer: &self.surroundings.signer };
+                    let is_queued = link.is_some_and(|link| order.send(&self.own_inputs, link));
                     if !is_queued {
                         self.take_order_back(device).await;
                         return;
                     }
                 }
                 ReleaseAction::SendProbe => send_probe(link, device),
-                ReleaseAction::CloseLink => {
-                    if let Some(link) = active.link.take() {
-                        link.cut();
-                    }
-                }
+                ReleaseAction::CloseLink => match (active.link.take(), active.receipt_message_id.take()) {
+                    (Some(link), Some(message_id)) => link.respond_and_close(message_id, Status::Success),
+                    (Some(link), None) => link.cut(),
+                    (None, _) => {}
+                },
             }
         }
+    }
+
+    /// Sends the signed order to a device that got the unsigned one, because it had not said yet that it holds the key.
+    /// It is the same order once more, so nothing of the release changes.
+    fn sign_order_after_all(&mut self, device: &DeviceId, link_id: u64) {
+        let Some(active) = self.active.get_mut(device) else { return };
+        let Some(link) = active.link.as_ref().filter(|link| link.id() == link_id) else { return };
+        if active.ordered_link_id == Some(link_id) && active.signed_epoch.is_none() {
+            active.signed_epoch = link.release_epoch();
+            let order = Order { device, nonce: active.nonce, signer: &self.surroundings.signer };
+            if !order.send(&self.own_inputs, link) {
+                // The link has ended; the next login brings the next order.
+                active.signed_epoch = None;
+            }
+        }
+    }
+
+    /// Tells whether this is the proof for an order that went out.
+    fn is_proof(&self, device: &DeviceId, (digest, signature): ([u8; KEY_BYTES], [u8; KEY_BYTES])) -> bool {
+        let Some(active) = self.active.get(device) else { return false };
+        let signer = &self.surroundings.signer;
+        let Some(order) = active.signed_epoch.and_then(|epoch| signer.order(device, epoch, active.nonce))
+        else {
+            return false;
+        };
+        let device_id = order.terms.device_id;
+        signer.is_receipt_for(&order.terms, &Receipt { device_id, digest, signature })
     }
 
     /// Takes back an order that never left: without it, the silence that follows would be read as obedience.
@@ -278,20 +361,32 @@ impl Task {
     }
 }
 
-/// Queues the order; when it does not leave the server, the driver hears of it. Returns whether it was queued.
-fn send_order(inputs: &mpsc::WeakSender<Input>, device: &DeviceId, link: &Link) -> bool {
-    let order = ServerMessage::Internal(ServerInternal::Dbg { command: Secret(WIPE_ORDER) });
-    let (Ok(confirmation), Some(inputs)) = (link.send_confirmed(&order), inputs.upgrade()) else {
-        return false;
-    };
-    let lost = Input::OrderLost { device: device.clone(), link_id: link.id() };
-    tokio::spawn(async move {
-        if confirmation.await.is_err() {
-            // The only error is that the server stops.
-            drop(inputs.send(lost).await);
-        }
-    });
-    true
+/// The order to wipe, in the form that its device understands.
+struct Order<'a> {
+    device: &'a DeviceId,
+    nonce: [u8; NONCE_BYTES],
+    signer: &'a ReleaseSigner,
+}
+
+impl Order<'_> {
+    /// Queues the order; when it does not leave the server, the driver hears of it. Returns whether it was queued.
+    fn send(&self, inputs: &mpsc::WeakSender<Input>, link: &Link) -> bool {
+        let signed = link.release_epoch().and_then(|epoch| self.signer.order(self.device, epoch, self.nonce));
+        let order = match signed {
+            Some(order) => ServerInternal::Release(order),
+            None => ServerInternal::Dbg { command: Secret(WIPE_ORDER) },
+        };
+        let sent = link.send_confirmed(&ServerMessage::Internal(order));
+        let (Ok(confirmation), Some(inputs)) = (sent, inputs.upgrade()) else { return false };
+        let lost = Input::OrderLost { device: self.device.clone(), link_id: link.id() };
+        tokio::spawn(async move {
+            if confirmation.await.is_err() {
+                // The only error is that the server stops.
+                drop(inputs.send(lost).await);
+            }
+        });
+        true
+    }
 }
 
 fn send_probe(link: Option<&Link>, device: &DeviceId) {

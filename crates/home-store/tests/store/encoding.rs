@@ -3,9 +3,9 @@
 use core::net::Ipv4Addr;
 
 use home_store::{
-    CloudBinding, DecodeHomeError, HOME_BYTES_MAX, HOME_SCHEMA_VERSION, Home, Host, Network, NetworkSecret,
-    OwnerData, ParseNetworkSecretError, ReleaseKey, Ssid, StaticAddress, Token, TrustAnchor, decode_home,
-    encode_home,
+    CloudBinding, CloudDeviceId, DecodeHomeError, Epoch, HOME_BYTES_MAX, HOME_SCHEMA_VERSION, Home, Host,
+    Network, NetworkSecret, OwnerData, ParseNetworkSecretError, ReceiptSecret, ReleaseKey, Ssid,
+    StaticAddress, Token, TrustAnchor, decode_home, encode_home,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -44,13 +44,29 @@ fn any_network() -> impl Strategy<Value = Network> {
 }
 
 prop_compose! {
+    fn any_release_key()(
+        device_id in "[A-Za-z0-9]{1,32}",
+        epoch in any::<u32>(),
+        public_key in any::<[u8; 32]>(),
+        receipt_secret in any::<[u8; 32]>(),
+    ) -> ReleaseKey {
+        ReleaseKey {
+            device_id: CloudDeviceId::parse(&device_id).unwrap(),
+            epoch: Epoch(epoch),
+            public_key,
+            receipt_secret: ReceiptSecret::new(receipt_secret),
+        }
+    }
+}
+
+prop_compose! {
     fn any_cloud()(
         host in "[!-~]{1,64}",
         port in any::<u16>(),
         token in "[!-~]{32}",
         uses_tls in any::<bool>(),
         anchor in option::of(vec(any::<u8>(), 1..=1024)),
-        release_key in option::of(any::<[u8; 32]>()),
+        release_key in option::of(any_release_key()),
     ) -> CloudBinding {
         CloudBinding {
             host: Host::parse(&host).unwrap(),
@@ -58,7 +74,7 @@ prop_compose! {
             token: Token::parse(token.as_bytes()).unwrap(),
             uses_tls,
             trust_anchor: anchor.map(|bytes| TrustAnchor::parse(&bytes).unwrap()),
-            release_key: release_key.map(ReleaseKey),
+            release_key,
         }
     }
 }

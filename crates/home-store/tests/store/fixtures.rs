@@ -7,8 +7,8 @@ use embassy_futures::block_on;
 use embedded_storage_async::nor_flash::NorFlash;
 use home_store::sim_flash::{SECTOR_BYTES, SimFlash};
 use home_store::{
-    CloudBinding, Epoch, Home, HomeStore, Host, Network, NetworkSecret, OpenHomeStoreError, OwnerData,
-    ReleaseKey, Ssid, StaticAddress, StoreLayout, Token, TrustAnchor,
+    CloudBinding, CloudDeviceId, Epoch, Home, HomeStore, Host, Network, NetworkSecret, OpenHomeStoreError,
+    OwnerData, ReceiptSecret, ReleaseKey, Ssid, StaticAddress, StoreLayout, Token, TrustAnchor,
 };
 
 /// A sector before and after the store's four, so that writes outside the layout are noticed.
@@ -94,8 +94,13 @@ pub(crate) fn largest_home(name: &str) -> Home {
     };
     let mut cloud = cloud(name, 64);
     cloud.trust_anchor = Some(TrustAnchor::parse(text(name, "anchor", 1024).as_bytes()).unwrap());
-    cloud.release_key =
-        Some(ReleaseKey(core::array::from_fn(|index| text(name, "release", 32).as_bytes()[index])));
+    let bytes = |what| core::array::from_fn(|index| text(name, what, 32).as_bytes()[index]);
+    cloud.release_key = Some(ReleaseKey {
+        device_id: CloudDeviceId::parse(&text(name, "device", 32)).unwrap(),
+        epoch: Epoch(0x0A0B_0C0D),
+        public_key: bytes("release"),
+        receipt_secret: ReceiptSecret::new(bytes("receipt")),
+    });
     let owner_data = OwnerData::parse(text(name, "owner", 256).as_bytes()).unwrap();
     Home { networks: (0..16).map(network).collect(), cloud, owner_data }
 }
@@ -118,6 +123,10 @@ pub(crate) fn traces_of(home: &Home) -> Vec<Vec<u8>> {
         home.cloud.token.expose().to_vec(),
         home.owner_data.as_bytes().to_vec(),
     ];
+    if let Some(key) = &home.cloud.release_key {
+        traces.extend([key.public_key.to_vec(), key.receipt_secret.expose().to_vec()]);
+        traces.push(key.device_id.as_str().as_bytes().to_vec());
+    }
     for network in &home.networks {
         traces.push(network.ssid.as_bytes().to_vec());
         traces.push(network.secret.expose().to_vec());

@@ -124,6 +124,7 @@ impl Machine {
                 *is_joined = false;
                 self.reach.note_network_fault(now, &self.settings.timings);
             }
+            Phase::ResetConfig { .. } => self.receipt_link_lost(Output::DisconnectCloud),
             _ => {}
         }
     }
@@ -227,6 +228,7 @@ impl Machine {
                 ..
             } => *link = LinkWhileSaving::NetworkOnly,
             Phase::Running { .. } => self.stored_session_lost(now),
+            Phase::ResetConfig { .. } => self.receipt_link_lost(Output::Leave),
             _ => {}
         }
     }

@@ -27,7 +27,7 @@ pub(super) enum Phase {
         is_joined: bool,
     },
     ResetConfig {
-        /// When a failed wipe is repeated; `None` while the store works.
+        /// When a failed wipe is repeated, or the wait for the receipt's acknowledgement ends; `None` while the store works.
         repeat_at: Option<Instant>,
         attempts_left: u8,
     },

@@ -1,7 +1,7 @@
 //! What people do to a device: the portal, a new home on trial, the wipe.
 
 use super::phase::{CloudStep, LinkWhileSaving, NetStep, Phase};
-use super::{Candidate, LastError, Machine};
+use super::{Candidate, LastError, Machine, Receipt};
 use crate::networks::StoredNetworks;
 use crate::recovery::{Hotspot, Reach};
 use crate::{ErrorCode, HomeSource, Instant, Output, RecoveryPolicy, StoreFault};
@@ -195,6 +195,20 @@ impl Machine {
             return;
         }
         self.release_links();
+        self.wipe();
+    }
+
+    /// Erases the stored home on a proven order. A session stays up for the receipt; the order came in it.
+    pub(super) fn release_proven(&mut self) {
+        if matches!(self.phase, Phase::Running { .. }) {
+            self.receipt = Receipt::Owed;
+            self.wipe();
+        } else {
+            self.start_wipe();
+        }
+    }
+
+    fn wipe(&mut self) {
         self.drop_candidate();
         self.windows.ends_at = None;
         let attempts_left = self.settings.timings.wipe_attempts;
@@ -209,7 +223,14 @@ impl Machine {
                 self.home = None;
                 self.reach = Reach::default();
                 self.last_error = LastError::None;
-                self.enter(Phase::WaitConfig);
+                if self.receipt == Receipt::Owed {
+                    self.receipt = Receipt::Sent;
+                    let repeat_at = Some(now.after(self.settings.timings.receipt_wait));
+                    self.phase = Phase::ResetConfig { repeat_at, attempts_left };
+                    self.push(Output::SendReceipt);
+                } else {
+                    self.enter(Phase::WaitConfig);
+                }
             }
             // The store finishes an interrupted wipe at boot, before anything else.
             Err(StoreFault) if attempts_left <= 1 => self.restart(),
@@ -218,6 +239,35 @@ impl Machine {
                 self.phase = Phase::ResetConfig { repeat_at, attempts_left: attempts_left - 1 };
             }
         }
+    }
+
+    /// The cloud has the receipt, or has had its time: nothing is left to be said to it.
+    pub(super) fn receipt_acknowledged(&mut self) {
+        if self.receipt == Receipt::Sent {
+            self.push(Output::DisconnectCloud);
+            self.push(Output::Leave);
+            self.end_release();
+        }
+    }
+
+    /// The session kept for the receipt has ended; the wipe goes on without it.
+    pub(super) fn receipt_link_lost(&mut self, left_over: Output) {
+        match self.receipt {
+            Receipt::None => {}
+            Receipt::Owed => {
+                self.receipt = Receipt::None;
+                self.push(left_over);
+            }
+            Receipt::Sent => {
+                self.push(left_over);
+                self.end_release();
+            }
+        }
+    }
+
+    fn end_release(&mut self) {
+        self.receipt = Receipt::None;
+        self.enter(Phase::WaitConfig);
     }
 
     pub(super) fn repeat_wipe(&mut self) {

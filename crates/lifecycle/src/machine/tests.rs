@@ -253,6 +253,96 @@ fn a_device_that_ignores_unsigned_orders_is_wiped_by_a_proven_release_only() {
     assert_eq!(bench.state(), State::ResetConfig);
 }
 
+/// A device whose home was wiped on a proven order and whose receipt is out.
+fn waiting_for_acknowledgement() -> Bench {
+    let mut bench = Bench::running();
+    bench.send(Input::ReleaseProven);
+    assert!(bench.has(Output::WipeHome));
+    assert!(
+        !bench.has(Output::DisconnectCloud) && !bench.has(Output::Leave),
+        "the receipt needs the session"
+    );
+    assert_eq!(bench.send(Input::Wiped(Ok(()))), [Output::SendReceipt]);
+    assert!(!bench.machine.has_home());
+    bench
+}
+
+const RELEASED: [Output; 3] = [
+    Output::Leave,
+    Output::StateChanged { from: Some(State::ResetConfig), to: State::WaitConfig },
+    Output::OpenHotspot,
+];
+
+#[test]
+fn the_receipt_of_a_proven_release_leaves_after_the_wipe_and_its_acknowledgement_ends_the_session() {
+    let mut bench = waiting_for_acknowledgement();
+    let outputs = bench.send(Input::ReceiptAcknowledged).to_vec();
+    assert_eq!(outputs[0], Output::DisconnectCloud);
+    assert_eq!(outputs[1..4], RELEASED);
+    assert_eq!(bench.send(Input::ReceiptAcknowledged), []);
+}
+
+#[test]
+fn a_receipt_that_nobody_acknowledges_delays_the_hotspot_by_five_seconds() {
+    let mut bench = waiting_for_acknowledgement();
+    bench.pass(Duration::from_millis(4_999));
+    assert_eq!(bench.state(), State::ResetConfig);
+    bench.pass(Duration::from_millis(1));
+    assert!(bench.has(Output::DisconnectCloud) && bench.has(Output::OpenHotspot));
+}
+
+#[test]
+fn a_session_that_ends_before_the_acknowledgement_leads_to_set_up_at_once() {
+    let mut bench = waiting_for_acknowledgement();
+    assert_eq!(bench.send(Input::CloudLost)[..3], RELEASED);
+    let mut bench = waiting_for_acknowledgement();
+    bench.send(Input::NetworkLost);
+    assert!(bench.has(Output::DisconnectCloud) && bench.has(Output::OpenHotspot));
+}
+
+#[test]
+fn a_session_that_ends_during_the_wipe_costs_the_receipt_and_not_the_wipe() {
+    for (lost, left_over) in
+        [(Input::CloudLost, Output::Leave), (Input::NetworkLost, Output::DisconnectCloud)]
+    {
+        let mut bench = Bench::running();
+        bench.send(Input::ReleaseProven);
+        assert_eq!(bench.send(lost), [left_over]);
+        bench.send(Input::Wiped(Ok(())));
+        assert!(!bench.has(Output::SendReceipt));
+        assert_eq!(bench.state(), State::WaitConfig);
+    }
+}
+
+#[test]
+fn a_failed_wipe_sends_no_receipt_until_a_later_one_succeeds() {
+    let mut bench = Bench::running();
+    bench.send(Input::ReleaseProven);
+    assert_eq!(bench.send(Input::Wiped(Err(StoreFault))), []);
+    assert_eq!(bench.send(Input::ReceiptAcknowledged), [], "nothing was sent that could be acknowledged");
+    assert_eq!(bench.pass_s(1), [Output::WipeHome]);
+    assert_eq!(bench.send(Input::Wiped(Ok(()))), [Output::SendReceipt]);
+}
+
+#[test]
+fn a_release_proven_without_a_session_wipes_and_owes_no_receipt() {
+    let mut bench = Bench::rehome();
+    bench.send(Input::ReleaseProven);
+    assert!(bench.has(Output::Leave) && bench.has(Output::WipeHome));
+    bench.send(Input::Wiped(Ok(())));
+    assert!(!bench.has(Output::SendReceipt) && bench.has(Output::OpenHotspot));
+}
+
+#[test]
+fn a_home_that_gains_a_release_key_stops_obeying_unsigned_orders() {
+    let mut bench = Bench::running();
+    bench.machine.set_erase_order(EraseOrder::Ignored);
+    assert_eq!(bench.send(Input::ConfigEraseOrdered), []);
+    bench.machine.set_erase_order(EraseOrder::FromAcceptedSession);
+    bench.send(Input::ConfigEraseOrdered);
+    assert_eq!(bench.state(), State::ResetConfig);
+}
+
 #[test]
 fn a_wipe_that_fails_is_repeated_and_then_left_to_the_next_boot() {
     let mut bench = Bench::running();

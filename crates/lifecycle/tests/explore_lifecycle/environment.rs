@@ -138,6 +138,7 @@ pub(crate) fn short_waits() -> Timings {
         ota_delay: steps(1),
         ota_limit: steps(2),
         wipe_retry: steps(1),
+        receipt_wait: steps(1),
         wipe_attempts: 2,
     }
 }

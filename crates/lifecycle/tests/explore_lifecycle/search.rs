@@ -217,6 +217,7 @@ fn output_name(output: Output) -> &'static str {
         Output::SaveCandidate => "SaveCandidate",
         Output::DropCandidate => "DropCandidate",
         Output::WipeHome => "WipeHome",
+        Output::SendReceipt => "SendReceipt",
         Output::StartOta => "StartOta",
         Output::AbortOta => "AbortOta",
         Output::Restart => "Restart",
@@ -226,7 +227,7 @@ fn output_name(output: Output) -> &'static str {
 }
 
 /// Every kind of output there is.
-pub(crate) const OUTPUT_NAMES: [&str; 15] = [
+pub(crate) const OUTPUT_NAMES: [&str; 16] = [
     "StateChanged",
     "OpenHotspot",
     "CloseHotspot",
@@ -237,6 +238,7 @@ pub(crate) const OUTPUT_NAMES: [&str; 15] = [
     "SaveCandidate",
     "DropCandidate",
     "WipeHome",
+    "SendReceipt",
     "StartOta",
     "AbortOta",
     "Restart",

@@ -242,6 +242,7 @@ impl World {
             }
             Cloud::Session => {
                 events.extend([Input::CloudLost, Input::ConfigEraseOrdered, Input::ConfigStartOrdered]);
+                events.push(Input::ReceiptAcknowledged);
                 if alphabet.has_ota {
                     events.push(Input::OtaOrdered);
                 }
@@ -369,6 +370,10 @@ impl World {
             Output::WipeHome => self.queue_store_operation(StoreOperation::Wipe),
             Output::StartOta => self.is_updating = true,
             Output::AbortOta => self.is_updating = false,
+            Output::SendReceipt => {
+                assert!(self.stored_network_count == 0, "a receipt is sent before the home is gone");
+                assert!(self.cloud == Cloud::Session, "a receipt is sent without a session");
+            }
             Output::StateChanged { .. } | Output::Restart | Output::Indicate(_) | Output::ReportError(_) => {}
         }
     }

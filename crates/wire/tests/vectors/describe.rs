@@ -73,6 +73,12 @@ fn device_internal(internal: &DeviceInternal<'_>) -> String {
         DeviceInternal::MetaSet { field, value } => {
             format!("meta set field={field} value={}", secret(*value))
         }
+        DeviceInternal::Released(receipt) => format!(
+            "released id={} digest={} signature={}",
+            receipt.device_id.as_str(),
+            hex(&receipt.digest),
+            hex(&receipt.signature)
+        ),
         DeviceInternal::Other { body } => format!("internal other body={}", secret(*body)),
     }
 }
@@ -86,6 +92,20 @@ fn server_internal(internal: &ServerInternal<'_>) -> String {
         ServerInternal::Rtc { local_s } => format!("rtc local_s={local_s}"),
         ServerInternal::Utc(answer) => utc_answer(answer),
         ServerInternal::Meta { field, value } => format!("meta field={field} value={}", secret(*value)),
+        ServerInternal::Claim(claim) => format!(
+            "claim id={} epoch={} key={} secret={}",
+            claim.device_id.as_str(),
+            claim.epoch,
+            hex(&claim.release_key),
+            hex(&claim.receipt_secret.0)
+        ),
+        ServerInternal::Release(order) => format!(
+            "release id={} epoch={} nonce={} signature={}",
+            order.terms.device_id.as_str(),
+            order.terms.epoch,
+            hex(&order.terms.nonce),
+            hex(&order.signature)
+        ),
         ServerInternal::Other { body } => format!("internal other body={}", secret(*body)),
     }
 }
@@ -112,6 +132,8 @@ fn utc_answer(answer: &UtcAnswer<'_>) -> String {
 fn info(info: &Info<'_>) -> String {
     let heartbeat = info.heartbeat_s().map(|seconds| seconds.to_string());
     let buffer = info.body_bytes_max().to_string();
+    let (rehome, epoch) =
+        (info.rehome.map(|number| number.to_string()), info.epoch.map(|number| number.to_string()));
     let pairs = [
         ("mcu", info.mcu),
         ("ncp", info.ncp),
@@ -127,6 +149,9 @@ fn info(info: &Info<'_>) -> String {
         ("con", info.con),
         ("conn", info.conn),
         ("tmpl", info.tmpl),
+        ("rehome", rehome.as_deref()),
+        ("epoch", epoch.as_deref()),
+        ("rkey", info.release_key),
     ];
     let shown = pairs.into_iter().filter_map(|(key, value)| Some(format!(" {key}={}", value?)));
     format!("info{}", shown.collect::<String>())
@@ -172,6 +197,11 @@ fn pins(list: PinList<'_>) -> String {
 fn values(values: Values<'_>) -> String {
     let values: Vec<_> = values.iter().map(|value| value.escape_ascii().to_string()).collect();
     format!("[{}]", values.join(","))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 fn secret(Secret(bytes): Secret<'_>) -> String {

@@ -2,7 +2,7 @@
 
 use api_types::{DeviceChange, ValueEvent};
 use metrics::counter;
-use registry::{SessionStep, StepName, UtcTime};
+use registry::{Epoch, SessionStep, StepName, UtcTime};
 use store::WriteValuesError;
 use telemetry::{Heartbeat, Pin, Value};
 use tracing::{debug, warn};
@@ -52,6 +52,14 @@ const PROPERTIES: [&str; 29] = [
     "valueFormatting",
     "maximumFractionDigits",
 ];
+
+/// Which release key a device says it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeldKey {
+    None,
+    Ours,
+    Other,
+}
 
 impl Session {
     pub(super) async fn act(&mut self, message_id: u16, message: DeviceMessage<'_>) -> Flow {
@@ -182,7 +190,8 @@ impl Session {
             DeviceInternal::MetaSet { field, value: Secret(value) } => {
                 return self.take_metadata(field, value).await;
             }
-            DeviceInternal::Other { .. } => {
+            // A receipt without a release proves nothing to anybody.
+            DeviceInternal::Other { .. } | DeviceInternal::Released(_) => {
                 counter!("gateway_unknown_internal_total").increment(1);
                 Ok(())
             }
@@ -225,7 +234,41 @@ impl Session {
             self.app.publish_session(&session).await;
         }
         self.respond(message_id, Status::Success);
+        self.offer_claim(&info);
         Flow::GoOn
+    }
+
+    /// Notes which release key a device says it holds.
+    pub(super) fn note_release_key(&self, info: &Info<'_>) -> HeldKey {
+        match info.release_key {
+            None => HeldKey::None,
+            Some(fingerprint) if self.app.release_signer.has_fingerprint(fingerprint) => {
+                self.link.set_release_epoch(Epoch::new(info.epoch.unwrap_or_default()));
+                HeldKey::Ours
+            }
+            Some(_) => {
+                let device = self.link.device();
+                warn!(device.id = %device, "device {device} holds the release key of another server; it can be wiped at its portal or button only");
+                HeldKey::Other
+            }
+        }
+    }
+
+    /// Offers the release key to a device that declares `rehome` and holds none. It acknowledges with another info
+    /// message that shows the key.
+    ///
+    /// The epoch of the claim is the higher one of what the device counts and what the record says: the device's count
+    /// covers owners this server knows nothing of, the record's covers boards whose flash was erased over a cable.
+    fn offer_claim(&self, info: &Info<'_>) {
+        if self.note_release_key(info) != HeldKey::None || info.rehome.is_none_or(|version| version == 0) {
+            return;
+        }
+        let Some(recorded) = self.link.epoch().filter(|_| !self.link.is_quarantined()) else { return };
+        let epoch = recorded.max(Epoch::new(info.epoch.unwrap_or_default()));
+        let Some(claim) = self.app.release_signer.claim(self.link.device(), epoch) else { return };
+        if let Err(failure) = self.link.send(&ServerMessage::Internal(ServerInternal::Claim(claim))) {
+            debug!(device.id = %self.link.device(), error = %ErrorChain(&failure), "a claim could not be sent");
+        }
     }
 
     async fn send_metadata(&self, message_id: u16, field: &str) -> Flow {

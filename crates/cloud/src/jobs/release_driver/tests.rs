@@ -12,8 +12,14 @@ async fn an_order_that_never_left_is_taken_back_and_silence_proves_nothing() {
     let store = Store::open(folder.path()).unwrap();
     let clock = Clock::system();
     let stop = CancellationToken::new();
-    let surroundings =
-        Surroundings { store: store.clone(), clock: clock.clone(), live: Live::new(), stop: stop.clone() };
+    let signer = ReleaseSigner::from_seed(&[5; 32]);
+    let surroundings = Surroundings {
+        store: store.clone(),
+        clock: clock.clone(),
+        live: Live::new(),
+        signer,
+        stop: stop.clone(),
+    };
     let (driver, task) = ReleaseDriver::new(surroundings);
     let task = tokio::spawn(task);
 
