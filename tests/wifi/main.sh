@@ -24,8 +24,8 @@ steps=(
   'release|Released, the device is wiped and opens its hotspot'
   'move|Moved, it is set up at the customer (WPA3)'
   'router_away|The router goes: recovery opens the hotspot, the home stays'
-  'wrong_password|A wrong password is explained to the phone, the old home stays'
   'evil_twin|An open network of the same name is not joined'
+  'wrong_password|A wrong password is explained to the phone, the old home stays'
   'router_back|The router comes back: RUNNING with the old home, hotspot closed'
 )
 

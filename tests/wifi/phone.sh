@@ -18,14 +18,21 @@ phone_cli() {
 phone_sees() {
   phone_cli scan >/dev/null 2>&1
   sleep 2
-  phone_cli scan_results 2>/dev/null | cut -f 5 | grep -qxF "$1"
+  phone_heard_names | grep -qxF "$1"
+}
+
+# The names of the last scan; the supplicant prints bytes outside ASCII as \xNN and quotes as \".
+phone_heard_names() {
+  local name
+  phone_cli scan_results 2>/dev/null | cut -f 5 | sed 's/\\"/"/g' |
+    while IFS= read -r name; do printf '%b\n' "$name"; done
 }
 
 # phone_sees_hotspot: remembers the name of the device's hotspot once it is in the air.
 phone_sees_hotspot() {
   phone_cli scan >/dev/null 2>&1
   sleep 2
-  hotspot_ssid=$(phone_cli scan_results 2>/dev/null | cut -f 5 | grep -m 1 "^$vendor $template_name-" || true)
+  hotspot_ssid=$(phone_heard_names | grep -m 1 "^$vendor $template_name-" || true)
   [ -n "$hotspot_ssid" ]
 }
 

@@ -33,7 +33,9 @@ const HARDWARE: u8 = 20;
 const LOGIN: u8 = 29;
 
 const HEADER_BYTES: usize = 5;
-const READ_BYTES: usize = 2 * 1024;
+
+/// Read in one go; more than 16 values of 18 bytes.
+const READ_BYTES: usize = 512;
 
 /// Connections that may wait to be accepted; a storm brings 10,000 at once. Linux caps it at `net.core.somaxconn`.
 const BACKLOG: u32 = 4_096;
@@ -88,24 +90,23 @@ async fn accept(address: &str, tls: Option<TlsAcceptor>, watcher: &Watcher) {
     socket.bind(address.parse().unwrap()).unwrap();
     let listener: TcpListener = socket.listen(BACKLOG).unwrap();
     while let Ok((stream, _)) = listener.accept().await {
-        let (tls, watcher) = (tls.clone(), Arc::clone(watcher));
-        tokio::spawn(async move {
-            stream.set_nodelay(true).ok();
-            match tls {
-                None => serve(stream, &watcher).await,
-                Some(tls) => serve_tls(tls, stream, &watcher).await,
-            }
-        });
+        stream.set_nodelay(true).ok();
+        // Two kinds of tasks: one task for both would be as large as the larger.
+        match &tls {
+            None => drop(tokio::spawn(serve(stream, Arc::clone(watcher)))),
+            Some(tls) => drop(tokio::spawn(serve_tls(tls.clone(), stream, Arc::clone(watcher)))),
+        }
     }
 }
 
-async fn serve_tls(tls: TlsAcceptor, stream: TcpStream, watcher: &Watcher) {
+async fn serve_tls(tls: TlsAcceptor, stream: TcpStream, watcher: Watcher) {
     if let Ok(stream) = Box::pin(tls.accept(stream)).await {
-        serve(stream, watcher).await;
+        // Boxed behind the handshake, so that only one of the two is held at a time.
+        Box::pin(serve(stream, watcher)).await;
     }
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, watcher: &Watcher) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, watcher: Watcher) {
     let mut buffer = BytesMut::new();
     loop {
         buffer.reserve(READ_BYTES);
@@ -124,7 +125,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, watcher: &Watch
                 Some(&LOGIN) if frame.get(HEADER_BYTES..).is_some_and(|token| token.starts_with(WATCHER)) => {
                     answers.extend_from_slice(&success(&mut frame));
                     stream.write_all(&answers).await.ok();
-                    return watch(stream, watcher).await;
+                    return Box::pin(watch(stream, &watcher)).await;
                 }
                 _ => answers.extend_from_slice(&success(&mut frame)),
             }

@@ -161,8 +161,8 @@ mod tests {
     fn a_long_body_has_a_length_of_two_bytes_and_an_endless_one_is_refused() {
         let mut bytes = Vec::new();
         publish_value(&[b'1'; 300], &mut bytes);
-        // 309 = 2 * 128 + 53.
-        assert_eq!(&bytes[..3], [0x30, 0x80 | 53, 2]);
+        // 309 = 2 * 128 + 53, and 53 is 0x35 with the bit that says "more": 0xB5.
+        assert_eq!(&bytes[..3], [0x30, 0xB5, 2]);
         let mut endless = BytesMut::from(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF][..]);
         assert_eq!(take_packet(&mut endless), Err(Malformed));
     }

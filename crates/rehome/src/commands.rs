@@ -74,7 +74,19 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
     survive_file_size_limits(&runtime)?;
+    allow_many_connections();
     Ok(runtime)
+}
+
+/// Takes as many open files as the system grants: each connection is one, and the usual soft limit is 1,024.
+fn allow_many_connections() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is: {error}");
+    }
 }
 
 /// Lets a write beyond `ulimit -f` fail, as one on a full disk does. Unhandled, its signal ends the process (`signal(7)`).

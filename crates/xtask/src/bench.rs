@@ -47,6 +47,10 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "FILE")]
     rehome: Option<PathBuf>,
 
+    /// Measure what has been built before.
+    #[arg(long)]
+    skip_build: bool,
+
     /// Where the table is written as Markdown; `bench/table.md` in cargo's target folder without it.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -61,10 +65,9 @@ pub(crate) fn run(root: &Path, arguments: &BenchArguments) -> Result<()> {
     }
     let target = target_folder(root)?;
     let mut stages = Stages::default();
-    stages.run("build", || {
-        Process::new(root, "cargo", &["build", "--release", "--package", "rehome"]).run()?;
-        Process::new(root, "cargo", &["build", "--release", "--package", "load", "--example", "floor"]).run()
-    })?;
+    if !arguments.skip_build {
+        stages.run("build", || build(root))?;
+    }
     let folder = target.join("bench");
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let load_program = target.join("release/rehome");
@@ -92,6 +95,11 @@ pub(crate) fn run(root: &Path, arguments: &BenchArguments) -> Result<()> {
     std::fs::write(&output, &markdown).with_context(|| format!("writing {}", output.display()))?;
     println!("\n{markdown}\nwritten to {}", output.display());
     Ok(())
+}
+
+fn build(root: &Path) -> Result<()> {
+    Process::new(root, "cargo", &["build", "--release", "--package", "rehome"]).run()?;
+    Process::new(root, "cargo", &["build", "--release", "--package", "load", "--example", "floor"]).run()
 }
 
 fn measure(bed: &Bed, table: &mut Table, row: &'static Row, kind: Kind) -> Result<()> {

@@ -12,6 +12,9 @@ use crate::pace::due;
 use crate::protocol::{Answer, Protocol};
 use crate::report::Report;
 
+/// A server that has not answered a ping after a minute never will.
+const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
+
 /// How each connection writes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
@@ -87,7 +90,10 @@ impl Device {
             let wants_ping =
                 write_index % self.shape.writes_per_ping == 0 || written == self.shape.messages_each;
             let outcome = match self.connection.write(&bytes).await {
-                Ok(()) if wants_ping => self.ping().await,
+                Ok(()) if wants_ping => {
+                    let ping = tokio::time::timeout(ANSWER_TIME_MAX, self.ping());
+                    ping.await.unwrap_or(Err(LogInError::TimedOut))
+                }
                 Ok(()) => Ok(()),
                 Err(error) => Err(error.into()),
             };

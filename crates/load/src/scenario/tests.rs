@@ -40,7 +40,8 @@ async fn serve(stream: tokio::net::TcpStream, fault: Fault, watching: Watching) 
     let (queue, mut queued) = tokio::sync::mpsc::unbounded_channel::<Vec<u8>>();
     tokio::spawn(async move {
         while let Some(bytes) = queued.recv().await {
-            if writer.write_all(&bytes).await.is_err() {
+            // Nothing to write stands for the end.
+            if bytes.is_empty() || writer.write_all(&bytes).await.is_err() {
                 break;
             }
         }
@@ -52,7 +53,10 @@ async fn serve(stream: tokio::net::TcpStream, fault: Fault, watching: Watching) 
             let status = match (command, fault) {
                 (Command::Login, Fault::RefusesLogins) => Some(Status::ServerException),
                 (Command::Hardware, Fault::RefusesValues) => Some(Status::QuotaLimit),
-                (Command::Ping, Fault::ClosesAtPing) => return,
+                (Command::Ping, Fault::ClosesAtPing) => {
+                    queue.send(Vec::new()).ok();
+                    return;
+                }
                 (Command::Hardware, _) => None,
                 _ => Some(Status::Success),
             };

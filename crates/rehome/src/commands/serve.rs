@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use cloud::{ADMIN_KEY_FILE, RunningServer, Server};
+use cloud::{ADMIN_KEY_FILE, Config, RunningServer, Server};
 
 use crate::commands::StopSignals;
 use crate::options::ServerOptions;
@@ -21,12 +21,26 @@ pub(crate) struct ServeArguments {
 pub(crate) async fn run(arguments: ServeArguments) -> Result<ExitCode> {
     let config = arguments.server.into_config()?;
     let data_dir = config.data_dir.clone();
+    let has_name_to_give = has_name_to_give(&config);
     let server = Server::start(config, cloud::ServerOptions::default()).await?;
     let stop_signals = StopSignals::listen()?;
     print_addresses(&server, &data_dir).await?;
+    if !has_name_to_give {
+        print_missing_name();
+    }
     stop_signals.wait().await;
     server.shutdown().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns whether devices elsewhere can be told where this server is.
+pub(crate) fn has_name_to_give(config: &Config) -> bool {
+    config.public_host.is_some() || !config.listen_tls.ip().is_unspecified()
+}
+
+/// Says why no device elsewhere finds this server, and what to do.
+pub(crate) fn print_missing_name() {
+    println!("Devices are told to connect to `localhost`; give this server's name with --public-host.");
 }
 
 /// Tells a person where everything is and how to sign in.

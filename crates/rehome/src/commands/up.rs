@@ -40,7 +40,10 @@ pub(crate) struct UpArguments {
 /// Serves until it is told to stop.
 pub(crate) async fn run(arguments: UpArguments) -> Result<ExitCode> {
     let mut config = arguments.server.into_config()?;
-    config.public_host.get_or_insert_with(|| LOCAL_HOST_NAME.to_owned());
+    let has_name_to_give = serve::has_name_to_give(&config);
+    if config.listen_tls.ip().is_loopback() {
+        config.public_host.get_or_insert_with(|| LOCAL_HOST_NAME.to_owned());
+    }
     let data_dir = config.data_dir.clone();
     let host = config.host_for_devices();
     let bench_routes = LateRoutes::default();
@@ -58,6 +61,9 @@ pub(crate) async fn run(arguments: UpArguments) -> Result<ExitCode> {
     bench_routes.set(bench::api::router(bench));
     let stop_signals = StopSignals::listen()?;
     serve::print_addresses(&server, &data_dir).await?;
+    if !has_name_to_give {
+        serve::print_missing_name();
+    }
     stop_signals.wait().await;
     server.shutdown().await;
     Ok(ExitCode::SUCCESS)

@@ -27,7 +27,10 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("flash-dump", &["home-store"]),
     ("load", &["wire"]),
     ("provision", &["api-types", "portal"]),
-    ("rehome", &["bench", "cloud", "device-linux", "factory-image", "flash-dump", "label", "load", "provision"]),
+    (
+        "rehome",
+        &["bench", "cloud", "device-linux", "factory-image", "flash-dump", "label", "load", "provision"],
+    ),
     ("xtask", &[]),
 ];
 

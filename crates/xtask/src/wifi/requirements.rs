@@ -43,6 +43,9 @@ const RADIO_MODULE_COMPRESSED: &str = "kernel/drivers/net/wireless/mac80211_hwsi
 /// What a program that needs a loader names in its head; the first program of the machine must not need one.
 const LOADER_NAME: &[u8] = b"ld-linux";
 
+/// Where that name stands: the linker puts it behind the program headers. A program's own text may have it as well.
+const PROGRAM_HEAD_BYTES: usize = 4096;
+
 /// What was found.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -103,7 +106,10 @@ fn program(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
 }
 
 fn runs_alone(program: &Path) -> bool {
-    fs::read(program).is_ok_and(|bytes| !bytes.windows(LOADER_NAME.len()).any(|window| window == LOADER_NAME))
+    fs::read(program).is_ok_and(|bytes| {
+        let head = bytes.get(..PROGRAM_HEAD_BYTES).unwrap_or(&bytes);
+        !head.windows(LOADER_NAME.len()).any(|window| window == LOADER_NAME)
+    })
 }
 
 /// Returns image and version of the newest kernel that has virtual radios.
@@ -215,7 +221,10 @@ mod tests {
         let file = folder.path().join("busybox");
         fs::write(&file, b"\x7fELF..../lib64/ld-linux-x86-64.so.2....").unwrap();
         assert!(!runs_alone(&file));
-        fs::write(&file, b"\x7fELF....").unwrap();
+        let mut text_of_its_own = b"\x7fELF".to_vec();
+        text_of_its_own.resize(PROGRAM_HEAD_BYTES, 0);
+        text_of_its_own.extend(LOADER_NAME);
+        fs::write(&file, text_of_its_own).unwrap();
         assert!(runs_alone(&file));
     }
 

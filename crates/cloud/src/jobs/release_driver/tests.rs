@@ -69,6 +69,7 @@ async fn a_board_that_talks_while_another_ones_wipe_is_stored_is_not_called_wipe
         store: store.clone(),
         clock: clock.clone(),
         live: Live::new(),
+        signer: ReleaseSigner::from_seed(&[5; 32]),
         stop: CancellationToken::new(),
     };
     let (driver, task) = ReleaseDriver::new(surroundings);
