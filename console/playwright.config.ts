@@ -1,6 +1,12 @@
+import { execFileSync } from "node:child_process";
+
 import { defineConfig } from "@playwright/test";
 
-const PREVIEW_PORT = 4319;
+// A free port, chosen once: workers read this file too and inherit the choice.
+const ASK_FOR_FREE_PORT =
+  "const s = require('net').createServer().listen(0, '127.0.0.1', () => { console.log(s.address().port); s.close(); })";
+process.env.REHOME_PREVIEW_PORT ??= execFileSync(process.execPath, ["-e", ASK_FOR_FREE_PORT], { encoding: "utf8" }).trim();
+const PREVIEW_PORT = process.env.REHOME_PREVIEW_PORT;
 
 const browser = {
   executablePath: process.env.CHROMIUM_BIN ?? "/usr/bin/chromium",
@@ -38,7 +44,7 @@ export default defineConfig({
   webServer: {
     command: `npm run build && npx vite preview --strictPort --host 127.0.0.1 --port ${PREVIEW_PORT}`,
     url: `http://127.0.0.1:${PREVIEW_PORT}/`,
-    reuseExistingServer: !process.env.CI,
+    reuseExistingServer: false,
     timeout: 120_000,
   },
 });

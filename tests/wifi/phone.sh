@@ -10,14 +10,19 @@ start_phone() {
     -P "$rundir/phone.wifi.pid" || fail 'the phone has no Wi-Fi'
 }
 
+# Only the 2.4 GHz band: listening on all channels takes longer than a hotspot that gives way to a search stays open.
+phone_scans() {
+  phone_cli scan freq=2412,2417,2422,2427,2432,2437,2442,2447,2452,2457,2462,2467,2472 >/dev/null 2>&1
+  sleep 2
+}
+
 phone_cli() {
   ip netns exec phone wpa_cli -p /run/phone-wifi -i wlan3 "$@"
 }
 
 # phone_sees SSID: listens once and looks whether the network is there.
 phone_sees() {
-  phone_cli scan >/dev/null 2>&1
-  sleep 2
+  phone_scans
   phone_heard_names | grep -qxF "$1"
 }
 
@@ -30,8 +35,7 @@ phone_heard_names() {
 
 # phone_sees_hotspot: remembers the name of the device's hotspot once it is in the air.
 phone_sees_hotspot() {
-  phone_cli scan >/dev/null 2>&1
-  sleep 2
+  phone_scans
   hotspot_ssid=$(phone_heard_names | grep -m 1 "^$vendor $template_name-" || true)
   [ -n "$hotspot_ssid" ]
 }
