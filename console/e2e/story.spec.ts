@@ -148,12 +148,14 @@ class Story {
     await expect(page.getByTestId("flash-verdict")).toContainText("Nothing of a home is left");
     await this.shot("flash");
     await page.getByRole("button", { name: "Close the panel" }).click();
+    // On a phone the panel covers the picture until it has slid away.
+    await expect(page.getByTestId("board-panel")).toBeHidden();
   }
 
   /** Pulls the plug and drags the board: with the mouse on a desktop, by the menu on a phone. */
   async carry(name: string, place: string) {
     const { page } = this;
-    await this.power(name).click({ force: true });
+    await this.power(name).press("Space");
     await expect(this.tile(name)).toHaveAttribute("data-state", "OFF");
     const target = page.getByRole("region", { name: place });
     if (this.project === "phone") {
@@ -161,6 +163,7 @@ class Story {
       await page.getByRole("button", { name: "Move to…" }).click();
       await page.getByRole("menuitem", { name: place }).click();
       await page.getByRole("button", { name: "Close the panel" }).click();
+      await expect(page.getByTestId("board-panel")).toBeHidden();
     } else {
       await dragInto(page, this.tile(name).getByRole("button"), target);
     }
@@ -169,11 +172,11 @@ class Story {
   }
 
   async plugIn(name: string) {
-    await this.power(name).click({ force: true });
+    await this.power(name).press("Space");
     await expect(this.tile(name)).not.toHaveAttribute("data-state", "OFF");
   }
 
-  /** The plug in the picture; its input is hidden behind the drawn switch. */
+  /** The plug in the picture. Its input is hidden behind the drawn switch, so it is worked by keyboard. */
   private power(name: string): Locator {
     return this.page.getByRole("switch", { name: `Power of ${name}` });
   }
