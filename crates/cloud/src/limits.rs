@@ -8,8 +8,11 @@ use std::time::Duration;
 /// write may hold several. Source: reference/wire-protocol.md 1.
 pub(crate) const FRAME_BODY_BYTES_MAX: usize = 8 * 1024;
 
-/// Bytes read from a device in one go.
+/// Largest number of bytes read from a device in one go.
 pub(crate) const READ_CHUNK_BYTES: usize = 4 * 1024;
+
+/// Bytes held ready for a device that says little; most messages have fewer than 50.
+pub(crate) const READ_CHUNK_BYTES_MIN: usize = 512;
 
 /// Frames that may wait for one slow reader before its connection is cut.
 pub(crate) const OUTBOUND_FRAMES_MAX: usize = 512;
@@ -54,3 +57,7 @@ pub(crate) const REMEMBERED_ADDRESSES_MAX: usize = 10_000;
 
 /// Passwords hashed at the same time; argon2id takes 19 MiB each.
 pub(crate) const PASSWORD_HASHES_MAX: usize = 2;
+
+/// Connections that may wait to be accepted. Linux caps it at `net.core.somaxconn` (4,096 by default); what does not fit is
+/// repeated by the client after a second.
+pub(crate) const LISTEN_BACKLOG: u32 = 4_096;

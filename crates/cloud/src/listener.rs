@@ -18,8 +18,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics::counter;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -31,7 +30,8 @@ use write_limit::WriteLimited;
 
 use crate::config::Timings;
 use crate::gateway::{Gateway, Socket};
-use crate::limits::HTTP_HEAD_BYTES_MAX;
+use crate::limits::{HTTP_HEAD_BYTES_MAX, LISTEN_BACKLOG};
+use crate::tls::Handshake;
 
 /// After a failed accept (out of file descriptors, mostly) the listener rests for 100 ms instead of spinning.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -61,7 +61,7 @@ impl Transport {
 
 /// What every listener and every connection shares.
 pub(crate) struct Listeners {
-    pub(crate) tls: TlsAcceptor,
+    pub(crate) handshake: Handshake,
     pub(crate) router: Router,
     pub(crate) gateway: Gateway,
     pub(crate) admission: Admission,
@@ -111,7 +111,8 @@ impl Listeners {
         match peer.transport {
             Transport::Plain => self.serve_protocol(stream, peer, admitted).await,
             Transport::Tls => {
-                let handshake = self.tls.accept(stream);
+                // Boxed: a task is as large as the largest thing it ever awaits, and this one is over in a moment.
+                let handshake = Box::pin(self.handshake.accept(stream));
                 match tokio::time::timeout(self.timings.tls_handshake(), handshake).await {
                     Ok(Ok(stream)) => self.serve_protocol(stream, peer, admitted).await,
                     Ok(Err(error)) => {
@@ -151,7 +152,8 @@ impl Listeners {
         match protocol {
             Protocol::Http => {
                 let writer = WriteLimited::new(writer, self.timings.write());
-                self.serve_http(tokio::io::join(reader, writer), peer, admitted).await;
+                // Boxed, so that the task of an idle device does not hold room for an HTTP connection.
+                Box::pin(self.serve_http(tokio::io::join(reader, writer), peer, admitted)).await;
             }
             Protocol::Blynk => {
                 self.gateway.serve(Socket::stream(Box::new(reader), Box::new(writer)), peer).await;
@@ -188,7 +190,11 @@ impl Listeners {
     }
 }
 
-/// Binds one address.
-pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
+/// Binds one address; needs the runtime.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that is started again must not wait for the connections of the old one to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(LISTEN_BACKLOG)
 }

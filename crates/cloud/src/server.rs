@@ -15,7 +15,6 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use registry::{ReleaseState, Token};
 use store::{OpenStoreError, StorageError, Store};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -132,7 +131,7 @@ impl Server {
         config.validate()?;
         let clock = options.clock.unwrap_or_else(Clock::system);
         let opened = open_files(config.clone(), &clock).await?;
-        let listening = Listening::bind(&config).await?;
+        let listening = Listening::bind(&config)?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let live = Live::new();
@@ -245,27 +244,27 @@ struct Listening {
 }
 
 impl Listening {
-    async fn bind(config: &Config) -> Result<Self, StartServerError> {
-        let (plain, plain_addr) = bind_one(config.listen).await?;
-        let (tls, tls_addr) = bind_one(config.listen_tls).await?;
+    fn bind(config: &Config) -> Result<Self, StartServerError> {
+        let (plain, plain_addr) = bind_one(config.listen)?;
+        let (tls, tls_addr) = bind_one(config.listen_tls)?;
         let mut listeners = vec![(plain, Transport::Plain), (tls, Transport::Tls)];
         for address in &config.listen_extra {
-            listeners.push((bind_one(*address).await?.0, Transport::Plain));
+            listeners.push((bind_one(*address)?.0, Transport::Plain));
         }
         for address in &config.listen_tls_extra {
-            listeners.push((bind_one(*address).await?.0, Transport::Tls));
+            listeners.push((bind_one(*address)?.0, Transport::Tls));
         }
         Ok(Self { plain_addr, tls_addr, listeners })
     }
 }
 
-async fn bind_one(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartServerError> {
+fn bind_one(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartServerError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => StartServerError::AddressInUse { address },
         io::ErrorKind::PermissionDenied => StartServerError::NotPermitted { address },
         _ => StartServerError::Listen { address, source },
     };
-    let listener = bind(address).await.map_err(failed)?;
+    let listener = bind(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }
@@ -281,7 +280,7 @@ async fn resume_releases(app: &App) -> Result<(), StorageError> {
 fn serve(app: &Arc<App>, tls: &Tls, bench_router: Option<Router>, listening: Listening) {
     let gateway = Gateway::new(Arc::clone(app));
     let listeners = Arc::new(Listeners {
-        tls: TlsAcceptor::from(tls.server_config()),
+        handshake: tls.handshake(),
         router: routes::router(app, gateway.clone(), bench_router),
         gateway,
         admission: Admission::new(CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX),

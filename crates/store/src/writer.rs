@@ -156,9 +156,9 @@ fn run_writer(conn: &Connection, index: &TokenIndex, mut jobs: mpsc::Receiver<Bo
 }
 
 fn commit(conn: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Effects, StorageError> {
-    conn.execute_batch("BEGIN IMMEDIATE")?;
+    run(conn, "BEGIN IMMEDIATE")?;
     let outcome = run_batch(conn, batch).and_then(|effects| {
-        conn.execute_batch("COMMIT")?;
+        run(conn, "COMMIT")?;
         Ok(effects)
     });
     if outcome.is_err() && !conn.is_autocommit() {
@@ -168,13 +168,19 @@ fn commit(conn: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Effects, Stor
     outcome
 }
 
+/// Runs a statement that was prepared before: parsing these costs as much as an insert.
+fn run(conn: &Connection, sql: &str) -> Result<(), StorageError> {
+    conn.prepare_cached(sql)?.execute(())?;
+    Ok(())
+}
+
 fn run_batch(conn: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Effects, StorageError> {
     let mut effects = Effects::default();
     for job in batch {
-        conn.execute_batch("SAVEPOINT write")?;
+        run(conn, "SAVEPOINT write")?;
         let tokens_before = effects.tokens.len();
         if job.run(&mut Work { conn, effects: &mut effects }) {
-            conn.execute_batch("RELEASE write")?;
+            run(conn, "RELEASE write")?;
             continue;
         }
         effects.tokens.truncate(tokens_before);

@@ -4,7 +4,7 @@ mod messages;
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use metrics::counter;
 use registry::{Allowance, DeviceId, MonoTime, RateLimit, SessionId, Token, UtcTime};
 use telemetry::{Pin, Value};
@@ -123,8 +123,10 @@ impl Session {
             match next_frame(buffer) {
                 NextFrame::Incomplete => return self.write_values().await,
                 NextFrame::Complete { frame_bytes } => {
-                    let frame = buffer.split_to(frame_bytes).freeze();
-                    if self.act_on_frame(&frame).await == Flow::Close {
+                    // Read where it lies: taking it out would share the buffer, which then could not be used again.
+                    let flow = self.act_on_frame(buffer).await;
+                    buffer.advance(frame_bytes);
+                    if flow == Flow::Close {
                         return Flow::Close;
                     }
                 }

@@ -8,7 +8,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::limits::{READ_CHUNK_BYTES, WRITE_BATCH_BYTES_MAX};
+use crate::limits::{READ_CHUNK_BYTES, READ_CHUNK_BYTES_MIN, WRITE_BATCH_BYTES_MAX};
 
 /// A connection before anybody has logged in on it.
 pub(crate) struct Socket {
@@ -50,7 +50,15 @@ impl Inbound {
     pub(super) async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         match self {
             Self::Stream(reader) => {
-                buffer.reserve(READ_CHUNK_BYTES);
+                if buffer.capacity() - buffer.len() < READ_CHUNK_BYTES_MIN {
+                    // A message that did not fit: more is coming, and a larger read saves calls.
+                    let chunk = if buffer.len() < READ_CHUNK_BYTES_MIN {
+                        READ_CHUNK_BYTES_MIN
+                    } else {
+                        READ_CHUNK_BYTES
+                    };
+                    buffer.reserve(chunk);
+                }
                 reader.read_buf(buffer).await
             }
             Self::WebSocket(stream) => loop {
