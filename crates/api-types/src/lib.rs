@@ -9,6 +9,7 @@ mod access;
 mod audit;
 mod datastream;
 mod device;
+mod firmware;
 mod live;
 pub mod openapi;
 mod page;
@@ -25,6 +26,10 @@ pub use datastream::{Datastream, DatastreamList, DatastreamValue, SetDatastream,
 pub use device::{
     CreateDevice, CreatedDevice, Device, DeviceQuery, Firmware, ForcedDelete, Ownership, Release,
     ReleaseState, RenameDevice,
+};
+pub use firmware::{
+    ApplyRule, ChangeShipment, CreateShipment, Delivery, DeliveryState, FirmwareImage, Shipment,
+    ShipmentCounts, ShipmentStage, ShipmentState, UploadFirmware,
 };
 pub use live::{DeviceChange, DeviceEvent, LaggedEvent, ReleaseEvent, SessionEvent, ValueEvent};
 pub use page::{Page, PageQuery};

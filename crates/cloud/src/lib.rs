@@ -12,6 +12,8 @@ mod config;
 mod console;
 mod control;
 mod errors;
+mod firmware_folder;
+mod firmware_signer;
 mod gateway;
 mod jobs;
 mod limits;
@@ -22,6 +24,7 @@ mod release_signer;
 mod routes;
 mod secret_file;
 mod server;
+mod shipments;
 mod tls;
 mod views;
 

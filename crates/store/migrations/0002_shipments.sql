@@ -29,7 +29,7 @@ CREATE TABLE shipments (
     updated_at  INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX shipments_running ON shipments (template_id) WHERE state = 'running';
+CREATE INDEX shipments_template ON shipments (template_id);
 CREATE INDEX shipments_firmware ON shipments (firmware_id);
 
 CREATE TABLE deliveries (

@@ -12,6 +12,9 @@ use crate::page::Order;
 use crate::writer::Work;
 use crate::{Change, FirmwareImage, ListError, Listed, Page, StorageError, Store};
 
+/// 10 shipments are looked at for one device: a template has a few types of firmware, each with a shipment or two.
+const DUE_MAX: u32 = 10;
+
 /// A shipment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shipment {
@@ -249,34 +252,36 @@ impl Store {
         .await
     }
 
-    /// Returns the running shipment that is this device's turn, newest first, with how far it has come; a device that joined
-    /// the template after an open-ended shipment was made is waiting.
+    /// Returns the shipments that reach a device, newest first, each with how far it has come; a device that joined the
+    /// template after an open-ended shipment was made is waiting.
+    ///
+    /// Paused and stopped ones are among them: what was under way may end, only nobody is told any more.
     ///
     /// # Errors
     /// When storage fails.
-    pub async fn due_delivery(
+    pub async fn due_deliveries(
         &self,
         device: DeviceId,
         now: UtcTime,
-    ) -> Result<Option<(Shipment, Delivery)>, StorageError> {
+    ) -> Result<Vec<(Shipment, Delivery)>, StorageError> {
         self.read(move |conn| {
             let sql = format!(
                 "{SELECT_SHIPMENT}
                  JOIN devices d ON d.template_id = s.template_id AND d.id = ?1
                  LEFT JOIN deliveries v ON v.shipment_id = s.id AND v.device_id = d.id
-                 WHERE s.state = 'running' AND (v.seq IS NOT NULL OR s.is_open_ended)
+                 WHERE s.state IN ('running', 'paused', 'stopped') AND (v.seq IS NOT NULL OR s.is_open_ended)
                    AND (s.stage = 'everyone' OR v.is_canary)
-                 ORDER BY s.seq DESC LIMIT 1"
+                 ORDER BY s.seq DESC LIMIT {DUE_MAX}"
             );
-            conn.prepare_cached(&sql)?
-                .query_row([device.as_str()], |row| Ok(read_shipment(row)))
-                .optional()?
-                .transpose()?
-                .map(|shipment| {
-                    let delivery = delivery_now(conn, &shipment.id, &device)?;
-                    Ok((shipment, delivery.unwrap_or_else(|| Delivery::waiting(now))))
-                })
-                .transpose()
+            let mut statement = conn.prepare_cached(&sql)?;
+            let mut rows = statement.query([device.as_str()])?;
+            let mut due = Vec::new();
+            while let Some(row) = rows.next()? {
+                let shipment = read_shipment(row)?;
+                let delivery = delivery_now(conn, &shipment.id, &device)?;
+                due.push((shipment, delivery.unwrap_or_else(|| Delivery::waiting(now))));
+            }
+            Ok(due)
         })
         .await
     }
