@@ -324,6 +324,8 @@ impl CloudWire for BenchPlatform {
     }
 }
 
+impl device::FirmwareSlots for BenchPlatform {}
+
 impl Panel for BenchPlatform {
     fn log(&mut self, line: std::fmt::Arguments<'_>) {
         self.board.log(&line.to_string());

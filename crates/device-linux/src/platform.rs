@@ -276,6 +276,8 @@ impl CloudWire for LinuxPlatform {
     }
 }
 
+impl device::FirmwareSlots for LinuxPlatform {}
+
 impl Panel for LinuxPlatform {
     fn log(&mut self, line: fmt::Arguments<'_>) {
         tracing::info!(target: "device", "{line}");
