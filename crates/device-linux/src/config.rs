@@ -52,6 +52,10 @@ pub struct Config {
     pub plain_ports: Vec<u16>,
     /// File (PEM) with the authorities to trust in place of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Ed25519 public key (64 hexadecimal digits) that must have signed new programs; without it the digest that came
+    /// over verified TLS is enough.
+    #[serde(with = "key_digits")]
+    pub firmware_key: Option<[u8; 32]>,
     /// Keep-alive of the cloud connection in seconds, 10 to 3600.
     pub heartbeat_s: u16,
     /// What happens when the device cannot reach its cloud.
@@ -131,6 +135,7 @@ impl Default for Config {
             // Ports on which Blynk servers speak plain TCP. Source: wire-protocol.md, section 2.
             plain_ports: vec![80, 8080],
             ca_file: None,
+            firmware_key: None,
             heartbeat_s: 40,
             recovery: Recovery::Rehome,
             run_time_grace_s: Grace::Seconds(600),
@@ -217,5 +222,32 @@ impl Config {
             timings: Timings { run_time_grace, ..Timings::default() },
             ..Settings::default()
         }
+    }
+}
+
+/// A key as hexadecimal digits.
+mod key_digits {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(key: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
+        let digits =
+            |key: &[u8; 32]| key.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+        key.as_ref().map(digits).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<[u8; 32]>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else {
+            return Ok(None);
+        };
+        let byte = |pair: &[u8]| {
+            let digits = std::str::from_utf8(pair).ok().filter(|digits| !digits.starts_with('+'))?;
+            u8::from_str_radix(digits, 16).ok()
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+        let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        key.map(Some).ok_or_else(|| D::Error::custom("firmware_key: 64 hexadecimal digits"))
     }
 }
