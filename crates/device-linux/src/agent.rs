@@ -146,7 +146,9 @@ async fn run_loop<W: Wifi + 'static>(
         let api_task = serve(&config.socket, Rc::clone(&pins))?;
         let ended = {
             let uid = config.uid.clone().map_or_else(|| uid(&config.state_dir), Ok)?;
-            let device_config = device_config(config, &uid, addresses.unwrap_or(UNKNOWN));
+            let version = slots.as_ref().map_or_else(|| config.firmware_version.clone(), ProgramSlots::version);
+            let mut device_config = device_config(config, &uid, addresses.unwrap_or(UNKNOWN));
+            device_config.identity.firmware_version = &version;
             let mut platform = LinuxPlatform::new(parts);
             let mut application = LocalApplication(pins);
             // The shell's buffers are too large for the stack of whoever awaits this.

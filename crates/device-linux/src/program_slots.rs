@@ -110,14 +110,24 @@ pub(crate) struct ProgramSlots {
     folder: PathBuf,
     /// The slot from which this process was started; `None` is the installed program.
     running: Option<SlotName>,
-    running_version: String,
+    /// What the program says of itself.
+    built_version: String,
     pub(crate) firmware_key: Option<[u8; 32]>,
 }
 
 impl ProgramSlots {
-    pub(crate) fn new(state_dir: &Path, running: Option<SlotName>, running_version: &str) -> Self {
-        let (folder, running_version) = (state_dir.join("slots"), running_version.to_owned());
-        Self { folder, running, running_version, firmware_key: None }
+    pub(crate) fn new(state_dir: &Path, running: Option<SlotName>, built_version: &str) -> Self {
+        let (folder, built_version) = (state_dir.join("slots"), built_version.to_owned());
+        Self { folder, running, built_version, firmware_key: None }
+    }
+
+    /// The version of this program. One from a slot has the version under which it was installed: the options file,
+    /// which all programs share, may name another.
+    pub(crate) fn version(&self) -> String {
+        let Record { confirmed, candidate } = self.record();
+        let programs = [candidate.map(|candidate| candidate.program), confirmed];
+        let running = programs.into_iter().flatten().find(|program| self.running == Some(program.slot));
+        running.map_or_else(|| self.built_version.clone(), |program| program.version)
     }
 
     /// Decides what to start, as a boot loader does. What cannot be noted is not tried: it would be tried for ever.
@@ -248,7 +258,7 @@ impl ProgramSlots {
         file.sync_all()?;
         File::open(&self.folder)?.sync_all()?;
         let program = Program { slot, sha256: image.sha256, version: image.version.as_str().to_owned() };
-        let former = self.running_version.clone();
+        let former = self.version();
         let candidate = Some(Candidate { program, stage: Stage::New, former });
         self.write_record(&Record { candidate, ..self.record() })
     }

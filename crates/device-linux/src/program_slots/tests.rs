@@ -39,11 +39,12 @@ fn start(state_dir: &Path) -> (ProgramSlots, Choice) {
         Choice::Installed => None,
         Choice::Confirmed { slot, .. } | Choice::Trial { slot, .. } => Some(*slot),
     };
-    let version = running.map_or("1.0.0".to_owned(), |slot| {
-        let bytes = fs::read(state_dir.join("slots").join(slot.as_str())).unwrap();
-        String::from_utf8(bytes[..5].to_vec()).unwrap()
-    });
-    (slots(state_dir, running, &version), choice)
+    let running = slots(state_dir, running, "1.0.0");
+    if let Choice::Confirmed { path, .. } | Choice::Trial { path, .. } = &choice {
+        let bytes = fs::read(path).unwrap();
+        assert_eq!(running.version().as_bytes(), &bytes[..5], "whatever the options file says");
+    }
+    (running, choice)
 }
 
 fn trial(state_dir: &Path, slot: SlotName) -> Choice {
