@@ -99,6 +99,8 @@ pub struct Started {
 pub struct SlotStore {
     flash: Rc<RefCell<Option<SharedSimFlash>>>,
     built_in_version: Rc<RefCell<String>>,
+    /// Tag of the image that the last boot started.
+    running_tag: Rc<RefCell<Option<FirmwareTag>>>,
 }
 
 impl SlotStore {
@@ -125,7 +127,15 @@ impl SlotStore {
             }
             Candidate::None | Candidate::New => (current.confirmed, SlotState::Confirmed),
         };
-        Started { image: self.image_in(&current, slot), state }
+        let image = self.image_in(&current, slot);
+        *self.running_tag.borrow_mut() = image.as_deref().and_then(FirmwareTag::find);
+        Started { image, state }
+    }
+
+    /// Returns the tag of the running image; `None` when the board runs what it was built with.
+    #[must_use]
+    pub fn running_tag(&self) -> Option<FirmwareTag> {
+        self.running_tag.borrow().clone()
     }
 
     /// See [`device::FirmwareSlots::begin_image`].

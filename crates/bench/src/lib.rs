@@ -24,6 +24,7 @@ pub mod edgent_new;
 pub mod edgent_old;
 mod edgent_portal;
 mod edgent_sketch;
+mod edgent_update;
 pub mod firmware;
 pub mod firmware_image;
 pub mod firmware_slots;

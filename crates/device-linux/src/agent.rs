@@ -115,7 +115,7 @@ pub async fn run_program<W: Wifi + 'static>(
     stop: impl Future<Output = ()>,
 ) -> Result<Ended, RunError> {
     let mut slots = ProgramSlots::new(&config.state_dir, slot, &config.firmware_version);
-    slots.firmware_key = config.firmware_key;
+    slots.firmware_key = config.firmware_key.map(|key| key.0);
     run_loop(config, Some(slots), connect, stop).await
 }
 
@@ -146,7 +146,8 @@ async fn run_loop<W: Wifi + 'static>(
         let api_task = serve(&config.socket, Rc::clone(&pins))?;
         let ended = {
             let uid = config.uid.clone().map_or_else(|| uid(&config.state_dir), Ok)?;
-            let version = slots.as_ref().map_or_else(|| config.firmware_version.clone(), ProgramSlots::version);
+            let version =
+                slots.as_ref().map_or_else(|| config.firmware_version.clone(), ProgramSlots::version);
             let mut device_config = device_config(config, &uid, addresses.unwrap_or(UNKNOWN));
             device_config.identity.firmware_version = &version;
             let mut platform = LinuxPlatform::new(parts);

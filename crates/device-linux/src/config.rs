@@ -54,8 +54,7 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Ed25519 public key (64 hexadecimal digits) that must have signed new programs; without it the digest that came
     /// over verified TLS is enough.
-    #[serde(with = "key_digits")]
-    pub firmware_key: Option<[u8; 32]>,
+    pub firmware_key: Option<FirmwareKey>,
     /// Keep-alive of the cloud connection in seconds, 10 to 3600.
     pub heartbeat_s: u16,
     /// What happens when the device cannot reach its cloud.
@@ -112,6 +111,37 @@ impl Passphrase {
 impl fmt::Debug for Passphrase {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("[redacted]")
+    }
+}
+
+/// An Ed25519 public key, written as 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FirmwareKey(pub [u8; 32]);
+
+/// A key is not written as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("firmware_key: 64 hexadecimal digits")]
+pub struct ParseFirmwareKeyError;
+
+impl TryFrom<String> for FirmwareKey {
+    type Error = ParseFirmwareKeyError;
+
+    fn try_from(text: String) -> Result<Self, ParseFirmwareKeyError> {
+        let byte = |pair: &[u8]| {
+            let digits = std::str::from_utf8(pair).ok().filter(|digits| !digits.starts_with('+'))?;
+            u8::from_str_radix(digits, 16).ok()
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+        let is_length_right = text.len() == 64;
+        let key = bytes.filter(|_| is_length_right).and_then(|bytes| bytes.try_into().ok());
+        key.map(Self).ok_or(ParseFirmwareKeyError)
+    }
+}
+
+impl From<FirmwareKey> for String {
+    fn from(key: FirmwareKey) -> Self {
+        key.0.map(|byte| format!("{byte:02x}")).concat()
     }
 }
 
@@ -225,29 +255,20 @@ impl Config {
     }
 }
 
-/// A key as hexadecimal digits.
-mod key_digits {
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+#[cfg(test)]
+mod tests {
+    use super::FirmwareKey;
 
-    pub(super) fn serialize<S: Serializer>(key: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
-        let digits =
-            |key: &[u8; 32]| key.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-        key.as_ref().map(digits).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<[u8; 32]>, D::Error> {
-        let Some(text) = Option::<String>::deserialize(deserializer)? else {
-            return Ok(None);
-        };
-        let byte = |pair: &[u8]| {
-            let digits = std::str::from_utf8(pair).ok().filter(|digits| !digits.starts_with('+'))?;
-            u8::from_str_radix(digits, 16).ok()
-        };
-        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
-        let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        key.map(Some).ok_or_else(|| D::Error::custom("firmware_key: 64 hexadecimal digits"))
+    #[test]
+    fn a_firmware_key_is_64_hexadecimal_digits_and_nothing_else() {
+        let digits = "0a".repeat(31) + "Ff";
+        let key = FirmwareKey::try_from(digits.clone()).unwrap();
+        assert_eq!((key.0[0], key.0[31]), (10, 255));
+        assert_eq!(String::from(key), digits.to_ascii_lowercase());
+        let wrong =
+            [String::new(), "0".repeat(63), "0".repeat(66), "0g".repeat(32), "+1".repeat(32), "é".repeat(32)];
+        for text in wrong {
+            assert!(FirmwareKey::try_from(text.clone()).is_err(), "{text}");
+        }
     }
 }

@@ -28,7 +28,9 @@ mod wifi;
 
 pub use agent::{Ended, RunError, run, run_program, run_until};
 pub use cloud_link::{DialError, ReadAuthoritiesError};
-pub use config::{CheckConfigError, Config, Grace, Never, Passphrase, Recovery};
+pub use config::{
+    CheckConfigError, Config, FirmwareKey, Grace, Never, ParseFirmwareKeyError, Passphrase, Recovery,
+};
 pub use identity::{Addresses, KeepIdentityError};
 pub use launcher::{
     LAUNCHER_VARIABLE, LaunchError, Launched, Launcher, SLOT_VARIABLE, TRIAL_LIMIT, hand_back,

@@ -1,6 +1,11 @@
 //! Replays the fuzz corpus of the parser of HTTP answers.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a failing replay names its input")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a failing replay names its input"
+)]
 
 #[path = "support/response_head_invariants.rs"]
 mod response_head_invariants;

@@ -42,10 +42,15 @@ impl HostedImage {
     /// Serves an image with one more header, or with one in place of what belongs to its tag.
     #[must_use]
     pub fn with_header(bytes: Vec<u8>, name: &str, value: &str) -> Rc<Self> {
-        let replaced = format!("{}:", name.to_ascii_lowercase());
-        let is_other = |line: &&str| !line.to_ascii_lowercase().starts_with(&replaced);
-        let mut headers: String = headers_of(&bytes).split_inclusive("\r\n").filter(is_other).collect();
+        let mut headers = headers_without(&bytes, name);
         headers.extend([name, ": ", value, "\r\n"]);
+        Rc::new(Self::with_headers(bytes, headers))
+    }
+
+    /// Serves an image without one of the headers that belong to its tag.
+    #[must_use]
+    pub fn without_header(bytes: Vec<u8>, name: &str) -> Rc<Self> {
+        let headers = headers_without(&bytes, name);
         Rc::new(Self::with_headers(bytes, headers))
     }
 
@@ -79,6 +84,12 @@ fn headers_of(image: &[u8]) -> String {
         headers.extend(facts.map(|(name, value)| format!("{name}: {value}\r\n")));
     }
     headers
+}
+
+fn headers_without(image: &[u8], name: &str) -> String {
+    let left_out = format!("{}:", name.to_ascii_lowercase());
+    let is_other = |line: &&str| !line.to_ascii_lowercase().starts_with(&left_out);
+    headers_of(image).split_inclusive("\r\n").filter(is_other).collect()
 }
 
 /// Whether what a connection begins with is a request for a download.

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use device_linux::{Addresses, Config, Ended, SlotName, run_program, run_until};
 use portal::MacAddress;
-use sha2::{Digest as _, Sha256};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use simulated_wifi::{Air, SimulatedWifi};
 use small_cloud::SmallCloud;
 use tempfile::TempDir;
@@ -374,7 +374,7 @@ fn a_program_is_installed_over_the_air_and_confirmed_by_reaching_the_cloud() {
         let order = async {
             seen.until(|seen| *seen.logins.borrow() == 2).await;
             world.cloud.order_update();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         assert_eq!(run_as(&world, None, order).await, Ended::OtherProgram);
         assert_eq!(std::fs::read(world.config.state_dir.join("slots/a")).unwrap(), program);

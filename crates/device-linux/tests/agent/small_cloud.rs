@@ -11,8 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio_rustls::TlsAcceptor;
 use wire::{
-    DeviceInternal, DeviceMessage, Frame, Parsed, PinWrite, Secret, ServerHardware, ServerInternal, ServerMessage, Status,
-    Values, VirtualPin,
+    DeviceInternal, DeviceMessage, Frame, Parsed, PinWrite, Secret, ServerHardware, ServerInternal,
+    ServerMessage, Status, Values, VirtualPin,
 };
 
 const BODY_BYTES_MAX: usize = 4096;

@@ -41,12 +41,14 @@ fn check_values(head: &ResponseHead<'_>) {
 fn check_again(head: &ResponseHead<'_>) {
     let mut text = format!("HTTP/1.1 {:03} x\r\n", head.status);
     let mut line = |name: &str, value: Option<String>| {
-        text.extend(value.into_iter().flat_map(|value| [name.to_owned(), ": ".to_owned(), value, "\r\n".to_owned()]));
+        text.extend(
+            value.into_iter().flat_map(|value| [name.to_owned(), ": ".to_owned(), value, "\r\n".to_owned()]),
+        );
     };
     line("Content-Length", head.content_bytes.map(|bytes| bytes.to_string()));
-    let range = head.range.map(|range| {
-        format!("bytes {}-{}/{}", range.first_byte, range.last_byte, range.whole_bytes)
-    });
+    let range = head
+        .range
+        .map(|range| format!("bytes {}-{}/{}", range.first_byte, range.last_byte, range.whole_bytes));
     line("Content-Range", range);
     line("Transfer-Encoding", head.is_chunked.then(|| "chunked".to_owned()));
     line("Content-Encoding", head.is_compressed.then(|| "gzip".to_owned()));
