@@ -15,6 +15,7 @@
 //! | hotspot | [`BoardHandle::open_hotspot`], [`BoardHandle::close_hotspot`], [`BoardHandle::accept_phone`] (a byte pipe on which a phone speaks HTTP/1.1), [`BoardHandle::next_station_event`], [`BoardHandle::station_count`] |
 //! | cloud | [`BoardHandle::dial`] gives a byte pipe (`AsyncRead + AsyncWrite`), TLS already done and verified |
 //! | flash | [`BoardHandle::flash`]: a `NorFlash`; survives power cuts |
+//! | firmware slots | [`BoardHandle::firmware_slots`]; survive power cuts |
 //! | serial port | [`BoardHandle::log`] |
 //! | LED | [`BoardHandle::set_led`] |
 //! | button | [`BoardHandle::next_button_event`], [`BoardHandle::is_button_held`] |
@@ -33,6 +34,7 @@ use home_store::sim_flash::SharedSimFlash;
 
 use crate::air::{JoinError, ScanEntry, Secret, Security};
 use crate::board_core::BoardCore;
+use crate::firmware_slots::SlotStore;
 use crate::link::{BoxPipe, LinkPipe};
 use crate::seed::SeededRng;
 
@@ -274,6 +276,12 @@ impl BoardHandle {
         if !secret.is_empty() && !is_known && secrets.len() < SECRETS_LEN_MAX {
             secrets.push(Secret::new(secret));
         }
+    }
+
+    /// Returns the board's two firmware slots and their boot loader.
+    #[must_use]
+    pub fn firmware_slots(&self) -> SlotStore {
+        self.core.slots.clone()
     }
 
     /// Returns the board's flash.

@@ -12,6 +12,7 @@ use crate::board::{
     BoardId, BoardIdentity, BootReason, ButtonEvent, CloudNet, LED_OFF, Led, Report, StationEvent,
 };
 use crate::clock::BenchClock;
+use crate::firmware_slots::SlotStore;
 use crate::link::{BoxPipe, LinkEpoch};
 use crate::queue::BoundedQueue;
 use crate::seed::SeededRng;
@@ -31,6 +32,7 @@ pub(crate) struct BoardCore {
     pub(crate) air: Air,
     pub(crate) cloud: Rc<dyn CloudNet>,
     pub(crate) flash: SharedSimFlash,
+    pub(crate) slots: SlotStore,
     pub(crate) serial: RefCell<SerialLog>,
     pub(crate) serial_end: watch::Sender<u64>,
     pub(crate) led: Cell<Led>,
@@ -85,6 +87,7 @@ impl BoardCore {
             air: parts.air,
             cloud: parts.cloud,
             flash: parts.flash,
+            slots: SlotStore::default(),
             serial: RefCell::default(),
             serial_end: watch::Sender::new(0),
             led: Cell::new(LED_OFF),

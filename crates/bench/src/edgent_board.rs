@@ -41,6 +41,16 @@ pub(crate) const fn blink(color: u32, on_ms: u16, off_ms: u16) -> Led {
     Led { pattern: LedPattern::Blink { on_ms, off_ms }, color }
 }
 
+/// Returns the version of the running firmware.
+pub(crate) fn firmware_version(board: &BoardHandle) -> String {
+    board.firmware_slots().running_tag().map_or_else(|| FIRMWARE_VERSION.to_owned(), |tag| tag.version)
+}
+
+/// Returns when the running firmware was built.
+pub(crate) fn firmware_build(board: &BoardHandle) -> String {
+    board.firmware_slots().running_tag().map_or_else(|| FIRMWARE_BUILD.to_owned(), |tag| tag.build)
+}
+
 /// Prints a line with the time since boot, as Edgent does.
 pub(crate) fn say(board: &BoardHandle, text: &str) {
     board.log(&format!("[{}] {text}", board.uptime_ms()));

@@ -3,7 +3,7 @@
 //! Output goes to the serial port. Source of the rules: edgent-device.md §7.
 
 use crate::board::BoardHandle;
-use crate::edgent_board::{BOARD_NAME, FIRMWARE_VERSION, mac_text};
+use crate::edgent_board::{BOARD_NAME, firmware_version, mac_text};
 
 /// Longest line in characters.
 pub(crate) const LINE_CHARS_MAX: usize = 255;
@@ -80,14 +80,14 @@ pub(crate) fn print_device_info(board: &BoardHandle, hotspot_name: &str) {
         "board": BOARD_NAME,
         "tmpl_id": template,
         "fw_type": template,
-        "fw_ver": FIRMWARE_VERSION,
+        "fw_ver": firmware_version(board),
     });
     board.log(&info.to_string());
 }
 
 /// Prints which firmware runs.
 pub(crate) fn print_firmware_info(board: &BoardHandle) {
-    board.log(&format!("Version: {FIRMWARE_VERSION}"));
+    board.log(&format!("Version: {}", firmware_version(board)));
     board.log(&format!("Type:    {}", board.identity().template_id));
 }
 

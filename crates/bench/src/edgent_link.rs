@@ -8,7 +8,7 @@ use wire::{
 };
 
 use crate::board::{BoardHandle, DialError, DialSecurity};
-use crate::edgent_board::{BOARD_NAME, FIRMWARE_BUILD, FIRMWARE_VERSION, say, wall_clock_text};
+use crate::edgent_board::{BOARD_NAME, firmware_build, firmware_version, say, wall_clock_text};
 use crate::edgent_sketch::{DemoSketch, PinValue};
 use crate::link::LinkPipe;
 use incoming::Incoming;
@@ -230,10 +230,11 @@ impl EdgentLink {
     async fn send_info(&mut self) -> Result<(), LogInError> {
         let board = self.board.clone();
         let template_id = board.identity().template_id.as_str();
+        let (version, build) = (firmware_version(&board), firmware_build(&board));
         let info = Info {
-            mcu: Some(FIRMWARE_VERSION),
+            mcu: Some(&version),
             fw_type: Some(template_id),
-            build: Some(FIRMWARE_BUILD),
+            build: Some(&build),
             blynk: Some(self.profile.library_version),
             declared_heartbeat_s: Some(HEARTBEAT_S),
             declared_buffer_bytes: u32::try_from(BODY_BYTES_MAX).ok(),

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::air;
 use crate::board::BoardHandle;
-use crate::edgent_board::{FIRMWARE_VERSION, say};
+use crate::edgent_board::{firmware_version, say};
 use crate::link::BoxPipe;
 
 /// Time that a phone has for its request, and again for taking the answer, in milliseconds.
@@ -169,13 +169,14 @@ fn render(board: &BoardHandle, sheet: &PortalSheet, routed: &Routed<'_>, heard: 
     if let Some(first) = hotspot_mac.first_mut() {
         *first |= LOCAL_ADDRESS_BIT;
     }
+    let version = firmware_version(board);
     let view = PortalView {
         identity: Identity {
             vendor: &identity.vendor,
             template_name: &identity.template_name,
             template_id: &identity.template_id,
             firmware_type: &identity.template_id,
-            firmware_version: FIRMWARE_VERSION,
+            firmware_version: &version,
             uid: &sheet.uid,
             hotspot_name: &sheet.hotspot_name,
             hotspot_mac: MacAddress(hotspot_mac),

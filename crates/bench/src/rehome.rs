@@ -10,7 +10,9 @@ use portal::MacAddress;
 use crate::board::{BoardHandle, BootReason};
 use crate::demo::DemoApplication;
 use crate::firmware::{Firmware, FirmwareKind, FirmwareRun, FlashFacts, RecoveryChoice, RunEnd};
+use crate::firmware_image::{FirmwareTag, ImageConduct};
 use crate::rehome_platform::BenchPlatform;
+use crate::rehome_slots::BenchSlots;
 
 /// Server of a board that is told no other. Source: stock firmware.
 const DEFAULT_HOST: &str = "blynk.cloud";
@@ -20,6 +22,10 @@ const DEFAULT_PORT: u16 = 443;
 const PLAIN_PORTS: &[u16] = &[80, 8080];
 /// Keep-alive, as of the newest Edgent release.
 const HEARTBEAT_S: u16 = 40;
+/// When the firmware that a board is built with was built.
+const BUILD: &str = "Nov 22 2026 12:00:00";
+/// How soon an image that crashes does so, in milliseconds.
+const CRASH_MS: u64 = 400;
 /// The home store has the flash of a bench board to itself.
 const LAYOUT: StoreLayout = StoreLayout::at(0);
 
@@ -27,6 +33,8 @@ const LAYOUT: StoreLayout = StoreLayout::at(0);
 #[derive(Clone, Copy, Debug)]
 pub struct RehomeFirmware {
     recovery: RecoveryPolicy,
+    /// The key that must have signed an image.
+    firmware_key: Option<[u8; 32]>,
 }
 
 impl RehomeFirmware {
@@ -38,7 +46,13 @@ impl RehomeFirmware {
             RecoveryChoice::Reset => RecoveryPolicy::Reset,
             RecoveryChoice::Rehome => RecoveryPolicy::Rehome,
         };
-        Self { recovery }
+        Self { recovery, firmware_key: None }
+    }
+
+    /// The same firmware, which takes only images that this Ed25519 key signed.
+    #[must_use]
+    pub fn with_firmware_key(self, key: [u8; 32]) -> Self {
+        Self { firmware_key: Some(key), ..self }
     }
 }
 
@@ -48,7 +62,7 @@ impl Firmware for RehomeFirmware {
     }
 
     fn run(&self, board: BoardHandle) -> FirmwareRun {
-        Box::pin(run(board, self.recovery))
+        Box::pin(run(board, *self))
     }
 
     fn inspect_flash(&self, flash: &SimFlash) -> FlashFacts {
@@ -72,17 +86,25 @@ fn facts(epoch: u32, home: Option<&Home>) -> FlashFacts {
     }
 }
 
-async fn run(board: BoardHandle, recovery: RecoveryPolicy) -> RunEnd {
+async fn run(board: BoardHandle, firmware: RehomeFirmware) -> RunEnd {
+    let RehomeFirmware { recovery, firmware_key } = firmware;
     let identity = board.identity().clone();
+    let started = board.firmware_slots().boot(env!("CARGO_PKG_VERSION")).await;
+    let tag = running_tag(started.image.as_deref(), &identity.template_id);
+    if tag.conduct == ImageConduct::Crashes {
+        board.sleep_ms(CRASH_MS).await;
+        board.log("Guru Meditation Error: this image crashes");
+        return RunEnd::Restart;
+    }
     let uid = identity.mac.map(|byte| format!("{byte:02x}")).concat();
     let config = DeviceConfig {
         identity: DeviceIdentity {
             vendor: &identity.vendor,
             template_name: &identity.template_name,
             template_id: &identity.template_id,
-            firmware_type: &identity.template_id,
-            firmware_version: env!("CARGO_PKG_VERSION"),
-            firmware_build: "Nov 22 2026 12:00:00",
+            firmware_type: &tag.firmware_type,
+            firmware_version: &tag.version,
+            firmware_build: &tag.build,
             board: "Rehome virtual board",
             uid: &uid,
             station_mac: MacAddress(identity.mac),
@@ -101,12 +123,23 @@ async fn run(board: BoardHandle, recovery: RecoveryPolicy) -> RunEnd {
     };
     let flash = board.flash();
     let mut application = DemoApplication::new(board.rng().next_u64());
-    let mut platform = BenchPlatform::new(board);
+    let slots = BenchSlots { store: board.firmware_slots(), state: started.state, key: firmware_key };
+    let mut platform = BenchPlatform::new(board, slots, tag.conduct);
     // The shell's buffers are too large for the stack of whoever awaits this.
     let run = Box::pin(device::run(&mut platform, &mut application, flash, LAYOUT, boot_reason, &config));
     match run.await {
         device::RunEnd::Restart => RunEnd::Restart,
     }
+}
+
+/// What runs, as its image tells it.
+fn running_tag(image: Option<&[u8]>, template_id: &str) -> FirmwareTag {
+    image.and_then(FirmwareTag::find).unwrap_or_else(|| FirmwareTag {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        firmware_type: template_id.to_owned(),
+        build: BUILD.to_owned(),
+        conduct: ImageConduct::Works,
+    })
 }
 
 /// The access point's address is the station's plus one, as on ESP32.

@@ -16,7 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use crate::air::{JoinError, ScanEntry, Security};
 use crate::board::{BoardHandle, ButtonEvent, DialError, DialSecurity, Led, LedPattern, StationEvent};
+use crate::firmware_image::ImageConduct;
 use crate::link::{BoxPipe, LinkPipe};
+use crate::rehome_slots::BenchSlots;
 
 /// Frames that wait for the radio.
 const OUTBOX_LEN_MAX: usize = 32;
@@ -34,6 +36,8 @@ pub(crate) struct BenchPlatform {
     cloud: Option<LinkPipe>,
     outbox: VecDeque<Vec<u8>>,
     phones: Vec<Phone>,
+    pub(crate) slots: BenchSlots,
+    conduct: ImageConduct,
 }
 
 /// One portal connection; the newest is last.
@@ -43,7 +47,7 @@ struct Phone {
 }
 
 impl BenchPlatform {
-    pub(crate) fn new(board: BoardHandle) -> Self {
+    pub(crate) fn new(board: BoardHandle, slots: BenchSlots, conduct: ImageConduct) -> Self {
         Self {
             board,
             joining: None,
@@ -54,6 +58,8 @@ impl BenchPlatform {
             cloud: None,
             outbox: VecDeque::new(),
             phones: Vec::new(),
+            slots,
+            conduct,
         }
     }
 
@@ -305,7 +311,10 @@ impl CloudWire for BenchPlatform {
         self.hang_up();
         self.board.note_secret(address.binding.token.expose());
         let security = if address.binding.uses_tls { DialSecurity::VerifiedTls } else { DialSecurity::Plain };
-        let (board, host, port) = (self.board.clone(), address.host.to_owned(), address.port);
+        let (board, port) = (self.board.clone(), address.port);
+        // An image that is deaf looks for its cloud where nobody is.
+        let host =
+            if self.conduct == ImageConduct::Deaf { "nowhere.invalid" } else { address.host }.to_owned();
         self.dialing = Some((Box::pin(async move { board.dial(&host, port, security).await }), security));
     }
 

@@ -6,6 +6,7 @@
 //! a signed order and answers with a receipt; stock firmware gets `config erase` and answers with silence. For tests the
 //! cloud can also misbehave, see [`Mood`].
 
+mod firmware_host;
 mod session;
 mod signed_release;
 
@@ -20,6 +21,8 @@ use crate::clock::BenchClock;
 use crate::queue::BoundedQueue;
 use crate::seed::SeededRng;
 use signed_release::{ReleaseKeys, Signer};
+
+pub use firmware_host::HostedImage;
 
 /// Name under which boards find the simulated cloud.
 pub const CLOUD_HOST: &str = "blynk.cloud";
@@ -92,6 +95,8 @@ pub(crate) struct Inner {
     signer: Signer,
     mood: Cell<Mood>,
     devices: RefCell<BTreeMap<Vec<u8>, Rc<CloudDevice>>>,
+    /// Images by the path under which they are served.
+    images: RefCell<BTreeMap<String, Rc<HostedImage>>>,
 }
 
 /// What the cloud knows of one device.
@@ -100,6 +105,10 @@ pub(crate) struct CloudDevice {
     values: RefCell<BTreeMap<u8, Vec<u8>>>,
     session: RefCell<Option<Rc<BoundedQueue<Order>>>>,
     login_count: Cell<u32>,
+    /// Events that the device recorded, as `code: description`.
+    events: RefCell<Vec<String>>,
+    /// What the device last said it runs.
+    firmware_version: RefCell<Option<String>>,
     keys: ReleaseKeys,
 }
 
@@ -127,6 +136,7 @@ impl VirtualCloud {
             signer: Signer::new(&SeededRng::for_part(seed, "cloud keys")),
             mood: Cell::new(Mood::Normal),
             devices: RefCell::default(),
+            images: RefCell::default(),
         };
         Self { inner: Rc::new(inner) }
     }
@@ -146,6 +156,8 @@ impl VirtualCloud {
             values: RefCell::default(),
             session: RefCell::default(),
             login_count: Cell::new(0),
+            events: RefCell::default(),
+            firmware_version: RefCell::default(),
             keys: ReleaseKeys::new(self.inner.devices.borrow().len()),
         };
         self.inner.devices.borrow_mut().insert(token.clone(), Rc::new(device));
@@ -196,6 +208,32 @@ impl VirtualCloud {
     #[must_use]
     pub fn login_count(&self, token: &Secret) -> u32 {
         self.device(token).map_or(0, |device| device.login_count.get())
+    }
+
+    /// Serves an image under a path such as `/static/f.bin` from now on, in place of another under that path.
+    pub fn host_image(&self, path: &str, image: Rc<HostedImage>) {
+        self.inner.images.borrow_mut().insert(path.to_owned(), image);
+    }
+
+    /// Orders a device that is online to install what is at this address.
+    pub fn order_update(&self, token: &Secret, url: &str) {
+        if let Some(device) = self.device(token)
+            && let Some(frame) = session::update_frame(url)
+        {
+            device.order(Order::Send(frame));
+        }
+    }
+
+    /// Returns the events that a device recorded, as `code: description`.
+    #[must_use]
+    pub fn events(&self, token: &Secret) -> Vec<String> {
+        self.device(token).map_or_else(Vec::new, |device| device.events.borrow().clone())
+    }
+
+    /// Returns the firmware version that a device told last.
+    #[must_use]
+    pub fn firmware_version(&self, token: &Secret) -> Option<String> {
+        self.device(token)?.firmware_version.borrow().clone()
     }
 
     /// Sends a frame as it is to a device that is online; for tests of orders that must change nothing.

@@ -321,6 +321,7 @@ impl Bench {
             return Ok(());
         }
         seat.core.flash.with(SimFlash::power_on);
+        seat.core.slots.power_on();
         let core = Rc::clone(&seat.core);
         let firmware = Rc::clone(&seat.firmware);
         let task = tokio::task::spawn_local(run_board(core, firmware));
@@ -352,6 +353,15 @@ impl Bench {
     /// When there is no such board.
     pub fn arm_flash_power_cut(&self, id: &BoardId, cut: PowerCut) -> Result<(), ChangeBenchError> {
         self.seat(id)?.core.flash.with(|flash| flash.cut_power(cut));
+        Ok(())
+    }
+
+    /// As [`Bench::arm_flash_power_cut`], but in the flash of the firmware slots.
+    ///
+    /// # Errors
+    /// When there is no such board.
+    pub fn arm_slot_power_cut(&self, id: &BoardId, cut: PowerCut) -> Result<(), ChangeBenchError> {
+        self.seat(id)?.core.slots.cut_power(cut);
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use crate::local_api::{LocalApplication, OpenSocketError, Pins, serve};
 use crate::network_manager::{Interfaces, NetworkManager};
 use crate::platform::{LinuxPlatform, Parts};
 use crate::portal_listener::PortalListener;
+use crate::program_slots::{ProgramSlots, SlotName};
 use crate::radio::RadioTask;
 use crate::state_file::{OpenStateFileError, STATE_FILE_BYTES, StateFile};
 use crate::wifi::{Wifi, WifiError};
@@ -56,13 +57,27 @@ pub enum RunError {
     Runtime(#[source] std::io::Error),
 }
 
+/// Why the agent ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// The device restarts, and another program is due: see [`crate::Launcher`].
+    OtherProgram,
+}
+
 /// Runs the agent over NetworkManager until `stop` ends.
 ///
-/// A restart of the device is a restart of everything in here, in the same process.
+/// A restart of the device is a restart of everything in here, in the same process, unless it starts another program.
+/// `slot` says from where this process was started; `None` is the installed program.
 ///
 /// # Errors
 /// Why the agent cannot run at all. A radio or a cloud that is not there is no error; the agent waits for it.
-pub fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+pub fn run(
+    config: &Config,
+    slot: Option<SlotName>,
+    stop: impl Future<Output = ()>,
+) -> Result<Ended, RunError> {
     config.validate()?;
     let interfaces =
         Interfaces { station: config.interface.clone(), hotspot: config.hotspot_interface.clone() };
@@ -71,7 +86,7 @@ pub fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), RunErr
             let wifi = NetworkManager::on_system_bus(interfaces.clone()).await?;
             Ok((wifi, addresses(interfaces.station.as_deref(), interfaces.hotspot.as_deref())))
         };
-        run_until(config, connect, stop).await
+        run_program(config, slot, connect, stop).await
     })
 }
 
@@ -83,9 +98,33 @@ pub fn run(config: &Config, stop: impl Future<Output = ()>) -> Result<(), RunErr
 /// Why the agent cannot run at all.
 pub async fn run_until<W: Wifi + 'static>(
     config: &Config,
-    mut connect: impl AsyncFnMut() -> Result<(W, Option<Addresses>), RunError>,
+    connect: impl AsyncFnMut() -> Result<(W, Option<Addresses>), RunError>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
+    run_loop(config, None, connect, stop).await.map(drop)
+}
+
+/// As [`run_until`], but as a program that can be replaced by others in the slots of the state folder.
+///
+/// # Errors
+/// Why the agent cannot run at all.
+pub async fn run_program<W: Wifi + 'static>(
+    config: &Config,
+    slot: Option<SlotName>,
+    connect: impl AsyncFnMut() -> Result<(W, Option<Addresses>), RunError>,
+    stop: impl Future<Output = ()>,
+) -> Result<Ended, RunError> {
+    let mut slots = ProgramSlots::new(&config.state_dir, slot, &config.firmware_version);
+    slots.firmware_key = config.firmware_key.map(|key| key.0);
+    run_loop(config, Some(slots), connect, stop).await
+}
+
+async fn run_loop<W: Wifi + 'static>(
+    config: &Config,
+    slots: Option<ProgramSlots>,
+    mut connect: impl AsyncFnMut() -> Result<(W, Option<Addresses>), RunError>,
+    stop: impl Future<Output = ()>,
+) -> Result<Ended, RunError> {
     config.validate()?;
     let mut reason = None;
     let mut stop = std::pin::pin!(stop);
@@ -101,12 +140,16 @@ pub async fn run_until<W: Wifi + 'static>(
             portal: PortalListener::new(config.portal_address),
             pins: Rc::clone(&pins),
             passphrase: config.pop.as_ref().map(|pop| pop.expose().to_owned()),
+            slots: slots.clone(),
         };
         let radio_task = tokio::task::spawn_local(radio_task.run());
         let api_task = serve(&config.socket, Rc::clone(&pins))?;
         let ended = {
             let uid = config.uid.clone().map_or_else(|| uid(&config.state_dir), Ok)?;
-            let device_config = device_config(config, &uid, addresses.unwrap_or(UNKNOWN));
+            let version =
+                slots.as_ref().map_or_else(|| config.firmware_version.clone(), ProgramSlots::version);
+            let mut device_config = device_config(config, &uid, addresses.unwrap_or(UNKNOWN));
+            device_config.identity.firmware_version = &version;
             let mut platform = LinuxPlatform::new(parts);
             let mut application = LocalApplication(pins);
             // The shell's buffers are too large for the stack of whoever awaits this.
@@ -124,7 +167,10 @@ pub async fn run_until<W: Wifi + 'static>(
             tracing::error!(%error, "the radio's task failed");
         }
         match ended {
-            None => return Ok(()),
+            None => return Ok(Ended::Stopped),
+            Some(RunEnd::Restart) if slots.as_ref().is_some_and(ProgramSlots::is_other_due) => {
+                return Ok(Ended::OtherProgram);
+            }
             Some(RunEnd::Restart) => tracing::info!("restarting"),
         }
     }

@@ -52,6 +52,9 @@ pub struct Config {
     pub plain_ports: Vec<u16>,
     /// File (PEM) with the authorities to trust in place of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Ed25519 public key (64 hexadecimal digits) that must have signed new programs; without it the digest that came
+    /// over verified TLS is enough.
+    pub firmware_key: Option<FirmwareKey>,
     /// Keep-alive of the cloud connection in seconds, 10 to 3600.
     pub heartbeat_s: u16,
     /// What happens when the device cannot reach its cloud.
@@ -111,6 +114,37 @@ impl fmt::Debug for Passphrase {
     }
 }
 
+/// An Ed25519 public key, written as 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FirmwareKey(pub [u8; 32]);
+
+/// A key is not written as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("firmware_key: 64 hexadecimal digits")]
+pub struct ParseFirmwareKeyError;
+
+impl TryFrom<String> for FirmwareKey {
+    type Error = ParseFirmwareKeyError;
+
+    fn try_from(text: String) -> Result<Self, ParseFirmwareKeyError> {
+        let byte = |pair: &[u8]| {
+            let digits = std::str::from_utf8(pair).ok().filter(|digits| !digits.starts_with('+'))?;
+            u8::from_str_radix(digits, 16).ok()
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(byte).collect();
+        let is_length_right = text.len() == 64;
+        let key = bytes.filter(|_| is_length_right).and_then(|bytes| bytes.try_into().ok());
+        key.map(Self).ok_or(ParseFirmwareKeyError)
+    }
+}
+
+impl From<FirmwareKey> for String {
+    fn from(key: FirmwareKey) -> Self {
+        key.0.map(|byte| format!("{byte:02x}")).concat()
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -131,6 +165,7 @@ impl Default for Config {
             // Ports on which Blynk servers speak plain TCP. Source: wire-protocol.md, section 2.
             plain_ports: vec![80, 8080],
             ca_file: None,
+            firmware_key: None,
             heartbeat_s: 40,
             recovery: Recovery::Rehome,
             run_time_grace_s: Grace::Seconds(600),
@@ -216,6 +251,24 @@ impl Config {
             recovery,
             timings: Timings { run_time_grace, ..Timings::default() },
             ..Settings::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FirmwareKey;
+
+    #[test]
+    fn a_firmware_key_is_64_hexadecimal_digits_and_nothing_else() {
+        let digits = "0a".repeat(31) + "Ff";
+        let key = FirmwareKey::try_from(digits.clone()).unwrap();
+        assert_eq!((key.0[0], key.0[31]), (10, 255));
+        assert_eq!(String::from(key), digits.to_ascii_lowercase());
+        let wrong =
+            [String::new(), "0".repeat(63), "0".repeat(66), "0g".repeat(32), "+1".repeat(32), "é".repeat(32)];
+        for text in wrong {
+            assert!(FirmwareKey::try_from(text.clone()).is_err(), "{text}");
         }
     }
 }

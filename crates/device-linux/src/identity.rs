@@ -86,7 +86,8 @@ fn boot_reason_of(state_dir: &Path, kernel_boot_id: &Path) -> BootReason {
 }
 
 /// Replaces a small file as a whole.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+/// Replaces a file as a whole; it is on the disk when this returns.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&draft)?;
     file.write_all(text.as_bytes())?;

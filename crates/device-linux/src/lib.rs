@@ -1,12 +1,13 @@
 //! The device agent on Linux: NetworkManager for Wi-Fi, sockets, a file in place of flash, and a socket for the
 //! application.
 //!
-//! Start at [`run`]. The crate decides nothing about the product: it gives the shell of `device` a platform. It never
-//! runs other programs, needs no root, and prints no password and no token.
+//! Start at [`run`]. The crate decides nothing about the product: it gives the shell of `device` a platform. It needs
+//! no root, runs no other programs than those of its own slots, and prints no password and no token.
 //!
 //! - `network_manager` talks to NetworkManager over D-Bus; [`Wifi`] is the seam for other radios.
 //! - `radio` makes the interfaces follow what the agent wishes for.
 //! - [`StateFile`] behaves like NOR flash.
+//! - `program_slots` and [`Launcher`] are what boot loader and slots are on a chip.
 //! - [`local_api`] is how an application on the same machine takes part.
 
 mod agent;
@@ -14,20 +15,28 @@ mod cloud_link;
 mod config;
 mod hotspot_services;
 mod identity;
+mod launcher;
 pub mod local_api;
 mod network_manager;
 mod platform;
 mod portal_listener;
+mod program_slots;
 mod radio;
 mod random;
 mod state_file;
 mod wifi;
 
-pub use agent::{RunError, run, run_until};
+pub use agent::{Ended, RunError, run, run_program, run_until};
 pub use cloud_link::{DialError, ReadAuthoritiesError};
-pub use config::{CheckConfigError, Config, Grace, Never, Passphrase, Recovery};
+pub use config::{
+    CheckConfigError, Config, FirmwareKey, Grace, Never, ParseFirmwareKeyError, Passphrase, Recovery,
+};
 pub use identity::{Addresses, KeepIdentityError};
+pub use launcher::{
+    LAUNCHER_VARIABLE, LaunchError, Launched, Launcher, SLOT_VARIABLE, TRIAL_LIMIT, hand_back,
+};
 pub use network_manager::{Interfaces, NetworkManager};
+pub use program_slots::SlotName;
 pub use state_file::{
     AccessStateFileError, OpenStateFileError, SECTOR_BYTES, STATE_FILE_BYTES, StateFile, WORD_BYTES,
 };

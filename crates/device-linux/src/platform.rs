@@ -17,6 +17,7 @@ use crate::cloud_link::{CloudLink, DialError, LinkEvent, Security};
 use crate::hotspot_services::HotspotServices;
 use crate::local_api::Pins;
 use crate::portal_listener::PortalListener;
+use crate::program_slots::ProgramSlots;
 use crate::radio::{RadioHandle, Report, StationWish};
 use crate::random::random_u32;
 use crate::wifi::HotspotRequest;
@@ -30,6 +31,8 @@ pub(crate) struct LinuxPlatform {
     services: Option<HotspotServices>,
     pins: Rc<Pins>,
     passphrase: Option<String>,
+    /// `None` = this process was not started by a launcher and takes no programs.
+    pub(crate) slots: Option<ProgramSlots>,
     last_ticket: u64,
     joined: Option<u64>,
     scan: Vec<SeenNetwork>,
@@ -45,6 +48,7 @@ pub(crate) struct Parts {
     pub(crate) portal: PortalListener,
     pub(crate) pins: Rc<Pins>,
     pub(crate) passphrase: Option<String>,
+    pub(crate) slots: Option<ProgramSlots>,
 }
 
 impl LinuxPlatform {
@@ -57,6 +61,7 @@ impl LinuxPlatform {
             services: None,
             pins: parts.pins,
             passphrase: parts.passphrase,
+            slots: parts.slots,
             last_ticket: 0,
             joined: None,
             scan: Vec::new(),

@@ -9,6 +9,7 @@ use wire::{FrameBuffer, HEADER_BYTES};
 
 use crate::application::Application;
 use crate::cloud_session::{CLOUD_BODY_BYTES_MAX, CloudSession, Phase, Step, WRITES_PER_TURN_MAX};
+use crate::firmware_update::FirmwareUpdate;
 use crate::homes::{Homes, Ranking};
 use crate::identity::DeviceConfig;
 use crate::platform::{EVENT_BUFFER_BYTES, Event, Platform};
@@ -44,6 +45,7 @@ pub(crate) struct Agent<'a, P, A, F> {
     pub(crate) join_after_scan: Option<HomeSource>,
     /// The receipt of a release in progress; in RAM alone.
     pub(crate) owed_receipt: Option<OwedReceipt>,
+    pub(crate) update: FirmwareUpdate,
     pub(crate) is_restart_due: bool,
 }
 
@@ -82,6 +84,7 @@ pub async fn run<P: Platform, A: Application, F: NorFlash>(
         ranking: Ranking::new(),
         join_after_scan: None,
         owed_receipt: None,
+        update: FirmwareUpdate::default(),
         is_restart_due: false,
     };
     agent.boot(boot_reason).await;
@@ -113,6 +116,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.follow_release_key();
         let stored_network_count = u8::try_from(stored_network_count).unwrap_or(u8::MAX);
         self.feed(Input::Booted(Boot { reason, stored_network_count, last_error })).await;
+        self.begin_firmware_trial().await;
     }
 
     /// Waits for one event and does everything that follows from it.
@@ -126,8 +130,12 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let timeouts =
-            [self.machine.next_timeout(), self.session.next_timeout(), self.application.next_poll()];
+        let timeouts = [
+            self.machine.next_timeout(),
+            self.session.next_timeout(),
+            self.application.next_poll(),
+            self.update.next_timeout(),
+        ];
         timeouts.into_iter().flatten().min()
     }
 
@@ -138,12 +146,16 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         }
         let step = self.session.handle_time(self.platform);
         self.take_step(step).await;
+        self.handle_update_time().await;
         if self.machine.next_timeout().is_some_and(|due_at| now >= due_at) {
             self.feed(Input::TimerFired).await;
         }
     }
 
     async fn handle_event(&mut self, event: Event, buffer: &[u8]) {
+        if self.take_update_event(event, buffer).await {
+            return;
+        }
         match event {
             Event::TimedOut => {}
             Event::Joined => self.feed(Input::NetworkJoined).await,
@@ -151,6 +163,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Event::LinkLost => {
                 self.disconnect_cloud();
                 self.feed(Input::NetworkLost).await;
+                self.update_network_lost().await;
             }
             Event::ScanDone => {
                 self.portal_scan_done().await;
@@ -237,6 +250,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Step::Restart => self.is_restart_due = true,
             Step::Claim(claim) => self.take_claim(claim).await,
             Step::Release(order) => self.take_release_order(&order).await,
+            Step::Update => self.take_ota_order().await,
             Step::Tell(input) => {
                 if input == Input::LoginAccepted {
                     self.introduce();
@@ -245,6 +259,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                     self.disconnect_cloud();
                 }
                 self.feed(input).await;
+                if input == Input::LoginAccepted {
+                    self.tell_update().await;
+                }
             }
         }
     }

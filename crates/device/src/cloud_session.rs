@@ -10,6 +10,7 @@ use wire::{
 };
 
 use crate::application::{Application, OutgoingWrite};
+use crate::firmware_update::OrderedUrl;
 use crate::homes::redirect_host;
 use crate::identity::DeviceConfig;
 use crate::platform::{Platform, SendError};
@@ -58,6 +59,8 @@ pub(crate) enum Step {
     Claim(ReceivedClaim),
     /// A release order came; nothing about it is proven.
     Release(ReceivedOrder),
+    /// An order to install a firmware came; its address is in [`CloudSession::ordered_url`].
+    Update,
 }
 
 /// One conversation after the other.
@@ -71,6 +74,8 @@ pub(crate) struct CloudSession {
     was_introduced: bool,
     /// The present connection is TLS whose certificate and name were checked.
     is_verified_tls: bool,
+    /// Address of the newest update order; `None` when it was too long.
+    pub(crate) ordered_url: Option<OrderedUrl>,
     /// Id of the receipt that waits for its answer.
     receipt_message_id: Option<u16>,
 }
@@ -91,6 +96,7 @@ impl CloudSession {
             heartbeat: Duration::from_secs(u64::from(heartbeat_s)),
             was_introduced: false,
             is_verified_tls: false,
+            ordered_url: None,
             receipt_message_id: None,
         }
     }
@@ -332,6 +338,12 @@ impl CloudSession {
         self.send(platform, &DeviceMessage::Internal(DeviceInternal::Released(receipt)))
     }
 
+    /// Records an event of the device.
+    pub(crate) fn log_event<P: Platform>(&mut self, platform: &mut P, code: &str, description: &str) {
+        let description = Some(description.as_bytes());
+        self.send_or_log(platform, &DeviceMessage::EventLog { code, description });
+    }
+
     fn send_or_log<P: Platform>(&mut self, platform: &mut P, message: &DeviceMessage<'_>) {
         if self.send(platform, message).is_err() {
             let now = platform.now().as_millis();
@@ -363,6 +375,10 @@ impl CloudSession {
                 // Like new Edgent, built without the physical pins.
                 _ => self.respond(platform, message_id, Status::IllegalCommand),
             },
+            Ok(ServerMessage::Internal(ServerInternal::Ota { url: Secret(url) })) => {
+                self.ordered_url = OrderedUrl::copy(url);
+                Step::Update
+            }
             Ok(ServerMessage::Internal(internal)) => handle_internal(&internal, platform),
             Ok(ServerMessage::DebugPrint { text }) => {
                 log_text(platform, text);
@@ -404,7 +420,6 @@ impl CloudSession {
 fn handle_internal<P: Platform>(internal: &ServerInternal<'_>, platform: &mut P) -> Step {
     match internal {
         ServerInternal::Dbg { command } => console_command(command.0),
-        ServerInternal::Ota { .. } => Step::Tell(Input::OtaOrdered),
         ServerInternal::Claim(claim) => ReceivedClaim::copy(claim).map_or(Step::None, Step::Claim),
         ServerInternal::Release(order) => ReceivedOrder::copy(order).map_or(Step::None, Step::Release),
         _ => {

@@ -14,6 +14,8 @@ mod agent;
 mod application;
 mod clock_text;
 mod cloud_session;
+mod firmware_slots;
+mod firmware_update;
 mod homes;
 mod identity;
 mod outputs;
@@ -21,10 +23,18 @@ mod platform;
 mod portal_server;
 mod release;
 mod releases;
+mod signature;
 
 pub use agent::{RunEnd, run};
 pub use application::{Application, OUTGOING_VALUE_BYTES_MAX, OutgoingWrite};
 pub use cloud_session::CLOUD_BODY_BYTES_MAX;
+pub use firmware_slots::{
+    FIRMWARE_VERSION_BYTES_MAX, FirmwareSlots, FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts, SlotState,
+};
+pub use firmware_update::response_head::{
+    ContentRange, ETAG_BYTES_MAX, HEAD_BYTES_MAX, HEAD_LINE_COUNT_MAX, ReadHeadError, ResponseHead,
+    read_response_head,
+};
 pub use identity::{DeviceConfig, DeviceIdentity};
 pub use platform::{
     CloudAddress, CloudWire, ConnectionIndex, EVENT_BUFFER_BYTES, Event, Hotspot, JoinRequest,

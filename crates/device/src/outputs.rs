@@ -2,7 +2,7 @@
 
 use embedded_storage_async::nor_flash::NorFlash;
 use home_store::Home;
-use lifecycle::{ErrorCode, HomeSource, Input, NetworkError, OtaFault, Output, State, StoreFault};
+use lifecycle::{ErrorCode, HomeSource, Input, NetworkError, Output, State, StoreFault};
 use portal::Trial;
 
 use crate::agent::Agent;
@@ -34,12 +34,11 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Output::DropCandidate => self.drop_candidate(),
             Output::WipeHome => return Some(Input::Wiped(self.wipe_home().await)),
             Output::SendReceipt => return self.send_receipt(),
-            Output::StartOta => {
-                self.log_now(format_args!("This build takes no firmware over the air"));
-                return Some(Input::OtaFinished(Err(OtaFault)));
-            }
-            // A download never runs, see above.
-            Output::AbortOta => {}
+            Output::AnnounceOta => self.announce_update(),
+            Output::StartOta => return self.start_update(),
+            Output::AbortOta => self.abort_update(),
+            Output::ConfirmFirmware => return Some(self.confirm_firmware().await),
+            Output::RollBackFirmware => self.roll_back_firmware().await,
             Output::Restart => self.prepare_restart().await,
             Output::Indicate(indication) => self.platform.indicate(indication.pattern()),
             Output::ReportError(code) => self.report_error(code),
@@ -144,6 +143,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             return Err(StoreFault);
         }
         self.homes.stored = stored;
+        self.update.forget();
         self.follow_release_key();
         self.portal.trial = Trial::Succeeded;
         self.log_now(format_args!("Home stored"));
@@ -161,6 +161,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let store = self.store.as_mut().ok_or(StoreFault)?;
         let report = store.wipe().await.or(Err(StoreFault))?;
         self.homes.stored = None;
+        self.update.forget();
         self.follow_release_key();
         self.homes.candidate = None;
         self.portal.trial = Trial::None;

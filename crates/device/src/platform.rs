@@ -11,6 +11,8 @@ use home_store::{CloudBinding, Network};
 use lifecycle::{CloudError, Instant, NetworkError, Pattern, State};
 use portal::{MacAddress, Security};
 
+use crate::firmware_slots::FirmwareSlots;
+
 /// Bytes of the buffer in which events deliver received bytes.
 pub const EVENT_BUFFER_BYTES: usize = 1024;
 /// Portal connections served side by side. Browsers open several and leave some of them unused.
@@ -19,7 +21,7 @@ pub const PORTAL_CONNECTION_COUNT_MAX: usize = 4;
 pub const SCAN_COUNT_MAX: usize = 20;
 
 /// Everything the shell needs.
-pub trait Platform: Timing + Radio + Hotspot + CloudWire + Panel {
+pub trait Platform: Timing + Radio + Hotspot + CloudWire + Panel + FirmwareSlots {
     /// Waits for the next event, or for `until`; bytes that an event announces are at the start of `buffer`.
     ///
     /// # Cancel safety

@@ -1,10 +1,11 @@
 //! Proves release orders, signs receipts, and decides whether a claim is taken. Source: decision 0012.
 
-use ed25519_dalek::{Signature, VerifyingKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use home_store::{CloudDeviceId, Epoch, ReceiptSecret, ReleaseKey};
 use sha2::{Digest as _, Sha512};
 use wire::{Claim, DeviceId, KEY_BYTES, NONCE_BYTES, Receipt, ReleaseOrder, ReleaseTerms, SIGNATURE_BYTES};
+
+use crate::signature::{is_public_key, is_signed_by};
 
 /// How far a claim may put the epoch forward. A cloud that knows of that many ownerships which this device has never
 /// heard of is wrong or hostile; without a limit one claim could use up all epochs there will ever be.
@@ -100,8 +101,7 @@ impl ReceivedClaim {
         if claimed.checked_sub(current).is_none_or(|step| step > EPOCH_STEP_MAX) || claimed == u32::MAX {
             return Err(TakeClaimError::Epoch { claimed, current });
         }
-        VerifyingKey::from_bytes(&self.0.public_key).or(Err(TakeClaimError::NotAKey))?;
-        Ok(Some(self.0))
+        if is_public_key(&self.0.public_key) { Ok(Some(self.0)) } else { Err(TakeClaimError::NotAKey) }
     }
 }
 
@@ -163,9 +163,7 @@ impl OwedReceipt {
 /// none.
 #[must_use]
 pub fn is_order_signed_by(order: &ReleaseOrder<'_>, public_key: &[u8; KEY_BYTES]) -> bool {
-    let signature = Signature::from_bytes(&order.signature);
-    VerifyingKey::from_bytes(public_key)
-        .is_ok_and(|key| key.verify_strict(order.terms.canonical_bytes().as_bytes(), &signature).is_ok())
+    is_signed_by(order.terms.canonical_bytes().as_bytes(), &order.signature, public_key)
 }
 
 /// Signs the receipt of a release with the secret that came with the claim.

@@ -49,6 +49,7 @@ struct Script {
     sent: Vec<(u64, Vec<u8>)>,
     answers: Vec<String>,
     heard: ScanList,
+    slots: updates::TestSlots,
 }
 
 impl Script {
@@ -665,3 +666,4 @@ fn unusable_flash_is_no_home_and_no_reason_to_stop() {
 }
 
 mod releases;
+mod updates;

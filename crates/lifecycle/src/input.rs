@@ -34,6 +34,11 @@ pub struct StoreFault;
 #[error("the firmware update failed")]
 pub struct OtaFault;
 
+/// The firmware slots could not be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("the firmware slots could not be changed")]
+pub struct SlotFault;
+
 /// One event. The table in the crate documentation says which output asks for which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Input {
@@ -96,4 +101,8 @@ pub enum Input {
     OtaOrdered,
     /// Answer to [`crate::Output::StartOta`].
     OtaFinished(Result<(), OtaFault>),
+    /// This boot is the trial of a new firmware. Comes right after [`Input::Booted`] or not at all.
+    FirmwareOnTrial,
+    /// Answer to [`crate::Output::ConfirmFirmware`].
+    FirmwareConfirmed(Result<(), SlotFault>),
 }

@@ -22,15 +22,18 @@
 //! | [`Output::DropCandidate`] | forgets the candidate | – |
 //! | [`Output::WipeHome`] | home store: wipe, verify | [`Input::Wiped`] |
 //! | [`Output::SendReceipt`] | signs and sends the receipt | [`Input::ReceiptAcknowledged`], [`Input::CloudLost`] or nothing |
+//! | [`Output::AnnounceOta`] | sends the event that an update begins | – |
 //! | [`Output::StartOta`] | downloads and installs | [`Input::OtaFinished`] |
 //! | [`Output::AbortOta`] | stops that | – |
+//! | [`Output::ConfirmFirmware`] | firmware slots: the running image boots from now on | [`Input::FirmwareConfirmed`] |
+//! | [`Output::RollBackFirmware`] | firmware slots: the former image boots from now on | – |
 //! | [`Output::Restart`] | restarts; drops this machine | a new machine's [`Input::Booted`] |
 //! | [`Output::Indicate`] | plays [`Indication::pattern`] | – |
 //! | [`Output::ReportError`] | logs and shows the code | – |
 //!
 //! Outputs are performed in order; a save is finished before the wipe that follows it begins. Answers belong to the
 //! newest request of their kind: after `Leave`, `Join`, `DisconnectCloud`, `ConnectCloud` or `AbortOta` the shell drops
-//! answers to the request before. `SaveCandidate` and `WipeHome` are always answered; the machine waits for them.
+//! answers to the request before. `SaveCandidate`, `WipeHome` and `ConfirmFirmware` are always answered; the machine waits for them.
 //! The end of a network ends its cloud connection: `NetworkLost` alone is sent.
 //!
 //! Before the shell puts a submitted home into its RAM slot it asks [`Machine::accepts_candidate`], and before it
@@ -45,6 +48,7 @@ extern crate std;
 
 mod button;
 mod error_code;
+mod firmware_trial;
 mod indication;
 mod input;
 mod machine;
@@ -57,7 +61,7 @@ mod timing;
 
 pub use error_code::{CloudError, ErrorCode, NetworkError};
 pub use indication::{Colour, Indication, Pattern};
-pub use input::{Boot, BootReason, Input, OtaFault, StoreFault};
+pub use input::{Boot, BootReason, Input, OtaFault, SlotFault, StoreFault};
 pub use machine::Machine;
 pub use networks::NETWORK_COUNT_MAX;
 pub use output::{HomeSource, Output, State};

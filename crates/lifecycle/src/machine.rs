@@ -4,11 +4,13 @@ mod connecting;
 mod phase;
 mod provisioning;
 mod running;
+mod update;
 
 #[cfg(test)]
 mod tests;
 
 use crate::button::{Button, Release};
+use crate::firmware_trial::FirmwareTrial;
 use crate::networks::StoredNetworks;
 use crate::recovery::{Hotspot, Reach, Visitors};
 use crate::retry::{Backoff, Jitter};
@@ -41,6 +43,7 @@ pub struct Machine {
     button: Button,
     last_error: LastError,
     receipt: Receipt,
+    firmware_trial: FirmwareTrial,
     indication: Option<Indication>,
     outputs: heapless::Vec<Output, OUTPUT_QUEUE_LEN_MAX>,
 }
@@ -105,6 +108,7 @@ impl Machine {
             button: Button::Up,
             last_error: LastError::None,
             receipt: Receipt::None,
+            firmware_trial: FirmwareTrial::Over,
             indication: None,
             outputs: heapless::Vec::new(),
         }
@@ -148,7 +152,9 @@ impl Machine {
             Hotspot::OpenUntil(at) if is_hotspot_timed => Some(at),
             Hotspot::OpenUntil(_) | Hotspot::Open | Hotspot::Closed => None,
         };
-        [opens_at, closes_at, self.phase_timeout(), self.windows.ends_at, self.button.next_timeout()]
+        let trial_ends_at = self.firmware_trial_ends_at();
+        let phase_timeout = self.phase_timeout();
+        [opens_at, closes_at, phase_timeout, self.windows.ends_at, self.button.next_timeout(), trial_ends_at]
             .into_iter()
             .flatten()
             .min()
@@ -214,6 +220,7 @@ impl Machine {
         moved.visitors = self.visitors.relative_to(origin);
         moved.windows.ends_at = self.windows.ends_at.map(|ends_at| ends_at.relative_to(origin));
         moved.button = self.button.relative_to(origin);
+        moved.firmware_trial = self.firmware_trial.relative_to(origin);
         moved
     }
 
@@ -268,6 +275,8 @@ impl Machine {
             Input::Wiped(result) => self.home_wiped(now, result),
             Input::OtaOrdered => self.ota_ordered(now),
             Input::OtaFinished(result) => self.ota_finished(now, result),
+            Input::FirmwareOnTrial => self.start_firmware_trial(now),
+            Input::FirmwareConfirmed(result) => self.firmware_confirmed(result),
         }
     }
 
@@ -278,6 +287,9 @@ impl Machine {
         }
         if self.phase_timeout().is_some_and(|due_at| due_at <= now) {
             self.phase_timer_fired(now);
+        }
+        if self.firmware_trial_ends_at().is_some_and(|ends_at| ends_at <= now) {
+            self.firmware_trial_failed();
         }
     }
 
@@ -290,7 +302,7 @@ impl Machine {
             Phase::ConnectingNet(NetStep::Pause { .. }) => self.network_pause_ended(now),
             Phase::ConnectingCloud { step: CloudStep::Attempt { .. }, .. } => self.cloud_timed_out(now),
             Phase::ConnectingCloud { step: CloudStep::Pause { .. }, .. } => self.cloud_pause_ended(now),
-            Phase::Running { .. } => self.start_ota(now),
+            Phase::Running { .. } => self.ota_due(now),
             Phase::OtaUpgrade { .. } => self.ota_timed_out(now),
             Phase::ResetConfig { .. } if self.receipt == Receipt::Sent => self.receipt_acknowledged(),
             Phase::ResetConfig { .. } => self.repeat_wipe(),
@@ -324,6 +336,7 @@ impl Machine {
     /// Brings hotspot and LED in line with the phase that an input led to.
     fn settle(&mut self, now: Instant) {
         self.settle_hotspot(now);
+        self.settle_firmware_trial();
         let indication = if self.button == Button::Armed {
             Indication::ButtonWipes
         } else if matches!(self.button, Button::Held { .. }) {

@@ -109,10 +109,17 @@ pub enum Output {
     WipeHome,
     /// Send the receipt of the release: the wipe was verified, and the session in which the order came still stands.
     SendReceipt,
-    /// Download and install the firmware that the OTA order named.
+    /// Tell the cloud that the ordered update begins; its session ends soon, by [`Output::DisconnectCloud`].
+    AnnounceOta,
+    /// Download and install the firmware that the OTA order named, to be booted on trial.
     StartOta,
     /// Give up the running download; no answer is needed.
     AbortOta,
+    /// The firmware on trial reached its cloud: make it the one that boots from now on.
+    ConfirmFirmware,
+    /// The firmware on trial did not prove itself: make the former one boot. A restart follows, which brings the
+    /// former one back in any case.
+    RollBackFirmware,
     /// Restart the device; nothing that happens afterwards matters to this machine.
     Restart,
     /// Show this on the LED until told otherwise.

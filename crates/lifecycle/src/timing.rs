@@ -111,10 +111,14 @@ pub struct Timings {
     pub button_indication: Duration,
     /// Button: wipe when released after this. Default 10 s.
     pub button_wipe: Duration,
+    /// From the OTA order to the event that tells of it. Default 1 s; the rest of `ota_delay` gets the event out.
+    pub ota_announce: Duration,
     /// From the OTA order to `OTA_UPGRADE`. Default 2 s.
     pub ota_delay: Duration,
     /// Limit of one OTA download. Default 15 min. Ours.
     pub ota_limit: Duration,
+    /// How long after boot a firmware on trial may take to reach `RUNNING`. Default 5 min.
+    pub firmware_trial: Duration,
     /// Wait before a failed wipe is repeated. Default 1 s. Ours.
     pub wipe_retry: Duration,
     /// How long an acknowledgement of the receipt is waited for. Default 5 s: the wait for an answer to a login, rounded
@@ -159,8 +163,10 @@ impl Default for Timings {
             config_start: Duration::from_secs(15 * MINUTE),
             button_indication: Duration::from_secs(3),
             button_wipe: Duration::from_secs(10),
+            ota_announce: Duration::from_secs(1),
             ota_delay: Duration::from_secs(2),
             ota_limit: Duration::from_secs(15 * MINUTE),
+            firmware_trial: Duration::from_secs(5 * MINUTE),
             wipe_retry: Duration::from_secs(1),
             receipt_wait: Duration::from_secs(5),
             wipe_attempts: 3,

@@ -371,6 +371,8 @@ impl CloudWire for World<'_, '_> {
     }
 }
 
+impl device::FirmwareSlots for World<'_, '_> {}
+
 impl Panel for World<'_, '_> {
     fn log(&mut self, line: fmt::Arguments<'_>) {
         self.transcript.line(format_args!("     {line}"));

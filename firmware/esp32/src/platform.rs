@@ -207,6 +207,9 @@ impl CloudWire for EspPlatform {
     }
 }
 
+/// No updates yet: the other slot is in the partition table, but nothing writes it.
+impl device::FirmwareSlots for EspPlatform {}
+
 impl Panel for EspPlatform {
     fn log(&mut self, line: fmt::Arguments<'_>) {
         esp_println::println!("{line}");

@@ -4,13 +4,14 @@ use std::pin::pin;
 
 use crate::air::ScanEntry;
 use crate::board::BoardHandle;
-use crate::edgent_board::say;
+use crate::edgent_board::{firmware_version, say};
 use crate::edgent_link::{ATTEMPT_PERIOD_MS, EdgentLink, LinkEvent, LinkProfile, LogInError, Server};
 use crate::edgent_new::console::{Effect, run_line};
 use crate::edgent_new::network_entry::NetworkEntry;
 use crate::edgent_new::run::{NewRun, Next, TRIES_STORED};
 use crate::edgent_new::state::State;
 use crate::edgent_new::stored_config::CloudAccount;
+use crate::edgent_update::{UpdateRules, update};
 
 /// Codes of the last error. Source: edgent-device.md §3; an ESP8266 cannot tell 720 to 723 apart.
 const ERROR_NETWORK: u16 = 701;
@@ -78,6 +79,7 @@ impl NewRun {
                     return Next::State(State::WaitConfig);
                 }
                 self.introduce_itself().await;
+                self.tell_update().await;
                 Next::State(State::Running)
             }
             Err(LogInError::InvalidToken) => {
@@ -123,7 +125,8 @@ impl NewRun {
         while let Some(link) = &mut self.link {
             match link.next_event(&mut self.sketch).await {
                 LinkEvent::Lost => break,
-                LinkEvent::OtaOrdered(_) => {
+                LinkEvent::OtaOrdered(url) => {
+                    self.ota_url = url;
                     self.board.sleep_ms(OTA_START_MS).await;
                     return Next::State(State::OtaUpgrade);
                 }
@@ -163,15 +166,32 @@ impl NewRun {
         }
     }
 
-    /// Only the frame of an update: there is no image that this emulation could install.
+    /// After a version changed.
+    async fn tell_update(&mut self) {
+        let Some(former) = self.config.take_former_version(&self.board).await else { return };
+        let told = format!("Firmware updated from {former} to {}", firmware_version(&self.board));
+        if let Some(link) = &mut self.link
+            && link.log_event("sys_ota", &told).await.is_err()
+        {
+            // RUNNING finds no link and starts over.
+            self.link = None;
+        }
+    }
+
     pub(super) async fn update(&mut self) -> Next {
         if let Some(mut link) = self.link.take()
             && link.log_event("sys_ota", "OTA started").await.is_err()
         {
             say(&self.board, "OTA: the event was not sent");
         }
-        say(&self.board, "OTA: not emulated, nothing was downloaded");
-        Next::State(State::Error)
+        let url = std::mem::take(&mut self.ota_url);
+        match update(&self.board, UpdateRules::New, &url).await {
+            Ok(()) => Next::Restart,
+            Err(error) => {
+                say(&self.board, &format!("OTA: {error}"));
+                Next::State(State::Error)
+            }
+        }
     }
 }
 

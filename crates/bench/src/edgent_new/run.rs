@@ -7,7 +7,7 @@ use std::rc::Rc;
 use portal::{ConfigForm, Dialect};
 
 use crate::board::{BoardHandle, LED_OFF, StationEvent};
-use crate::edgent_board::{has_template, open_hotspot, say};
+use crate::edgent_board::{FIRMWARE_VERSION, has_template, open_hotspot, say};
 use crate::edgent_button::{ButtonSign, ButtonWatch, NEW_RULES};
 use crate::edgent_link::EdgentLink;
 use crate::edgent_new::network_entry::NetworkEntry;
@@ -58,11 +58,14 @@ pub(super) struct NewRun {
     /// Whether this start has told the cloud who it is.
     pub(super) has_introduced_itself: bool,
     is_hotspot_open: Rc<Cell<bool>>,
+    /// Address of the ordered update; may carry a token.
+    pub(super) ota_url: String,
 }
 
 impl NewRun {
     /// `skip_limit` 0 means that the setup is never skipped.
     pub(super) async fn boot(board: BoardHandle, skip_limit: u32) -> Self {
+        board.firmware_slots().boot(FIRMWARE_VERSION).await;
         let config = StoredConfig::load(&board).await;
         Self {
             skip_limit,
@@ -75,6 +78,7 @@ impl NewRun {
             sheet: PortalSheet::new(&board, Dialect::EdgentNew, config.uid()),
             has_introduced_itself: false,
             is_hotspot_open: Rc::default(),
+            ota_url: String::new(),
             config,
             board,
         }

@@ -1,7 +1,7 @@
 //! What new Edgent stores: cloud, networks, skip count and identity. Source of keys and rules: edgent-device.md §8.
 
 use crate::board::BoardHandle;
-use crate::edgent_board::{FIRMWARE_VERSION, say};
+use crate::edgent_board::{firmware_version, say};
 use crate::edgent_new::key_value::KeyValues;
 use crate::edgent_new::network_entry::NetworkEntry;
 use crate::seed::SeededRng;
@@ -86,9 +86,20 @@ impl StoredConfig {
         }
         self.values.set(AUTH, &account.token);
         self.values.set(HOST, account.host.as_bytes());
-        self.values.set(FIRMWARE, FIRMWARE_VERSION.as_bytes());
+        self.values.set(FIRMWARE, firmware_version(board).as_bytes());
         self.write(board).await;
         Ok(())
+    }
+
+    /// Returns the version that was stored last when it is not the running one, and stores that.
+    pub(super) async fn take_former_version(&mut self, board: &BoardHandle) -> Option<String> {
+        let (former, current) = (self.text(FIRMWARE), firmware_version(board));
+        if former.is_empty() || former == current {
+            return None;
+        }
+        self.values.set(FIRMWARE, current.as_bytes());
+        self.write(board).await;
+        Some(former)
     }
 
     /// Returns the stored networks by slot; damaged entries are left out.

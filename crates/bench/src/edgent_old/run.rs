@@ -8,7 +8,7 @@ use embedded_storage_async::nor_flash::{NorFlash as _, ReadNorFlash as _};
 use portal::{ConfigForm, Dialect};
 
 use crate::board::{BoardFlash, BoardHandle};
-use crate::edgent_board::{has_template, open_hotspot, say};
+use crate::edgent_board::{FIRMWARE_VERSION, has_template, open_hotspot, say};
 use crate::edgent_button::{ButtonSign, ButtonWatch, OLD_RULES};
 use crate::edgent_link::{ATTEMPT_PERIOD_MS, EdgentLink, LinkEvent, LinkProfile, LogInError, Server};
 use crate::edgent_old::config_record::{ConfigRecord, RECORD_BYTES};
@@ -16,6 +16,7 @@ use crate::edgent_old::console::{Effect, run_line};
 use crate::edgent_old::state::State;
 use crate::edgent_portal::{PortalAction, PortalService, PortalSheet};
 use crate::edgent_sketch::DemoSketch;
+use crate::edgent_update::{UpdateRules, update};
 use crate::firmware::RunEnd;
 
 /// Codes of the last error. Source: edgent-device.md §3.
@@ -72,6 +73,8 @@ pub(super) struct OldRun {
     link: Option<EdgentLink>,
     sketch: DemoSketch,
     sheet: Rc<PortalSheet>,
+    /// Address of the ordered update; may carry a token.
+    ota_url: String,
 }
 
 impl OldRun {
@@ -85,6 +88,7 @@ impl OldRun {
             link: None,
             sketch: DemoSketch::new(board.clone()),
             sheet: PortalSheet::new(&board, Dialect::EdgentOld, String::new()),
+            ota_url: String::new(),
             board,
         }
     }
@@ -94,6 +98,7 @@ impl OldRun {
             say(&self.board, "Invalid configuration of template");
             return RunEnd::Halt;
         }
+        self.board.firmware_slots().boot(FIRMWARE_VERSION).await;
         self.config = self.load_config().await;
         self.report_last_error();
         self.enter(if self.config.is_valid() { State::ConnectingNet } else { State::WaitConfig });
@@ -319,7 +324,8 @@ impl OldRun {
         while let Some(link) = &mut self.link {
             match link.next_event(&mut self.sketch).await {
                 LinkEvent::Lost => break,
-                LinkEvent::OtaOrdered(_) => {
+                LinkEvent::OtaOrdered(url) => {
+                    self.ota_url = url;
                     self.board.sleep_ms(OTA_START_MS).await;
                     return Next::State(State::OtaUpgrade);
                 }
@@ -342,15 +348,17 @@ impl OldRun {
         Next::State(if is_joined { State::ConnectingCloud } else { State::ConnectingNet })
     }
 
-    /// Only the frame of an update: there is no image that this emulation could install.
     async fn update(&mut self) -> Next {
         if let Some(mut link) = self.link.take()
             && link.log_event("sys_ota", "OTA started").await.is_err()
         {
             say(&self.board, "OTA: the event was not sent");
         }
-        say(&self.board, "OTA: not emulated, nothing was downloaded");
-        self.board.sleep_ms(RESTART_MS).await;
+        let url = std::mem::take(&mut self.ota_url);
+        if let Err(error) = update(&self.board, UpdateRules::Old, &url).await {
+            say(&self.board, &format!("OTA: {error}"));
+            self.board.sleep_ms(RESTART_MS).await;
+        }
         Next::Restart
     }
 }

@@ -9,6 +9,7 @@ use wire::{
     ServerInternal, ServerMessage, Status, Values, VirtualPin,
 };
 
+use super::firmware_host::{is_request, serve_request};
 use super::{CloudDevice, Inner, Mood, ORDERS_LEN_MAX, Order, RELEASE_SILENCE, Service, TokenState};
 use crate::queue::BoundedQueue;
 
@@ -133,6 +134,12 @@ impl Session {
     }
 
     async fn handle_received(&mut self, mood: Mood) -> Next {
+        if self.device.is_none() && is_request(&self.received) {
+            let inner = Rc::clone(&self.inner);
+            let find = |path: &str| inner.images.borrow().get(path).cloned();
+            let served = serve_request(&self.received, find, &mut self.pipe, &inner.clock).await;
+            return served.map_or(Next::GoOn, |()| Next::Close);
+        }
         loop {
             let received = std::mem::take(&mut self.received);
             let (next, consumed_bytes) = match Frame::parse(&received, BODY_BYTES_MAX) {
@@ -231,6 +238,7 @@ impl Session {
             DeviceMessage::Ping => self.respond(message_id, Status::Success).await,
             DeviceMessage::Internal(DeviceInternal::Info(info)) => {
                 self.respond(message_id, Status::Success).await;
+                *device.firmware_version.borrow_mut() = info.firmware_version().map(str::to_owned);
                 let claim = self.inner.signer.claim(&device.keys, &info);
                 if let Some(claim) = claim.filter(|_| self.inner.service == Service::Rehome) {
                     let message = ServerMessage::Internal(ServerInternal::Claim(claim));
@@ -241,6 +249,10 @@ impl Session {
                 let local_s = i64::try_from(self.inner.clock.utc_ms() / 1000).unwrap_or(i64::MAX);
                 self.send_message(&ServerMessage::Internal(ServerInternal::Rtc { local_s }), message_id)
                     .await;
+            }
+            DeviceMessage::EventLog { code, description } => {
+                let description = String::from_utf8_lossy(description.unwrap_or_default());
+                device.events.borrow_mut().push(format!("{code}: {description}"));
             }
             DeviceMessage::Hardware(PinWrite::Virtual { pin, values }) => {
                 device.values.borrow_mut().insert(pin.0, values.raw().to_vec());
@@ -282,6 +294,14 @@ impl Session {
 pub(super) fn order_frame(order: &ReleaseOrder<'_>) -> Option<Vec<u8>> {
     let mut bytes = [0_u8; 512];
     let message = ServerMessage::Internal(ServerInternal::Release(*order));
+    let frame_bytes = message.encode(ORDER_MESSAGE_ID, &mut bytes).ok()?;
+    Some(bytes.get(..frame_bytes)?.to_vec())
+}
+
+/// Encodes an order to install a firmware.
+pub(super) fn update_frame(url: &str) -> Option<Vec<u8>> {
+    let mut bytes = [0_u8; 512];
+    let message = ServerMessage::Internal(ServerInternal::Ota { url: Secret(url.as_bytes()) });
     let frame_bytes = message.encode(ORDER_MESSAGE_ID, &mut bytes).ok()?;
     Some(bytes.get(..frame_bytes)?.to_vec())
 }

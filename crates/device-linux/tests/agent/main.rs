@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use device_linux::{Addresses, Config, run_until};
+use device_linux::{Addresses, Config, Ended, SlotName, run_program, run_until};
 use portal::MacAddress;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use simulated_wifi::{Air, SimulatedWifi};
 use small_cloud::SmallCloud;
 use tempfile::TempDir;
@@ -338,5 +339,58 @@ fn two_agents_never_share_a_state_file() {
         assert!(matches!(opened, Err(device_linux::OpenStateFileError::InUse { .. })), "{opened:?}");
         assert!(Path::new(world.folder.path()).exists());
         world.stop().await;
+    });
+}
+
+/// Runs the agent as the program of a slot until another program is due, or `until` ends.
+async fn run_as(world: &World, slot: Option<SlotName>, until: impl Future<Output = ()>) -> Ended {
+    let connect = async || {
+        let wifi = SimulatedWifi { air: Rc::clone(&world.air), has_hotspot_interface: true };
+        let mac = MacAddress([2, 0, 0, 0, 0, 7]);
+        Ok((wifi, Some(Addresses { station: mac, hotspot: mac })))
+    };
+    run_program(&world.config, slot, connect, until).await.unwrap()
+}
+
+#[test]
+fn a_program_is_installed_over_the_air_and_confirmed_by_reaching_the_cloud() {
+    use base64ct::Encoding as _;
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        world.start();
+        let mut application = world.application().await;
+        set_up(&world, &mut application).await;
+        world.stop().await;
+
+        let program: Vec<u8> = b"#!/bin/sh\n".iter().copied().chain((0..20_000).map(|_| b'#')).collect();
+        let digest = base64ct::Base64::encode_string(&Sha256::digest(&program));
+        let template = &world.config.template_id;
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nX-SHA256: {digest}\r\nX-FW-Type: {template}\r\nX-FW-Ver: 9.9.9\r\n\r\n",
+            program.len()
+        );
+        *world.cloud.seen.download.borrow_mut() = [head.as_bytes(), &program].concat();
+        let seen = Rc::clone(&world.cloud.seen);
+        let order = async {
+            seen.until(|seen| *seen.logins.borrow() == 2).await;
+            world.cloud.order_update();
+            std::future::pending::<()>().await;
+        };
+        assert_eq!(run_as(&world, None, order).await, Ended::OtherProgram);
+        assert_eq!(std::fs::read(world.config.state_dir.join("slots/a")).unwrap(), program);
+
+        // What the launcher notes before it starts the program.
+        let record = world.config.state_dir.join("slots/active");
+        let text = std::fs::read_to_string(&record).unwrap();
+        assert!(text.contains("\"new\""), "{text}");
+        std::fs::write(&record, text.replace("\"new\"", "\"trying\"")).unwrap();
+        let built = world.config.firmware_version.clone();
+        let updated = format!("Firmware updated from {built} to 9.9.9");
+        let told = seen.until(|seen| seen.events.borrow().contains(&updated));
+        assert_eq!(run_as(&world, Some(SlotName::A), told).await, Ended::Stopped);
+        assert_eq!(seen.versions.borrow().last().map(String::as_str), Some("9.9.9"));
+        let text = std::fs::read_to_string(&record).unwrap();
+        assert!(text.contains("\"candidate\":null") && text.contains("9.9.9"), "{text}");
+        assert!(contains(&world.image(), TOKEN), "the home is kept");
     });
 }

@@ -11,8 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio_rustls::TlsAcceptor;
 use wire::{
-    DeviceMessage, Frame, Parsed, PinWrite, Secret, ServerHardware, ServerInternal, ServerMessage, Status,
-    Values, VirtualPin,
+    DeviceInternal, DeviceMessage, Frame, Parsed, PinWrite, Secret, ServerHardware, ServerInternal,
+    ServerMessage, Status, Values, VirtualPin,
 };
 
 const BODY_BYTES_MAX: usize = 4096;
@@ -31,6 +31,12 @@ pub(crate) struct SmallCloud {
 pub(crate) struct Seen {
     pub(crate) logins: RefCell<usize>,
     pub(crate) writes: RefCell<Vec<(u8, String)>>,
+    /// Texts of recorded events.
+    pub(crate) events: RefCell<Vec<String>>,
+    /// Firmware versions as they were told.
+    pub(crate) versions: RefCell<Vec<String>>,
+    /// What is answered to a download, head and all.
+    pub(crate) download: RefCell<Vec<u8>>,
     changed: Notify,
 }
 
@@ -83,6 +89,12 @@ impl SmallCloud {
         self.order(&ServerMessage::Internal(ServerInternal::Dbg { command: Secret(b"config erase") }));
     }
 
+    /// Orders an update from this cloud itself.
+    pub(crate) fn order_update(&self) {
+        let url = format!("https://localhost:{}/static/f.bin?token=secret-download", self.port);
+        self.order(&ServerMessage::Internal(ServerInternal::Ota { url: Secret(url.as_bytes()) }));
+    }
+
     fn order(&self, message: &ServerMessage<'_>) {
         let mut bytes = vec![0; 256];
         let frame_bytes = message.encode(7, &mut bytes).expect("a short message");
@@ -123,6 +135,13 @@ async fn talk(
             read = stream.read(&mut chunk) => {
                 let Ok(read_bytes @ 1..) = read else { return };
                 received.extend_from_slice(&chunk[..read_bytes]);
+                if received.starts_with(b"GET ") {
+                    let answer = seen.download.borrow().clone();
+                    // A device that has all it wants hangs up first.
+                    drop(stream.write_all(&answer).await);
+                    drop(stream.shutdown().await);
+                    return;
+                }
                 while let Some((answer, consumed_bytes)) = take_frame(&received, token, &seen) {
                     received.drain(..consumed_bytes);
                     if stream.write_all(&answer).await.is_err() {
@@ -161,6 +180,15 @@ fn take_frame(received: &[u8], token: &str, seen: &Seen) -> Option<(Vec<u8>, usi
             Some(if is_known { Status::Success } else { Status::InvalidToken })
         }
         Ok(DeviceMessage::Ping) => Some(Status::Success),
+        Ok(DeviceMessage::EventLog { description, .. }) => {
+            let text = String::from_utf8_lossy(description.unwrap_or_default()).into_owned();
+            seen.events.borrow_mut().push(text);
+            None
+        }
+        Ok(DeviceMessage::Internal(DeviceInternal::Info(info))) => {
+            seen.versions.borrow_mut().extend(info.mcu.map(str::to_owned));
+            None
+        }
         Ok(DeviceMessage::Hardware(PinWrite::Virtual { pin, values })) => {
             let value = values.iter().next().unwrap_or_default();
             seen.writes.borrow_mut().push((pin.0, String::from_utf8_lossy(value).into_owned()));

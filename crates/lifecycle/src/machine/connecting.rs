@@ -1,6 +1,6 @@
 //! From the radio to an accepted login: stored networks in rounds, the cloud with growing waits.
 
-use super::phase::{CloudStep, LinkWhileSaving, NetStep, Phase};
+use super::phase::{CloudStep, LinkWhileSaving, NetStep, OtaWait, Phase};
 use super::{LastError, Machine};
 use crate::networks::Round;
 use crate::recovery::Reach;
@@ -140,7 +140,7 @@ impl Machine {
                 source: HomeSource::Stored, step: CloudStep::Attempt { .. }, ..
             } => {
                 self.note_accepted();
-                self.enter(Phase::Running { ota_at: None });
+                self.enter(Phase::Running { ota: OtaWait::None });
             }
             Phase::ConnectingCloud { source: HomeSource::Candidate, step, .. }
                 if matches!(step, CloudStep::Attempt { .. }) =>

@@ -20,7 +20,7 @@ pub(super) enum Phase {
         failure_count: u8,
     },
     Running {
-        ota_at: Option<Instant>,
+        ota: OtaWait,
     },
     OtaUpgrade {
         until: Instant,
@@ -38,6 +38,42 @@ pub(super) enum Phase {
     Restarting {
         shown: State,
     },
+}
+
+/// An ordered update on its way to `OTA_UPGRADE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum OtaWait {
+    None,
+    /// The cloud is not told yet.
+    Ordered {
+        announce_at: Instant,
+        start_at: Instant,
+    },
+    /// The cloud is told; the event needs a moment to get out.
+    Announced {
+        start_at: Instant,
+    },
+}
+
+impl OtaWait {
+    const fn next_timeout(self) -> Option<Instant> {
+        match self {
+            Self::None => None,
+            Self::Ordered { announce_at, .. } => Some(announce_at),
+            Self::Announced { start_at } => Some(start_at),
+        }
+    }
+
+    fn relative_to(self, origin: Instant) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Ordered { announce_at, start_at } => Self::Ordered {
+                announce_at: announce_at.relative_to(origin),
+                start_at: start_at.relative_to(origin),
+            },
+            Self::Announced { start_at } => Self::Announced { start_at: start_at.relative_to(origin) },
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -117,7 +153,7 @@ impl Phase {
             | Self::ConnectingCloud { step: CloudStep::Attempt { ends_at }, .. } => Some(*ends_at),
             Self::ConnectingNet(NetStep::Pause { retry_at, .. })
             | Self::ConnectingCloud { step: CloudStep::Pause { retry_at }, .. } => Some(*retry_at),
-            Self::Running { ota_at } => *ota_at,
+            Self::Running { ota } => ota.next_timeout(),
             Self::ResetConfig { repeat_at, .. } => *repeat_at,
         }
     }
@@ -137,8 +173,9 @@ impl Phase {
                 hold_ends_at.as_mut().map(shift);
             }
             Self::ConnectingCloud { step: CloudStep::Pause { retry_at }, .. } => shift(retry_at),
-            Self::Running { ota_at: at } | Self::ResetConfig { repeat_at: at, .. } => {
-                at.as_mut().map(shift);
+            Self::Running { ota } => *ota = ota.relative_to(origin),
+            Self::ResetConfig { repeat_at, .. } => {
+                repeat_at.as_mut().map(shift);
             }
             Self::Starting
             | Self::WaitConfig

@@ -1,6 +1,6 @@
 //! What people do to a device: the portal, a new home on trial, the wipe.
 
-use super::phase::{CloudStep, LinkWhileSaving, NetStep, Phase};
+use super::phase::{CloudStep, LinkWhileSaving, NetStep, OtaWait, Phase};
 use super::{Candidate, LastError, Machine, Receipt};
 use crate::networks::StoredNetworks;
 use crate::recovery::{Hotspot, Reach};
@@ -149,7 +149,7 @@ impl Machine {
         match link {
             // The order came from the session of the home that is stored now.
             _ if is_erase_ordered => self.start_wipe(),
-            LinkWhileSaving::Session => self.enter(Phase::Running { ota_at: None }),
+            LinkWhileSaving::Session => self.enter(Phase::Running { ota: OtaWait::None }),
             LinkWhileSaving::NetworkOnly => self.stored_session_lost(now),
             LinkWhileSaving::Nothing => {
                 self.push(Output::DisconnectCloud);

@@ -3,6 +3,7 @@
 mod rehome;
 mod stock_and_reset;
 mod trial;
+mod update;
 
 use core::time::Duration;
 use std::vec::Vec;
@@ -356,40 +357,6 @@ fn a_wipe_that_fails_is_repeated_and_then_left_to_the_next_boot() {
 }
 
 #[test]
-fn an_update_leaves_the_cloud_after_2_s_and_restarts_when_done() {
-    let mut bench = Bench::running();
-    assert_eq!(bench.send(Input::OtaOrdered), []);
-    bench.pass_s(2);
-    assert_eq!(
-        bench.outputs,
-        [
-            Output::DisconnectCloud,
-            Output::StateChanged { from: Some(State::Running), to: State::OtaUpgrade },
-            Output::StartOta,
-            Output::Indicate(Indication::State(State::OtaUpgrade))
-        ]
-    );
-    assert_eq!(bench.send(Input::OtaFinished(Ok(()))), [Output::Restart]);
-}
-
-#[test]
-fn a_failed_or_hanging_update_goes_back_to_the_cloud() {
-    for has_failed in [true, false] {
-        let mut bench = Bench::running();
-        bench.send(Input::OtaOrdered);
-        bench.pass_s(2);
-        if has_failed {
-            bench.send(Input::OtaFinished(Err(OtaFault)));
-        } else {
-            bench.pass_s(15 * 60);
-            assert!(bench.has(Output::AbortOta));
-        }
-        assert_eq!(bench.state(), State::ConnectingCloud);
-        assert!(bench.has(Output::ConnectCloud { source: HomeSource::Stored }));
-    }
-}
-
-#[test]
 fn the_same_seed_repeats_every_wait_and_another_seed_does_not() {
     let retry_at = |seed| {
         let mut machine = Machine::new(Settings::default(), seed);
@@ -430,6 +397,9 @@ fn a_machine_moved_in_time_does_the_same_after_the_same_waits() {
         Input::OtaOrdered,
         Input::ButtonPressed,
         Input::Saved(Ok(())),
+        Input::OtaFinished(Err(OtaFault)),
+        Input::FirmwareOnTrial,
+        Input::FirmwareConfirmed(Ok(())),
     ];
     let mut fixed = Bench::with(Settings::default(), 2);
     let mut moved = fixed.machine.clone();
@@ -440,7 +410,7 @@ fn a_machine_moved_in_time_does_the_same_after_the_same_waits() {
             _ => 0,
         };
         fixed.now_ms += wait_ms;
-        let input = inputs[draw(16) as usize];
+        let input = inputs[draw(u32::try_from(inputs.len()).expect("a few inputs")) as usize];
         let expected = fixed.send(input).to_vec();
         let now = Instant::from_millis(wait_ms);
         moved.handle_input(now, input);

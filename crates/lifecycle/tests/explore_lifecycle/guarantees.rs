@@ -130,6 +130,16 @@ fn the_search_notices_an_old_home_that_is_tried_too_late() {
     assert!(example.violation.starts_with("90 s after a new home"), "{}", example.violation);
 }
 
+#[test]
+fn the_search_notices_a_firmware_that_never_gives_way() {
+    let timings = Timings { firmware_trial: Duration::from_secs(100), ..short_waits() };
+    let settings = settings(RecoveryPolicy::Rehome, timings);
+    let alphabet = Alphabet { has_ota: true, ..everything() };
+    let found = search(&settings, &alphabet, Judgement::StopAtFirst);
+    let example = found.counter_example.expect("100 s are too long");
+    assert_eq!(example.violation, "a firmware that never reached its cloud still runs");
+}
+
 fn explore(name: &str, settings: &Settings, alphabet: &Alphabet) -> Coverage {
     let found = search(settings, alphabet, Judgement::StopAtFirst);
     if let Some(example) = found.counter_example {

@@ -14,6 +14,9 @@ const BUTTON_HELD_MS_MAX: u64 = 20_000;
 /// Guarantee 3: "the old home is tried again within 90 s".
 const RETURN_LIMIT_MS: u64 = 90_000;
 
+/// How long an unproven firmware may run: the waits of the searches give it 60 s.
+const FIRMWARE_TRIAL_LIMIT_MS: u64 = 70_000;
+
 /// What an onlooker remembers since power-on. Clocks stop where they no longer matter.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, any combination can be true")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -29,6 +32,8 @@ pub(crate) struct Observer {
     was_accepted: bool,
     was_refused: bool,
     is_captive: bool,
+    /// How long an unproven firmware has been running.
+    unproven_ms: Option<u64>,
     /// Somebody with the right to do so asked for the wipe.
     may_wipe: bool,
     /// The cloud accepted the submitted home.
@@ -46,6 +51,12 @@ impl Observer {
         grow(&mut self.left_ms, DOOR_LIMIT_MS);
         grow(&mut self.button_held_ms, BUTTON_HELD_MS_MAX);
         grow(&mut self.submitted_ms, 2 * RETURN_LIMIT_MS);
+    }
+
+    /// Time that a firmware on trial could have used; a wipe, which must not be interrupted, is not counted.
+    pub(crate) fn trial_time_passes(&mut self, milliseconds: u64) {
+        self.unproven_ms =
+            self.unproven_ms.map(|elapsed| (elapsed + milliseconds).min(FIRMWARE_TRIAL_LIMIT_MS));
     }
 
     /// Forgets what no longer matters, so that equal situations compare equal.
@@ -70,6 +81,16 @@ impl Observer {
             && self.failing_ms.is_none_or(|elapsed| elapsed == 2 * DOOR_LIMIT_MS + 20_000)
             && self.left_ms.is_none_or(|elapsed| elapsed == DOOR_LIMIT_MS)
             && self.button_held_ms.is_none_or(|elapsed| elapsed == BUTTON_HELD_MS_MAX)
+    }
+
+    pub(crate) fn note_firmware_on_trial(&mut self) {
+        self.unproven_ms = Some(0);
+    }
+
+    pub(crate) fn note_firmware_proven(&mut self, is_proven: bool) {
+        if is_proven {
+            self.unproven_ms = None;
+        }
     }
 
     pub(crate) fn note_input(
@@ -145,8 +166,16 @@ impl Observer {
         let button_held_ms = self.button_held_ms;
         let since_power_on_ms = self.since_power_on_ms;
         let may_wipe = self.may_wipe;
+        let unproven_ms = self.unproven_ms;
         // After a wipe nothing is owed; after an accepted submission the device has just reached its cloud.
-        *self = Self { since_power_on_ms, button_held_ms, may_wipe, was_accepted: true, ..Self::default() };
+        *self = Self {
+            since_power_on_ms,
+            button_held_ms,
+            may_wipe,
+            unproven_ms,
+            was_accepted: true,
+            ..Self::default()
+        };
         if link != Link::Joined(HomeSource::Stored) {
             // The network went while the home was written.
             self.failing_ms = Some(0);
@@ -168,6 +197,9 @@ impl Observer {
             && self.submitted_ms.is_some_and(|elapsed| elapsed >= RETURN_LIMIT_MS)
         {
             return Some("90 s after a new home was submitted the old one has not been tried again");
+        }
+        if self.unproven_ms.is_some_and(|elapsed| elapsed >= FIRMWARE_TRIAL_LIMIT_MS) {
+            return Some("a firmware that never reached its cloud still runs");
         }
         if world.is_hotspot_open || world.machine.state() == State::ResetConfig {
             return None;

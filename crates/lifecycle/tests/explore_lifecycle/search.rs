@@ -218,8 +218,11 @@ fn output_name(output: Output) -> &'static str {
         Output::DropCandidate => "DropCandidate",
         Output::WipeHome => "WipeHome",
         Output::SendReceipt => "SendReceipt",
+        Output::AnnounceOta => "AnnounceOta",
         Output::StartOta => "StartOta",
         Output::AbortOta => "AbortOta",
+        Output::ConfirmFirmware => "ConfirmFirmware",
+        Output::RollBackFirmware => "RollBackFirmware",
         Output::Restart => "Restart",
         Output::Indicate(_) => "Indicate",
         Output::ReportError(_) => "ReportError",
@@ -227,7 +230,7 @@ fn output_name(output: Output) -> &'static str {
 }
 
 /// Every kind of output there is.
-pub(crate) const OUTPUT_NAMES: [&str; 16] = [
+pub(crate) const OUTPUT_NAMES: [&str; 19] = [
     "StateChanged",
     "OpenHotspot",
     "CloseHotspot",
@@ -239,8 +242,11 @@ pub(crate) const OUTPUT_NAMES: [&str; 16] = [
     "DropCandidate",
     "WipeHome",
     "SendReceipt",
+    "AnnounceOta",
     "StartOta",
     "AbortOta",
+    "ConfirmFirmware",
+    "RollBackFirmware",
     "Restart",
     "Indicate",
     "ReportError",

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use lifecycle::{
     Boot, BootReason, CloudError, HomeSource, Input, Instant, Machine, NetworkError, OtaFault, Output,
-    Settings, State, StoreFault,
+    Settings, SlotFault, State, StoreFault,
 };
 
 use crate::observer::Observer;
@@ -78,6 +78,19 @@ pub(crate) enum StoreOperation {
     Wipe,
 }
 
+/// What the firmware slots hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Slots {
+    /// The running image boots for good.
+    Confirmed,
+    /// A whole new image waits for its first boot.
+    Installed,
+    /// The new image runs; the next boot brings the old one back.
+    OnTrial,
+    /// As before, and the slots are being told that it proved itself.
+    Confirming,
+}
+
 /// The device and everything around it that has a memory. Its clock always reads zero.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, any combination can be true")]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -91,6 +104,7 @@ pub(crate) struct World {
     /// The operation the store works on, and one that waits for it.
     pub(crate) store: [Option<StoreOperation>; 2],
     pub(crate) is_updating: bool,
+    pub(crate) slots: Slots,
     pub(crate) has_station: bool,
     pub(crate) is_button_down: bool,
     pub(crate) is_hotspot_open: bool,
@@ -114,6 +128,7 @@ impl World {
             cloud: Cloud::Down,
             store: [None, None],
             is_updating: false,
+            slots: Slots::Confirmed,
             has_station: false,
             is_button_down: false,
             is_hotspot_open: false,
@@ -130,7 +145,7 @@ impl World {
         if alphabet.horizon == Horizon::Start && self.observer.is_past_the_start() {
             return actions;
         }
-        if self.store[0].is_some() {
+        if self.store[0].is_some() || self.slots == Slots::Confirming {
             actions.push(Action::PowerCut { store_operation_took_effect: true });
         } else if let Some(milliseconds) = self.next_pass(alphabet) {
             actions.push(Action::Pass { milliseconds });
@@ -151,6 +166,8 @@ impl World {
                 Some(StoreOperation::Save { .. }) => Input::Saved(Ok(())),
                 _ => Input::Wiped(Ok(())),
             })
+        } else if self.slots == Slots::Confirming {
+            Action::Event(Input::FirmwareConfirmed(Ok(())))
         } else if self.is_updating {
             Action::Event(Input::OtaFinished(Ok(())))
         } else if matches!(self.link, Link::Joining(_)) {
@@ -175,6 +192,9 @@ impl World {
         match action {
             Action::Pass { milliseconds } => {
                 world.observer.time_passes(milliseconds);
+                if world.machine.state() != State::ResetConfig {
+                    world.observer.trial_time_passes(milliseconds);
+                }
                 violation = world.observer.judge(&world, settings);
                 let now = Instant::from_millis(milliseconds);
                 if world.machine.next_timeout().is_some_and(|due_at| due_at <= now) {
@@ -185,6 +205,9 @@ impl World {
             Action::PowerCut { store_operation_took_effect } => {
                 if store_operation_took_effect && let Some(operation) = world.store[0] {
                     world.store_operation_done(operation);
+                }
+                if store_operation_took_effect && world.slots == Slots::Confirming {
+                    world.slots = Slots::Confirmed;
                 }
                 world.boot(settings, BootReason::PowerOn, &mut outputs);
             }
@@ -279,6 +302,9 @@ impl World {
         if self.is_updating {
             events.extend([Input::OtaFinished(Ok(())), Input::OtaFinished(Err(OtaFault))]);
         }
+        if self.slots == Slots::Confirming {
+            events.extend([Input::FirmwareConfirmed(Ok(())), Input::FirmwareConfirmed(Err(SlotFault))]);
+        }
         if alphabet.has_button {
             events.push(if self.is_button_down { Input::ButtonReleased } else { Input::ButtonPressed });
         }
@@ -312,7 +338,17 @@ impl World {
             Input::ButtonPressed => self.is_button_down = true,
             Input::ButtonReleased => self.is_button_down = false,
             Input::CandidateSubmitted { network_count } => self.candidate = Some(network_count),
-            Input::OtaFinished(_) => self.is_updating = false,
+            Input::OtaFinished(result) => {
+                self.is_updating = false;
+                if result.is_ok() {
+                    self.slots = Slots::Installed;
+                }
+            }
+            Input::FirmwareConfirmed(result) => {
+                // A fault leaves the image as unproven as it was.
+                self.slots = if result.is_ok() { Slots::Confirmed } else { Slots::OnTrial };
+                self.observer.note_firmware_proven(result.is_ok());
+            }
             Input::Saved(result) | Input::Wiped(result) => {
                 let operation = self.store[0].take();
                 self.store.swap(0, 1);
@@ -368,7 +404,22 @@ impl World {
             }
             Output::DropCandidate => self.candidate = None,
             Output::WipeHome => self.queue_store_operation(StoreOperation::Wipe),
-            Output::StartOta => self.is_updating = true,
+            Output::StartOta => {
+                assert!(self.slots == Slots::Confirmed, "an update overwrites the only proven firmware");
+                self.is_updating = true;
+            }
+            Output::AnnounceOta => {
+                assert!(self.cloud == Cloud::Session, "an update is announced without a session");
+            }
+            Output::ConfirmFirmware => {
+                assert!(self.slots == Slots::OnTrial, "a firmware is confirmed that is not on trial");
+                assert!(self.cloud == Cloud::Session, "a firmware is confirmed that has no session");
+                self.slots = Slots::Confirming;
+            }
+            Output::RollBackFirmware => {
+                assert!(self.slots == Slots::OnTrial, "a proven firmware is taken back");
+                self.slots = Slots::Confirmed;
+            }
             Output::AbortOta => self.is_updating = false,
             Output::SendReceipt => {
                 assert!(self.stored_network_count == 0, "a receipt is sent before the home is gone");
@@ -390,8 +441,17 @@ impl World {
         (self.is_updating, self.has_station, self.is_hotspot_open) = (false, false, false);
         self.is_button_down = false;
         self.observer = Observer::default();
+        // What a boot loader does: a new image gets one boot, and without a proof the former one is back.
+        self.slots = match self.slots {
+            Slots::Installed => Slots::OnTrial,
+            Slots::Confirmed | Slots::OnTrial | Slots::Confirming => Slots::Confirmed,
+        };
         let boot = Boot { reason, stored_network_count: self.stored_network_count, last_error: None };
         self.send(settings, Instant::BOOT, Input::Booted(boot), outputs);
+        if self.slots == Slots::OnTrial {
+            self.observer.note_firmware_on_trial();
+            self.send(settings, Instant::BOOT, Input::FirmwareOnTrial, outputs);
+        }
         assert!(self.machine.state() != State::ResetConfig, "a device never boots into a wipe");
     }
 }

@@ -1,16 +1,19 @@
 //! `rehome device`: the agent on this machine's own Wi-Fi.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use device_linux::Config;
+use device_linux::{
+    Config, Ended, LAUNCHER_VARIABLE, Launched, Launcher, SLOT_VARIABLE, SlotName, TRIAL_LIMIT, hand_back,
+};
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::Serialize;
 
-use crate::commands::stop_signal;
+use crate::commands::{single_thread_runtime, stop_signal};
 
 /// The options file that is read when it exists and `--config` names no other.
 const CONFIG_FILE: &str = "/etc/rehome/device.toml";
@@ -81,14 +84,42 @@ pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode> {
         println!("{config:#?}");
         return Ok(ExitCode::SUCCESS);
     }
-    let stop = async {
-        if let Err(error) = stop_signal().await {
-            tracing::error!(%error, "signals cannot be handled; stop the agent by ending its service");
-            std::future::pending::<()>().await;
-        }
-    };
-    device_linux::run(&config, stop).context("running the device")?;
+    run_programs(&config)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the program that the device's slots name: this one, or one that was installed over the air.
+fn run_programs(config: &Config) -> Result<()> {
+    let slot = std::env::var(SLOT_VARIABLE).ok().and_then(|name| SlotName::parse(&name));
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    loop {
+        if slot.is_none() {
+            let program = std::env::current_exe().context("finding this program")?;
+            let launcher = Launcher { program, arguments: arguments.clone(), trial_limit: TRIAL_LIMIT };
+            let runtime = single_thread_runtime()?;
+            let launched = runtime.block_on(launcher.launch(config, until_stopped()));
+            if launched.context("starting the device's program")? == Launched::Stopped {
+                return Ok(());
+            }
+        }
+        match device_linux::run(config, slot, until_stopped()).context("running the device")? {
+            Ended::OtherProgram if slot.is_none() => {}
+            Ended::OtherProgram => {
+                // A program on trial has no launcher to start: the one that watches it goes on by itself.
+                let Some(launcher) = std::env::var_os(LAUNCHER_VARIABLE) else { return Ok(()) };
+                let error = hand_back(launcher.as_ref(), &arguments);
+                return Err(error).context("starting the installed program");
+            }
+            Ended::Stopped => return Ok(()),
+        }
+    }
+}
+
+async fn until_stopped() {
+    if let Err(error) = stop_signal().await {
+        tracing::error!(%error, "signals cannot be handled; stop the agent by ending its service");
+        std::future::pending::<()>().await;
+    }
 }
 
 fn read_config(arguments: &DeviceArguments) -> Result<Config> {

@@ -1,0 +1,161 @@
+//! What runs after every step of an update, and after every step that a power cut left out.
+
+use std::fs;
+use std::path::Path;
+
+use device::{ImageFacts, SlotState};
+use sha2::{Digest as _, Sha256};
+
+use super::{Choice, ProgramSlots, RECORD_FILE, SlotName};
+
+fn slots(state_dir: &Path, running: Option<SlotName>, version: &str) -> ProgramSlots {
+    ProgramSlots::new(state_dir, running, version)
+}
+
+fn program(version: &str) -> Vec<u8> {
+    version.bytes().cycle().take(5_000).collect()
+}
+
+fn facts(version: &str) -> ImageFacts {
+    ImageFacts {
+        image_bytes: 5_000,
+        sha256: Sha256::digest(program(version)).into(),
+        version: version.try_into().unwrap(),
+    }
+}
+
+fn install(slots: &ProgramSlots, version: &str) {
+    slots.begin().unwrap();
+    for (index, piece) in program(version).chunks(2_048).enumerate() {
+        slots.write_at(u32::try_from(index * 2_048).unwrap(), piece).unwrap();
+    }
+    slots.install(&facts(version)).unwrap();
+}
+
+/// Starts what is chosen and returns it as the process that then runs.
+fn start(state_dir: &Path) -> (ProgramSlots, Choice) {
+    let choice = slots(state_dir, None, "1.0.0").choose();
+    let running = match &choice {
+        Choice::Installed => None,
+        Choice::Confirmed { slot, .. } | Choice::Trial { slot, .. } => Some(*slot),
+    };
+    let running = slots(state_dir, running, "1.0.0");
+    if let Choice::Confirmed { path, .. } | Choice::Trial { path, .. } = &choice {
+        let bytes = fs::read(path).unwrap();
+        assert_eq!(running.version().as_bytes(), &bytes[..5], "whatever the options file says");
+    }
+    (running, choice)
+}
+
+fn trial(state_dir: &Path, slot: SlotName) -> Choice {
+    Choice::Trial { slot, path: state_dir.join("slots").join(slot.as_str()) }
+}
+
+fn confirmed(state_dir: &Path, slot: SlotName) -> Choice {
+    Choice::Confirmed { slot, path: state_dir.join("slots").join(slot.as_str()) }
+}
+
+#[test]
+fn a_new_program_is_started_once_and_stays_only_when_confirmed() {
+    let folder = tempfile::tempdir().unwrap();
+    let state_dir = folder.path();
+    let (first, choice) = start(state_dir);
+    assert_eq!(choice, Choice::Installed);
+    install(&first, "2.0.0");
+    assert!(first.is_other_due());
+    let (second, choice) = start(state_dir);
+    assert_eq!(choice, trial(state_dir, SlotName::A));
+    assert_eq!(second.state(), SlotState::OnTrial { former: "1.0.0".try_into().unwrap() });
+    assert!(second.begin().is_err(), "a program on trial replaces nothing");
+
+    let (back, choice) = start(state_dir);
+    assert_eq!(choice, Choice::Installed);
+    assert_eq!(back.state(), SlotState::Restored { tried: "2.0.0".try_into().unwrap() });
+    back.confirm().unwrap();
+    assert_eq!(back.state(), SlotState::Confirmed, "told and forgotten");
+
+    install(&back, "3.0.0");
+    let (third, _) = start(state_dir);
+    third.confirm().unwrap();
+    assert!(!third.is_other_due());
+    let (third, choice) = start(state_dir);
+    assert_eq!((choice, third.state()), (confirmed(state_dir, SlotName::A), SlotState::Confirmed));
+    install(&third, "2.5.0");
+    let (fourth, choice) = start(state_dir);
+    assert_eq!(choice, trial(state_dir, SlotName::B), "the slots take turns");
+    fourth.roll_back().unwrap();
+    assert!(fourth.is_other_due());
+    let (third, choice) = start(state_dir);
+    assert_eq!(choice, confirmed(state_dir, SlotName::A));
+    assert_eq!(third.state(), SlotState::Restored { tried: "2.5.0".try_into().unwrap() });
+}
+
+/// A device that runs 2.0.0 from slot A for good.
+fn updated(state_dir: &Path) -> ProgramSlots {
+    install(&slots(state_dir, None, "1.0.0"), "2.0.0");
+    start(state_dir).0.confirm().unwrap();
+    start(state_dir).0
+}
+
+#[test]
+fn a_power_cut_after_any_step_of_an_update_leaves_the_confirmed_program() {
+    for step_count in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let running = updated(folder.path());
+        let image = program("3.0.0");
+        let steps: [&dyn Fn(); 5] = [
+            &|| running.begin().unwrap(),
+            &|| running.write_at(0, &image[..2_048]).unwrap(),
+            // Torn: half of a piece.
+            &|| running.write_at(2_048, &image[2_048..3_000]).unwrap(),
+            &|| running.write_at(2_048, &image[2_048..]).unwrap(),
+            // The record's draft, before it took the record's place.
+            &|| fs::write(folder.path().join("slots/active.new"), "{\"confirmed\":").unwrap(),
+        ];
+        steps[..=step_count].iter().for_each(|step| step());
+        let (after, choice) = start(folder.path());
+        assert_eq!(choice, confirmed(folder.path(), SlotName::A), "after step {step_count}");
+        install(&after, "3.0.0");
+        assert_eq!(start(folder.path()).1, trial(folder.path(), SlotName::B), "after step {step_count}");
+    }
+}
+
+#[test]
+fn a_damaged_program_is_never_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = updated(folder.path());
+    install(&running, "3.0.0");
+    let path = folder.path().join("slots/b");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4_000] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let (after, choice) = start(folder.path());
+    assert_eq!(choice, confirmed(folder.path(), SlotName::A));
+    assert_eq!(after.state(), SlotState::Restored { tried: "3.0.0".try_into().unwrap() });
+
+    fs::write(folder.path().join("slots/a"), "something else").unwrap();
+    assert_eq!(start(folder.path()).1, Choice::Installed, "the installed program is always left");
+}
+
+#[test]
+fn a_damaged_record_starts_the_installed_program() {
+    let folder = tempfile::tempdir().unwrap();
+    updated(folder.path());
+    for text in ["", "{", "{\"confirmed\":{\"slot\":\"c\"}}", "\u{0}\u{0}"] {
+        fs::write(folder.path().join("slots").join(RECORD_FILE), text).unwrap();
+        let (after, choice) = start(folder.path());
+        assert_eq!((choice, after.state()), (Choice::Installed, SlotState::Confirmed), "{text:?}");
+    }
+}
+
+#[test]
+fn a_trial_that_cannot_be_noted_is_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = updated(folder.path());
+    install(&running, "3.0.0");
+    // A folder where the record's draft would be.
+    fs::create_dir(folder.path().join("slots/active.new")).unwrap();
+    assert_eq!(start(folder.path()).1, confirmed(folder.path(), SlotName::A));
+    fs::remove_dir(folder.path().join("slots/active.new")).unwrap();
+    assert_eq!(start(folder.path()).1, trial(folder.path(), SlotName::B), "tried once it can be noted");
+}
