@@ -32,7 +32,7 @@ use std::time::Duration;
 use home_store::sim_flash::SharedSimFlash;
 
 use crate::air::{JoinError, ScanEntry, Secret, Security};
-use crate::board_core::BoardCore;
+use crate::board_core::{BoardCore, OpenHotspot};
 use crate::link::{BoxPipe, LinkPipe};
 use crate::seed::SeededRng;
 
@@ -70,6 +70,8 @@ pub struct BoardIdentity {
     pub vendor: String,
     /// Whether the board has a button.
     pub has_button: bool,
+    /// Proof of possession on its label; `None` on a board without one.
+    pub pop: Option<Secret>,
 }
 
 /// Why the firmware starts.
@@ -97,6 +99,8 @@ pub enum StationEvent {
     Attached,
     /// A phone left.
     Detached,
+    /// A phone tried a wrong passphrase.
+    PassphraseRefused,
 }
 
 /// Whether and how a connection is protected.
@@ -276,6 +280,17 @@ impl BoardHandle {
         }
     }
 
+    /// Returns how many wrong proofs of possession the firmware kept since power-on.
+    #[must_use]
+    pub fn wrong_proof_count(&self) -> u8 {
+        self.core.wrong_proof_count.get()
+    }
+
+    /// Keeps that number over restarts.
+    pub fn keep_wrong_proof_count(&self, wrong_proof_count: u8) {
+        self.core.wrong_proof_count.set(wrong_proof_count);
+    }
+
     /// Returns the board's flash.
     #[must_use]
     pub fn flash(&self) -> BoardFlash {
@@ -372,9 +387,10 @@ impl BoardHandle {
 
 /// Hotspot and button.
 impl BoardHandle {
-    /// Opens the hotspot under this name; replaces the name when it is open already.
-    pub fn open_hotspot(&self, ssid: &str) {
-        *self.core.hotspot.borrow_mut() = Some(ssid.to_owned());
+    /// Opens the hotspot under this name, with WPA2 where there is a passphrase; replaces it when it is open already.
+    pub fn open_hotspot(&self, ssid: &str, passphrase: Option<&str>) {
+        let passphrase = passphrase.map(Secret::new);
+        *self.core.hotspot.borrow_mut() = Some(OpenHotspot { ssid: ssid.to_owned(), passphrase });
         self.core.hotspot_changed.notify_one();
         self.core.notify();
     }

@@ -44,14 +44,31 @@ pub(crate) struct BoardCore {
     pub(crate) joined: RefCell<Option<Vec<u8>>>,
     pub(crate) link: LinkEpoch,
     pub(crate) link_changed: Notify,
-    pub(crate) hotspot: RefCell<Option<String>>,
+    pub(crate) hotspot: RefCell<Option<OpenHotspot>>,
     pub(crate) hotspot_changed: Notify,
     pub(crate) phones: BoundedQueue<BoxPipe>,
     pub(crate) stations: Cell<usize>,
     pub(crate) station_events: BoundedQueue<StationEvent>,
     pub(crate) is_button_held: Cell<bool>,
     pub(crate) button_events: BoundedQueue<ButtonEvent>,
+    /// Kept over restarts of the firmware, lost with the power.
+    pub(crate) wrong_proof_count: Cell<u8>,
     pub(crate) rng: SeededRng,
+}
+
+/// A hotspot as a phone's radio sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenHotspot {
+    pub(crate) ssid: String,
+    /// `None` is an open network.
+    pub(crate) passphrase: Option<Secret>,
+}
+
+/// Why a phone is not in the hotspot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JoinHotspotError {
+    Closed,
+    PassphraseRefused,
 }
 
 /// What the bench needs to make a board.
@@ -105,6 +122,7 @@ impl BoardCore {
             station_events: BoundedQueue::new(EVENT_QUEUE_LEN_MAX),
             is_button_held: Cell::new(false),
             button_events: BoundedQueue::new(EVENT_QUEUE_LEN_MAX),
+            wrong_proof_count: Cell::new(0),
             rng,
         })
     }
@@ -153,7 +171,23 @@ impl BoardCore {
     }
 
     pub(crate) fn hotspot_ssid(&self) -> Option<String> {
-        self.hotspot.borrow().clone()
+        self.hotspot.borrow().as_ref().map(|hotspot| hotspot.ssid.clone())
+    }
+
+    /// Whether the open hotspot asks for a passphrase.
+    pub(crate) fn is_hotspot_protected(&self) -> bool {
+        self.hotspot.borrow().as_ref().is_some_and(|hotspot| hotspot.passphrase.is_some())
+    }
+
+    /// A phone joins with this passphrase; the firmware hears of it either way.
+    pub(crate) fn join_hotspot(&self, passphrase: Option<&[u8]>) -> Result<(), JoinHotspotError> {
+        let hotspot = self.hotspot.borrow().clone().ok_or(JoinHotspotError::Closed)?;
+        if hotspot.passphrase.as_ref().is_some_and(|own| Some(own.reveal()) != passphrase) {
+            self.station_events.push(StationEvent::PassphraseRefused);
+            return Err(JoinHotspotError::PassphraseRefused);
+        }
+        self.attach_station();
+        Ok(())
     }
 
     pub(crate) fn close_hotspot(&self) {

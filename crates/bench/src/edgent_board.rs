@@ -57,7 +57,7 @@ pub(crate) fn has_template(board: &BoardHandle) -> bool {
 /// Phones are let in only after all waiting, because the portal serves nobody earlier either.
 pub(crate) async fn open_hotspot(board: &BoardHandle, name: &str) {
     board.sleep_ms(RADIO_OFF_MS + HOTSPOT_START_MS).await;
-    board.open_hotspot(name);
+    board.open_hotspot(name, None);
     say(board, &format!("AP SSID: {name}"));
     say(board, &format!("AP IP:   {}", portal::HOTSPOT_ADDRESS));
     say(board, &format!("AP URL:  {}", portal::HOTSPOT_HOST));

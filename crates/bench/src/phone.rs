@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::board::BoardId;
-use crate::board_core::BoardCore;
+use crate::board_core::{BoardCore, JoinHotspotError};
 use crate::world::{Bench, ChangeBenchError};
 
 /// Bytes in flight between a phone and a board.
@@ -44,6 +44,9 @@ pub enum AskPortalError {
     /// The hotspot is closed.
     #[error("the hotspot is closed")]
     NoHotspot,
+    /// The hotspot refused the passphrase, or asks for one.
+    #[error("the hotspot refused the passphrase")]
+    PassphraseRefused,
     /// The connection broke.
     #[error("the connection broke")]
     Broken(#[source] std::io::Error),
@@ -64,14 +67,28 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// Joins the hotspot of a board.
+    /// Joins the open hotspot of a board.
     ///
     /// # Errors
-    /// When there is no such board or its hotspot is closed.
+    /// When there is no such board, its hotspot is closed, or it asks for a passphrase.
     pub fn join(bench: &Bench, board: &BoardId) -> Result<Self, AskPortalError> {
+        Self::join_with(bench, board, None)
+    }
+
+    /// Joins the hotspot of a board with a passphrase, as the QR code of its label does.
+    ///
+    /// # Errors
+    /// When there is no such board, its hotspot is closed, or it refuses the passphrase.
+    pub fn join_with(
+        bench: &Bench,
+        board: &BoardId,
+        passphrase: Option<&[u8]>,
+    ) -> Result<Self, AskPortalError> {
         let core = bench.core(board).map_err(AskPortalError::NoBoard)?;
-        core.hotspot_ssid().ok_or(AskPortalError::NoHotspot)?;
-        core.attach_station();
+        core.join_hotspot(passphrase).map_err(|error| match error {
+            JoinHotspotError::Closed => AskPortalError::NoHotspot,
+            JoinHotspotError::PassphraseRefused => AskPortalError::PassphraseRefused,
+        })?;
         Ok(Self { bench: bench.clone(), board: board.clone(), core })
     }
 

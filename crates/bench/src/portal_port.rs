@@ -1,4 +1,6 @@
 //! The setup portal of a board on its own loopback port, open exactly while the hotspot is.
+//!
+//! A browser here is a phone at the maker's desk: it joins a protected hotspot with the passphrase of the label.
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -6,8 +6,9 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use device::{
-    CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, JoinRequest, PORTAL_CONNECTION_COUNT_MAX,
-    Panel, Platform, PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList, SeenNetwork, SendError, Timing,
+    CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, HotspotRequest, JoinRequest,
+    PORTAL_CONNECTION_COUNT_MAX, Panel, Platform, PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList,
+    SeenNetwork, SendError, Timing, WarmMemory,
 };
 use futures_util::future::LocalBoxFuture;
 use lifecycle::{CloudError, Instant, NetworkError, Pattern, State};
@@ -194,6 +195,7 @@ impl Platform for BenchPlatform {
                 return Poll::Ready(match event {
                     StationEvent::Attached => Event::StationAttached,
                     StationEvent::Detached => Event::StationDetached,
+                    StationEvent::PassphraseRefused => Event::PassphraseRefused,
                 });
             }
             if let Poll::Ready(event) = self.poll_phones(context, buffer) {
@@ -267,8 +269,8 @@ impl Radio for BenchPlatform {
 }
 
 impl Hotspot for BenchPlatform {
-    fn open_hotspot(&mut self, ssid: &str) {
-        self.board.open_hotspot(ssid);
+    fn open_hotspot(&mut self, request: HotspotRequest<'_>) {
+        self.board.open_hotspot(request.ssid, request.passphrase);
     }
 
     fn close_hotspot(&mut self) {
@@ -321,6 +323,16 @@ impl CloudWire for BenchPlatform {
         }
         self.outbox.push_back(frame.to_vec());
         Ok(())
+    }
+}
+
+impl WarmMemory for BenchPlatform {
+    fn wrong_proof_count(&self) -> u8 {
+        self.board.wrong_proof_count()
+    }
+
+    fn keep_wrong_proof_count(&mut self, wrong_proof_count: u8) {
+        self.board.keep_wrong_proof_count(wrong_proof_count);
     }
 }
 

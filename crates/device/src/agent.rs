@@ -3,8 +3,10 @@
 use embedded_storage_async::nor_flash::NorFlash;
 use heapless::Deque;
 use home_store::{HomeStore, StoreLayout};
-use lifecycle::{Boot, BootReason, CloudError, ErrorCode, HomeSource, Input, Instant, Machine};
-use portal::{Dialect, HotspotName, hotspot_name};
+use lifecycle::{
+    Boot, BootReason, CloudError, ErrorCode, HomeSource, Input, Instant, Machine, PowerUpGesture,
+};
+use portal::{Dialect, HotspotName, ProofLock, hotspot_name};
 use wire::{FrameBuffer, HEADER_BYTES};
 
 use crate::application::Application;
@@ -38,6 +40,10 @@ pub(crate) struct Agent<'a, P, A, F> {
     pub(crate) frames: FrameBuffer<{ HEADER_BYTES + CLOUD_BODY_BYTES_MAX }>,
     pub(crate) portal: PortalServer,
     pub(crate) hotspot_name: HotspotName,
+    /// Wrong proofs of possession since power-on.
+    pub(crate) lock: ProofLock,
+    /// `None` before boot.
+    pub(crate) gesture: Option<PowerUpGesture>,
     /// Order in which the present round tries the networks; empty is as stored.
     pub(crate) ranking: Ranking,
     /// A round that waits for a scan.
@@ -79,6 +85,8 @@ pub async fn run<P: Platform, A: Application, F: NorFlash>(
         session: CloudSession::new(config.heartbeat_s),
         frames: FrameBuffer::new(),
         portal: PortalServer::new(),
+        lock: ProofLock::new(),
+        gesture: None,
         ranking: Ranking::new(),
         join_after_scan: None,
         owed_receipt: None,
@@ -112,7 +120,10 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         ));
         self.follow_release_key();
         let stored_network_count = u8::try_from(stored_network_count).unwrap_or(u8::MAX);
-        self.feed(Input::Booted(Boot { reason, stored_network_count, last_error })).await;
+        let short_power_up_count = self.open_up(reason);
+        let is_door_locked = self.lock.is_closed();
+        let boot = Boot { reason, stored_network_count, last_error, short_power_up_count, is_door_locked };
+        self.feed(Input::Booted(boot)).await;
     }
 
     /// Waits for one event and does everything that follows from it.
@@ -126,8 +137,12 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let timeouts =
-            [self.machine.next_timeout(), self.session.next_timeout(), self.application.next_poll()];
+        let timeouts = [
+            self.machine.next_timeout(),
+            self.session.next_timeout(),
+            self.application.next_poll(),
+            self.gesture.and_then(|gesture| gesture.next_timeout()),
+        ];
         timeouts.into_iter().flatten().min()
     }
 
@@ -136,6 +151,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         if self.application.next_poll().is_some_and(|due_at| now >= due_at) {
             self.application.poll(now);
         }
+        self.count_power_up().await;
         let step = self.session.handle_time(self.platform);
         self.take_step(step).await;
         if self.machine.next_timeout().is_some_and(|due_at| now >= due_at) {
@@ -160,6 +176,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             }
             Event::StationAttached => self.feed(Input::StationAttached).await,
             Event::StationDetached => self.feed(Input::StationDetached).await,
+            Event::PassphraseRefused => self.passphrase_refused().await,
             Event::PortalOpened(connection) | Event::PortalClosed(connection) => {
                 self.portal.clear_slot(connection);
             }

@@ -14,6 +14,7 @@ mod agent;
 mod application;
 mod clock_text;
 mod cloud_session;
+mod door;
 mod homes;
 mod identity;
 mod outputs;
@@ -27,9 +28,9 @@ pub use application::{Application, OUTGOING_VALUE_BYTES_MAX, OutgoingWrite};
 pub use cloud_session::CLOUD_BODY_BYTES_MAX;
 pub use identity::{DeviceConfig, DeviceIdentity};
 pub use platform::{
-    CloudAddress, CloudWire, ConnectionIndex, EVENT_BUFFER_BYTES, Event, Hotspot, JoinRequest,
-    PORTAL_CONNECTION_COUNT_MAX, Panel, Platform, PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList,
-    SeenNetwork, SendError, Timing,
+    CloudAddress, CloudWire, ConnectionIndex, EVENT_BUFFER_BYTES, Event, Hotspot, HotspotRequest,
+    JoinRequest, PORTAL_CONNECTION_COUNT_MAX, Panel, Platform, PortalClosedError, Radio, SCAN_COUNT_MAX,
+    ScanList, SeenNetwork, SendError, Timing, WarmMemory,
 };
 pub use release::{is_order_signed_by, sign_receipt};
 

@@ -8,7 +8,8 @@ use portal::Trial;
 use crate::agent::Agent;
 use crate::application::Application;
 use crate::clock_text::ClockText;
-use crate::platform::{CloudAddress, JoinRequest, Platform};
+use crate::door::Door;
+use crate::platform::{CloudAddress, HotspotRequest, JoinRequest, Platform};
 
 /// Wall-clock times before this are a clock that was never set: 2020-01-01.
 const CLOCK_SET_S_MIN: u64 = 1_577_836_800;
@@ -60,7 +61,11 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     }
 
     fn open_hotspot(&mut self) {
-        self.platform.open_hotspot(&self.hotspot_name);
+        let request = HotspotRequest {
+            ssid: &self.hotspot_name,
+            passphrase: Door::of(self.config.pop.as_ref()).passphrase(),
+        };
+        self.platform.open_hotspot(request);
         let now = self.platform.now().as_millis();
         self.platform.log(format_args!("[{now}] AP SSID: {}", self.hotspot_name));
         self.log_now(format_args!("AP IP:   {}", portal::HOTSPOT_ADDRESS));
@@ -160,6 +165,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     async fn wipe_home(&mut self) -> Result<(), StoreFault> {
         let store = self.store.as_mut().ok_or(StoreFault)?;
         let report = store.wipe().await.or(Err(StoreFault))?;
+        if let Some(gesture) = &mut self.gesture {
+            gesture.note_wiped();
+        }
         self.homes.stored = None;
         self.follow_release_key();
         self.homes.candidate = None;

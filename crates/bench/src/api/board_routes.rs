@@ -12,7 +12,7 @@ use super::types::{
     BoardBody, BoardFirmware, BoardList, BoardRecovery, ButtonPress, FlashSummary, MoveChange, NewBoardBody,
     PowerChange, parse_mac,
 };
-use crate::air::PlaceId;
+use crate::air::{PlaceId, Secret};
 use crate::board::BoardId;
 use crate::firmware::{FirmwareSpec, RecoveryChoice};
 use crate::handle::{BenchHandle, LiveBench};
@@ -215,6 +215,9 @@ impl TryFrom<NewBoardBody> for BoardPlan {
             (BoardFirmware::EdgentNew, None, None) => FirmwareSpec::EdgentNew,
             _ => return Err(invalid("recovery goes with rehome, patched with edgent-old")),
         };
+        if body.pop.is_some() && body.firmware != BoardFirmware::Rehome {
+            return Err(invalid("a proof of possession goes with rehome"));
+        }
         let name = body.name.unwrap_or_else(|| firmware.title().to_owned());
         let identity = NewIdentity {
             mac,
@@ -222,6 +225,7 @@ impl TryFrom<NewBoardBody> for BoardPlan {
             template_name: body.template_name.unwrap_or_else(|| "Demo".to_owned()),
             vendor: VENDOR.to_owned(),
             has_button: body.button,
+            pop: body.pop.map(Secret::new),
         };
         Ok(Self { name, identity, firmware, place: body.place.map(PlaceId) })
     }
