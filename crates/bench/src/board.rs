@@ -30,9 +30,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use home_store::sim_flash::SharedSimFlash;
+use portal::Dialect;
 
 use crate::air::{JoinError, ScanEntry, Secret, Security};
-use crate::board_core::{BoardCore, OpenHotspot};
+use crate::board_core::BoardCore;
+use crate::hotspot::OpenHotspot;
 use crate::link::{BoxPipe, LinkPipe};
 use crate::seed::SeededRng;
 
@@ -319,6 +321,7 @@ impl BoardHandle {
         self.core.drop_link();
         self.sleep_ms(SCAN_MS).await;
         let network = self.reachable(ssid).ok_or(JoinError::NotFound)?;
+        self.core.move_hotspot_to(network.channel());
         match (network.security, password) {
             (Security::Open, Some(_)) => return Err(JoinError::NotFound),
             (Security::Open, None) => {}
@@ -388,9 +391,10 @@ impl BoardHandle {
 /// Hotspot and button.
 impl BoardHandle {
     /// Opens the hotspot under this name, with WPA2 where there is a passphrase; replaces it when it is open already.
-    pub fn open_hotspot(&self, ssid: &str, passphrase: Option<&str>) {
-        let passphrase = passphrase.map(Secret::new);
-        *self.core.hotspot.borrow_mut() = Some(OpenHotspot { ssid: ssid.to_owned(), passphrase });
+    ///
+    /// `dialect` says which firmware's address and name service answer in it.
+    pub fn open_hotspot(&self, ssid: &str, passphrase: Option<&str>, dialect: Dialect) {
+        *self.core.hotspot.borrow_mut() = Some(OpenHotspot::new(ssid, passphrase, dialect));
         self.core.hotspot_changed.notify_one();
         self.core.notify();
     }

@@ -12,6 +12,7 @@ use crate::board::{
     BoardId, BoardIdentity, BootReason, ButtonEvent, CloudNet, LED_OFF, Led, Report, StationEvent,
 };
 use crate::clock::BenchClock;
+use crate::hotspot::OpenHotspot;
 use crate::link::{BoxPipe, LinkEpoch};
 use crate::queue::BoundedQueue;
 use crate::seed::SeededRng;
@@ -46,6 +47,10 @@ pub(crate) struct BoardCore {
     pub(crate) link_changed: Notify,
     pub(crate) hotspot: RefCell<Option<OpenHotspot>>,
     pub(crate) hotspot_changed: Notify,
+    /// Channel of the radio, 1 to 13.
+    pub(crate) hotspot_channel: Cell<u8>,
+    /// Counts how often the open hotspot changed its channel.
+    pub(crate) hotspot_moves: Cell<u32>,
     pub(crate) phones: BoundedQueue<BoxPipe>,
     pub(crate) stations: Cell<usize>,
     pub(crate) station_events: BoundedQueue<StationEvent>,
@@ -54,14 +59,6 @@ pub(crate) struct BoardCore {
     /// Kept over restarts of the firmware, lost with the power.
     pub(crate) wrong_proof_count: Cell<u8>,
     pub(crate) rng: SeededRng,
-}
-
-/// A hotspot as a phone's radio sees it.
-#[derive(Clone, Debug)]
-pub(crate) struct OpenHotspot {
-    pub(crate) ssid: String,
-    /// `None` is an open network.
-    pub(crate) passphrase: Option<Secret>,
 }
 
 /// Why a phone is not in the hotspot.
@@ -117,6 +114,8 @@ impl BoardCore {
             link_changed: Notify::new(),
             hotspot: RefCell::default(),
             hotspot_changed: Notify::new(),
+            hotspot_channel: Cell::new(1),
+            hotspot_moves: Cell::new(0),
             phones: BoundedQueue::new(PHONE_QUEUE_LEN_MAX),
             stations: Cell::new(0),
             station_events: BoundedQueue::new(EVENT_QUEUE_LEN_MAX),
@@ -181,13 +180,32 @@ impl BoardCore {
 
     /// A phone joins with this passphrase; the firmware hears of it either way.
     pub(crate) fn join_hotspot(&self, passphrase: Option<&[u8]>) -> Result<(), JoinHotspotError> {
-        let hotspot = self.hotspot.borrow().clone().ok_or(JoinHotspotError::Closed)?;
-        if hotspot.passphrase.as_ref().is_some_and(|own| Some(own.reveal()) != passphrase) {
+        let own = self.hotspot.borrow().as_ref().map(|hotspot| hotspot.passphrase.clone());
+        if own.ok_or(JoinHotspotError::Closed)?.is_some_and(|own| Some(own.reveal()) != passphrase) {
             self.station_events.push(StationEvent::PassphraseRefused);
             return Err(JoinHotspotError::PassphraseRefused);
         }
         self.attach_station();
         Ok(())
+    }
+
+    /// Hands one UDP payload of a phone to the hotspot and returns the answer, if there is one.
+    pub(crate) fn answer_datagram(&self, port: u16, payload: &[u8]) -> Option<Vec<u8>> {
+        let uptime = self.clock.now().saturating_sub(self.booted_at.get());
+        self.hotspot.borrow_mut().as_mut()?.answer_datagram(port, payload, uptime)
+    }
+
+    /// The radio has one channel: when the board joins a network on another one, its hotspot goes along, and the phones
+    /// in it lose it. They do not say good-bye, but the access point notices.
+    pub(crate) fn move_hotspot_to(&self, channel: u8) {
+        let is_moved = self.hotspot_channel.replace(channel) != channel;
+        if is_moved && self.hotspot.borrow().is_some() {
+            self.hotspot_moves.set(self.hotspot_moves.get().wrapping_add(1));
+            self.phones.clear();
+            while self.stations.get() > 0 {
+                self.detach_station();
+            }
+        }
     }
 
     pub(crate) fn close_hotspot(&self) {

@@ -26,6 +26,7 @@ mod edgent_portal;
 mod edgent_sketch;
 pub mod firmware;
 pub mod handle;
+mod hotspot;
 pub mod link;
 pub mod live_net;
 pub mod phone;

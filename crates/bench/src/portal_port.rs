@@ -85,7 +85,8 @@ async fn serve_hotspot(core: &Rc<BoardCore>, state: &Rc<PortState>, listener: &T
         tokio::select! {
             biased;
             accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                if !is_attached {
+                // A hotspot that changed its channel has lost everybody.
+                if !is_attached || core.stations.get() == 0 {
                     core.attach_station();
                     is_attached = true;
                 }

@@ -12,7 +12,7 @@ use device::{
 };
 use futures_util::future::LocalBoxFuture;
 use lifecycle::{CloudError, Instant, NetworkError, Pattern, State};
-use portal::MacAddress;
+use portal::{Dialect, MacAddress};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use crate::air::{JoinError, ScanEntry, Security};
@@ -270,7 +270,7 @@ impl Radio for BenchPlatform {
 
 impl Hotspot for BenchPlatform {
     fn open_hotspot(&mut self, request: HotspotRequest<'_>) {
-        self.board.open_hotspot(request.ssid, request.passphrase);
+        self.board.open_hotspot(request.ssid, request.passphrase, Dialect::Rehome);
     }
 
     fn close_hotspot(&mut self) {

@@ -76,12 +76,14 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
 
     fn join(&mut self, source: HomeSource, network_index: u8) -> Option<Input> {
         let network_count = self.homes.get(source).map_or(0, |home| home.networks.len());
-        if network_index == 0 && network_count > 1 {
-            // A new round: listen first, so that the strongest network comes first.
+        if network_index == 0 && network_count > 1 && source == HomeSource::Stored {
+            // A new round: listen first, so that the strongest network comes first. A submitted home has one network
+            // that is tried, and a person who waits for it.
             self.join_after_scan = Some(source);
             self.start_scan();
             return None;
         }
+        self.join_after_scan = None;
         if network_index == 0 {
             self.ranking.clear();
         }

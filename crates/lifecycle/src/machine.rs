@@ -377,7 +377,10 @@ impl Machine {
         };
         let linger = match (self.recovery(), &self.phase) {
             (RecoveryPolicy::Stock | RecoveryPolicy::Reset, _) => core::time::Duration::ZERO,
-            (RecoveryPolicy::Rehome, Phase::Running { .. }) => self.settings.timings.hotspot_linger_online,
+            // Somebody who lost the hotspot when the radio changed its channel comes back to read why the trial failed.
+            (RecoveryPolicy::Rehome, Phase::Running { .. }) if !self.is_last_error_from_trial() => {
+                self.settings.timings.hotspot_linger_online
+            }
             (RecoveryPolicy::Rehome, _) => self.settings.timings.hotspot_linger,
         };
         let was_open = self.hotspot.is_open();

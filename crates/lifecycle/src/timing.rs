@@ -103,7 +103,8 @@ pub struct Timings {
     pub visitor_pause_max: Duration,
     /// How long the hotspot stays open after the device is online. Default 15 s. Ours.
     pub hotspot_linger_online: Duration,
-    /// How long the hotspot stays open after its reason ended otherwise. Default 3 min. Ours.
+    /// How long the hotspot stays open after its reason ended otherwise, and after the old home is back from a failed
+    /// trial. Default 3 min. Ours.
     pub hotspot_linger: Duration,
     /// `rehome`: how long `config start` or the power-up gesture opens the hotspot. Default 15 min.
     pub config_start: Duration,

@@ -384,4 +384,5 @@ fn the_bench_refuses_what_cannot_be() {
     });
 }
 
+mod captive;
 mod door;
