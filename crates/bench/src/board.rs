@@ -15,7 +15,7 @@
 //! | hotspot | [`BoardHandle::open_hotspot`], [`BoardHandle::close_hotspot`], [`BoardHandle::accept_phone`] (a byte pipe on which a phone speaks HTTP/1.1), [`BoardHandle::next_station_event`], [`BoardHandle::station_count`] |
 //! | cloud | [`BoardHandle::dial`] gives a byte pipe (`AsyncRead + AsyncWrite`), TLS already done and verified |
 //! | flash | [`BoardHandle::flash`]: a `NorFlash`; survives power cuts |
-//! | serial port | [`BoardHandle::log`] |
+//! | serial port | [`BoardHandle::log`], [`BoardHandle::next_console_line`] |
 //! | LED | [`BoardHandle::set_led`] |
 //! | button | [`BoardHandle::next_button_event`], [`BoardHandle::is_button_held`] |
 //! | randomness | [`BoardHandle::rng`], seeded |
@@ -423,6 +423,11 @@ impl BoardHandle {
     /// Waits until the button is pressed or let go; for ever on a board without one.
     pub async fn next_button_event(&self) -> ButtonEvent {
         self.core.button_events.next().await
+    }
+
+    /// Waits for a line that somebody types on the serial port; without its end.
+    pub async fn next_console_line(&self) -> Vec<u8> {
+        self.core.console_lines.next().await
     }
 
     /// Returns whether the button is held down.

@@ -56,6 +56,7 @@ pub(crate) struct BoardCore {
     pub(crate) station_events: BoundedQueue<StationEvent>,
     pub(crate) is_button_held: Cell<bool>,
     pub(crate) button_events: BoundedQueue<ButtonEvent>,
+    pub(crate) console_lines: BoundedQueue<Vec<u8>>,
     /// Kept over restarts of the firmware, lost with the power.
     pub(crate) wrong_proof_count: Cell<u8>,
     pub(crate) rng: SeededRng,
@@ -121,6 +122,7 @@ impl BoardCore {
             station_events: BoundedQueue::new(EVENT_QUEUE_LEN_MAX),
             is_button_held: Cell::new(false),
             button_events: BoundedQueue::new(EVENT_QUEUE_LEN_MAX),
+            console_lines: BoundedQueue::new(EVENT_QUEUE_LEN_MAX),
             wrong_proof_count: Cell::new(0),
             rng,
         })
@@ -135,6 +137,7 @@ impl BoardCore {
         self.boot_reason.set(reason);
         self.report.set(Report { state: "BOOT", last_error: 0 });
         self.button_events.clear();
+        self.console_lines.clear();
         self.station_events.clear();
         self.notify();
     }

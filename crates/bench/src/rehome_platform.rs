@@ -173,6 +173,7 @@ impl Platform for BenchPlatform {
         let mut phone = pin!(board.accept_phone());
         let mut station = pin!(board.next_station_event());
         let mut button = pin!(board.next_button_event());
+        let mut console = pin!(board.next_console_line());
         let mut link_lost = pin!(board.link_lost());
         let mut timer = pin!(async {
             match until {
@@ -209,6 +210,13 @@ impl Platform for BenchPlatform {
                     ButtonEvent::Pressed => Event::ButtonPressed,
                     ButtonEvent::Released => Event::ButtonReleased,
                 });
+            }
+            if let Poll::Ready(line) = console.as_mut().poll(context) {
+                let byte_count = line.len().min(buffer.len());
+                for (to, from) in buffer.iter_mut().zip(&line) {
+                    *to = *from;
+                }
+                return Poll::Ready(Event::ConsoleLine(byte_count));
             }
             timer.as_mut().poll(context).map(|()| Event::TimedOut)
         })

@@ -100,6 +100,8 @@ pub(crate) struct CloudDevice {
     values: RefCell<BTreeMap<u8, Vec<u8>>>,
     session: RefCell<Option<Rc<BoundedQueue<Order>>>>,
     login_count: Cell<u32>,
+    /// As its last info message said.
+    is_on_bench: Cell<bool>,
     keys: ReleaseKeys,
 }
 
@@ -146,6 +148,7 @@ impl VirtualCloud {
             values: RefCell::default(),
             session: RefCell::default(),
             login_count: Cell::new(0),
+            is_on_bench: Cell::new(false),
             keys: ReleaseKeys::new(self.inner.devices.borrow().len()),
         };
         self.inner.devices.borrow_mut().insert(token.clone(), Rc::new(device));
@@ -196,6 +199,12 @@ impl VirtualCloud {
     #[must_use]
     pub fn login_count(&self, token: &Secret) -> u32 {
         self.device(token).map_or(0, |device| device.login_count.get())
+    }
+
+    /// Returns whether the device said in its last session that its home is on the bench.
+    #[must_use]
+    pub fn is_on_bench(&self, token: &Secret) -> bool {
+        self.device(token).is_some_and(|device| device.is_on_bench.get())
     }
 
     /// Sends a frame as it is to a device that is online; for tests of orders that must change nothing.

@@ -400,6 +400,26 @@ impl Bench {
         Ok(())
     }
 
+    /// Types a line on a board's serial port. A board without power does not hear it.
+    ///
+    /// # Errors
+    /// When there is no such board, the line is no single line of at most 255 bytes, or the firmware reads none.
+    pub fn type_line(&self, id: &BoardId, line: &str) -> Result<(), ChangeBenchError> {
+        let seat = self.seat(id)?;
+        if seat.firmware.kind() != FirmwareKind::Rehome {
+            return Err(ChangeBenchError::Invalid {
+                what: "on the bench, only boards with Rehome's firmware read their serial port",
+            });
+        }
+        if line.len() > device::CONSOLE_LINE_BYTES_MAX || line.contains(['\r', '\n']) {
+            return Err(ChangeBenchError::Invalid { what: "a line has at most 255 bytes and no line end" });
+        }
+        if seat.core.is_powered.get() {
+            seat.core.console_lines.push(line.as_bytes().to_vec());
+        }
+        Ok(())
+    }
+
     /// Returns what a person sees of a board.
     ///
     /// # Errors

@@ -4,13 +4,14 @@ use embedded_storage_async::nor_flash::NorFlash;
 use heapless::Deque;
 use home_store::{HomeStore, StoreLayout};
 use lifecycle::{
-    Boot, BootReason, CloudError, ErrorCode, HomeSource, Input, Instant, Machine, PowerUpGesture,
+    Boot, BootReason, CloudError, ErrorCode, HomeSource, Input, Instant, Machine, PowerUpGesture, State,
 };
 use portal::{Dialect, HotspotName, ProofLock, hotspot_name};
 use wire::{FrameBuffer, HEADER_BYTES};
 
 use crate::application::Application;
 use crate::cloud_session::{CLOUD_BODY_BYTES_MAX, CloudSession, Phase, Step, WRITES_PER_TURN_MAX};
+use crate::console_commands::ConsoleOrigin;
 use crate::homes::{Homes, Ranking};
 use crate::identity::DeviceConfig;
 use crate::platform::{EVENT_BUFFER_BYTES, Event, Platform};
@@ -51,6 +52,13 @@ pub(crate) struct Agent<'a, P, A, F> {
     /// The receipt of a release in progress; in RAM alone.
     pub(crate) owed_receipt: Option<OwedReceipt>,
     pub(crate) is_restart_due: bool,
+    /// The wipe that is asked for now, or was and is repeated, is somebody's at the button.
+    pub(crate) is_hand_at_button: bool,
+    /// Somebody at the console waits for the networks around.
+    pub(crate) is_scan_to_print: bool,
+    /// Name of the network that was asked for last.
+    pub(crate) joining_ssid: heapless::Vec<u8, 32>,
+    pub(crate) is_joined: bool,
 }
 
 /// Runs the device from boot until it must be restarted.
@@ -91,6 +99,10 @@ pub async fn run<P: Platform, A: Application, F: NorFlash>(
         join_after_scan: None,
         owed_receipt: None,
         is_restart_due: false,
+        is_hand_at_button: false,
+        is_scan_to_print: false,
+        joining_ssid: heapless::Vec::new(),
+        is_joined: false,
     };
     agent.boot(boot_reason).await;
     while !agent.is_restart_due {
@@ -162,13 +174,18 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     async fn handle_event(&mut self, event: Event, buffer: &[u8]) {
         match event {
             Event::TimedOut => {}
-            Event::Joined => self.feed(Input::NetworkJoined).await,
+            Event::Joined => {
+                self.is_joined = true;
+                self.feed(Input::NetworkJoined).await;
+            }
             Event::JoinFailed(error) => self.feed(Input::NetworkFailed(error)).await,
             Event::LinkLost => {
+                self.is_joined = false;
                 self.disconnect_cloud();
                 self.feed(Input::NetworkLost).await;
             }
             Event::ScanDone => {
+                self.print_scan();
                 self.portal_scan_done().await;
                 if let Some(failure) = self.join_after_scan() {
                     self.feed(failure).await;
@@ -193,8 +210,13 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                 let step = self.session.fail(CloudError::Other);
                 self.take_step(step).await;
             }
+            Event::ConsoleLine(byte_count) => self.serial_line(received(buffer, byte_count)).await,
             Event::ButtonPressed => self.feed(Input::ButtonPressed).await,
-            Event::ButtonReleased => self.feed(Input::ButtonReleased).await,
+            Event::ButtonReleased => {
+                self.is_hand_at_button = true;
+                self.feed(Input::ButtonReleased).await;
+                self.is_hand_at_button &= self.machine.state() == State::ResetConfig;
+            }
         }
     }
 
@@ -251,7 +273,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         match step {
             Step::None => {}
             Step::Follow(source) => self.follow_redirect(source),
-            Step::Restart => self.is_restart_due = true,
+            Step::Console(command) => self.run_console(command, ConsoleOrigin::Cloud).await,
             Step::Claim(claim) => self.take_claim(claim).await,
             Step::Release(order) => self.take_release_order(&order).await,
             Step::Tell(input) => {

@@ -14,6 +14,8 @@ mod agent;
 mod application;
 mod clock_text;
 mod cloud_session;
+mod console;
+mod console_commands;
 mod door;
 mod homes;
 mod identity;
@@ -26,6 +28,7 @@ mod releases;
 pub use agent::{RunEnd, run};
 pub use application::{Application, OUTGOING_VALUE_BYTES_MAX, OutgoingWrite};
 pub use cloud_session::CLOUD_BODY_BYTES_MAX;
+pub use console::{CONSOLE_LINE_BYTES_MAX, ConsoleCommand, ConsoleFacts, ParseConsoleLineError};
 pub use identity::{DeviceConfig, DeviceIdentity};
 pub use platform::{
     CloudAddress, CloudWire, ConnectionIndex, EVENT_BUFFER_BYTES, Event, Hotspot, HotspotRequest,

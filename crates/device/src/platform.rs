@@ -153,6 +153,9 @@ pub enum Event {
     CloudReceived(usize),
     /// The connection to the cloud ended.
     CloudClosed,
+    /// A line came in on the serial port: this many bytes in the buffer, without its end. A platform drops lines that
+    /// do not fit [`crate::CONSOLE_LINE_BYTES_MAX`].
+    ConsoleLine(usize),
     /// The button went down.
     ButtonPressed,
     /// The button came up.

@@ -189,8 +189,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         };
         self.portal.attempt = self.portal.attempt.wrapping_add(1);
         self.portal.trial_ssid = form.ssid.iter().copied().take(32).collect();
-        self.homes.candidate = self.homes.build_candidate(form, self.config);
-        let network_count = self.homes.candidate.as_ref().map_or(0, |home| home.networks.len());
+        let network_count = self.homes.take_candidate(form, self.config);
         match u8::try_from(network_count) {
             Ok(network_count) if network_count > 0 => {
                 self.portal.trial = Trial::Running;

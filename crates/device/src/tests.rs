@@ -683,5 +683,6 @@ fn unusable_flash_is_no_home_and_no_reason_to_stop() {
     assert!(played.script.has_called("open Blynk Air Monitor-1W7R"));
 }
 
+mod bench_mode;
 mod door;
 mod releases;

@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use super::problem::{JsonBody, Problem};
 use super::types::{
     BoardBody, BoardFirmware, BoardList, BoardRecovery, ButtonPress, FlashSummary, MoveChange, NewBoardBody,
-    PowerChange, parse_mac,
+    PowerChange, SerialLine, parse_mac,
 };
 use crate::air::{PlaceId, Secret};
 use crate::board::BoardId;
@@ -117,6 +117,18 @@ pub(super) async fn press_button(
 ) -> Result<Json<BoardBody>, Problem> {
     let hold = Duration::from_millis(body.hold_ms);
     act(handle, id, move |live, id| live.bench().press_button(id, hold)).await
+}
+
+/// Types a line on a board's serial port; what it prints is in its serial log.
+#[utoipa::path(post, path = "/bench/v1/boards/{id}/serial", operation_id = "type_board_line", tag = "boards",
+    params(("id" = String, Path, description = "Board")), request_body = SerialLine,
+    responses((status = 200, body = BoardBody), (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn type_line(
+    State(handle): State<BenchHandle>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<SerialLine>,
+) -> Result<Json<BoardBody>, Problem> {
+    act(handle, id, move |live, id| live.bench().type_line(id, &body.line)).await
 }
 
 /// Downloads a board's raw flash image.

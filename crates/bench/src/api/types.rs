@@ -244,6 +244,14 @@ pub struct BoardList {
     pub next_cursor: Option<String>,
 }
 
+/// A line typed on the serial port.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SerialLine {
+    /// At most 255 bytes, without a line end; `help` lists the commands.
+    pub line: String,
+}
+
 /// Plug in or unplug.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -450,5 +458,11 @@ impl std::fmt::Debug for NewBoardBody {
 impl std::fmt::Debug for BoardBody {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("BoardBody").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for SerialLine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SerialLine([redacted])")
     }
 }

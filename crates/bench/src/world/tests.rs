@@ -384,5 +384,7 @@ fn the_bench_refuses_what_cannot_be() {
     });
 }
 
+mod bench_mode;
 mod captive;
+mod console;
 mod door;
