@@ -135,7 +135,8 @@ export interface paths {
         /** Reads a board's serial log; with `?follow` the answer goes on until the caller hangs up. */
         get: operations["get_board_serial"];
         put?: never;
-        post?: never;
+        /** Types a line on a board's serial port; what it prints is in its serial log. */
+        post: operations["type_board_line"];
         delete?: never;
         options?: never;
         head?: never;
@@ -245,6 +246,8 @@ export interface components {
             network_ssid?: string | null;
             /** @description Id of the place where it is; null is the van. */
             place?: string | null;
+            /** @description Proof of possession on its label; null without one. The bench is the desk of the maker who printed the label. */
+            pop?: string | null;
             /** @description Its setup portal while the hotspot is open; open it in a browser to be the phone. */
             portal_url?: string | null;
             /** @description Whether it has power. */
@@ -311,6 +314,8 @@ export interface components {
         HotspotBody: {
             /** @description Always true; a closed hotspot is null. */
             open: boolean;
+            /** @description `wpa2` when it asks for the board's proof of possession, `open` otherwise. */
+            security: components["schemas"]["NetworkSecurity"];
             /** @description Its name. */
             ssid: string;
         };
@@ -372,6 +377,8 @@ export interface components {
             patched?: boolean | null;
             /** @description Id of the place where it lies; absent or null is the van. */
             place?: string | null;
+            /** @description Proof of possession for its label, 1 to 63 bytes; only with `rehome`. None when absent. */
+            pop?: string | null;
             recovery?: components["schemas"]["BoardRecovery"] | null;
             /** @description `TMPL…`, at most 32 characters. */
             template_id: string;
@@ -441,6 +448,11 @@ export interface components {
             id: string;
             /** @description Always true. */
             removed: boolean;
+        };
+        /** @description A line typed on the serial port. */
+        SerialLine: {
+            /** @description At most 255 bytes, without a line end; `help` lists the commands. */
+            line: string;
         };
         /** @description Bench time. */
         TimeBody: {
@@ -782,6 +794,48 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    type_board_line: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Board */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SerialLine"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -721,6 +721,11 @@ export interface components {
             last_seen_at: components["schemas"]["Timestamp"] | null;
             /** @description The name its owner gave it. */
             name: string;
+            /**
+             * @description Whether it is connected on a home that it keeps in RAM only, for a test: a restart forgets it, and nothing of it
+             *     was ever written. False once it is no longer connected.
+             */
+            on_bench: boolean;
             /** @description Whether it is connected now. */
             online: boolean;
             /** @description Who it belongs to. */

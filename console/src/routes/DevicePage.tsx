@@ -49,6 +49,11 @@ function DeviceDetails({ device }: { device: Device }) {
         title={device.name}
         actions={
           <>
+            {device.on_bench && (
+              <span className="mark" title="Its home is in RAM only: the next restart forgets it.">
+                On the bench
+              </span>
+            )}
             <StatusMark mark={deviceStatus(device)} />
             <Menu position="bottom-end">
               <Menu.Target>

@@ -68,6 +68,9 @@ pub struct Device {
     pub ownership: Ownership,
     /// Whether it is connected now.
     pub online: bool,
+    /// Whether it is connected on a home that it keeps in RAM only, for a test: a restart forgets it, and nothing of it
+    /// was ever written. False once it is no longer connected.
+    pub on_bench: bool,
     /// When something was last heard from it.
     #[schema(required)]
     pub last_seen_at: Option<Timestamp>,

@@ -65,6 +65,19 @@ pub struct AirNetwork {
     pub is_up: bool,
 }
 
+impl AirNetwork {
+    /// Returns the channel that the router has chosen, 1 to 13.
+    #[must_use]
+    pub fn channel(&self) -> u8 {
+        let [_, low] = self.checksum().to_be_bytes();
+        1 + low % 13
+    }
+
+    fn checksum(&self) -> u16 {
+        self.ssid.iter().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(*byte)))
+    }
+}
+
 /// One place with its networks.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -156,15 +169,13 @@ impl Air {
 
 fn scan_entry(index: usize, network: &AirNetwork) -> ScanEntry {
     let step = u8::try_from(index.min(12)).unwrap_or(12);
-    let sum =
-        network.ssid.iter().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(*byte)));
-    let [high, low] = sum.to_be_bytes();
+    let [high, low] = network.checksum().to_be_bytes();
     ScanEntry {
         ssid: network.ssid.clone(),
         // 02 marks a locally administered address, so that it can belong to no real access point.
         bssid: [0x02, 0x52, 0x48, high, low, step],
         rssi_dbm: -45 - i8::try_from(step).unwrap_or(12) * 4,
-        channel: 1 + low % 13,
+        channel: network.channel(),
         security: network.security,
     }
 }

@@ -58,7 +58,7 @@ fn open_api_router() -> OpenApiRouter<BenchHandle> {
         .routes(routes!(board_routes::press_button))
         .routes(routes!(board_routes::get_flash))
         .routes(routes!(board_routes::get_flash_summary))
-        .routes(routes!(stream_routes::get_serial))
+        .routes(routes!(stream_routes::get_serial, board_routes::type_line))
         .routes(routes!(stream_routes::follow_events))
 }
 

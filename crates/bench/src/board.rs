@@ -16,7 +16,7 @@
 //! | cloud | [`BoardHandle::dial`] gives a byte pipe (`AsyncRead + AsyncWrite`), TLS already done and verified |
 //! | flash | [`BoardHandle::flash`]: a `NorFlash`; survives power cuts |
 //! | firmware slots | [`BoardHandle::firmware_slots`]; survive power cuts |
-//! | serial port | [`BoardHandle::log`] |
+//! | serial port | [`BoardHandle::log`], [`BoardHandle::next_console_line`] |
 //! | LED | [`BoardHandle::set_led`] |
 //! | button | [`BoardHandle::next_button_event`], [`BoardHandle::is_button_held`] |
 //! | randomness | [`BoardHandle::rng`], seeded |
@@ -31,10 +31,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use home_store::sim_flash::SharedSimFlash;
+use portal::Dialect;
 
 use crate::air::{JoinError, ScanEntry, Secret, Security};
 use crate::board_core::BoardCore;
 use crate::firmware_slots::SlotStore;
+use crate::hotspot::OpenHotspot;
 use crate::link::{BoxPipe, LinkPipe};
 use crate::seed::SeededRng;
 
@@ -72,6 +74,8 @@ pub struct BoardIdentity {
     pub vendor: String,
     /// Whether the board has a button.
     pub has_button: bool,
+    /// Proof of possession on its label; `None` on a board without one.
+    pub pop: Option<Secret>,
 }
 
 /// Why the firmware starts.
@@ -99,6 +103,8 @@ pub enum StationEvent {
     Attached,
     /// A phone left.
     Detached,
+    /// A phone tried a wrong passphrase.
+    PassphraseRefused,
 }
 
 /// Whether and how a connection is protected.
@@ -284,6 +290,17 @@ impl BoardHandle {
         self.core.slots.clone()
     }
 
+    /// Returns how many wrong proofs of possession the firmware kept since power-on.
+    #[must_use]
+    pub fn wrong_proof_count(&self) -> u8 {
+        self.core.wrong_proof_count.get()
+    }
+
+    /// Keeps that number over restarts.
+    pub fn keep_wrong_proof_count(&self, wrong_proof_count: u8) {
+        self.core.wrong_proof_count.set(wrong_proof_count);
+    }
+
     /// Returns the board's flash.
     #[must_use]
     pub fn flash(&self) -> BoardFlash {
@@ -312,6 +329,7 @@ impl BoardHandle {
         self.core.drop_link();
         self.sleep_ms(SCAN_MS).await;
         let network = self.reachable(ssid).ok_or(JoinError::NotFound)?;
+        self.core.move_hotspot_to(network.channel());
         match (network.security, password) {
             (Security::Open, Some(_)) => return Err(JoinError::NotFound),
             (Security::Open, None) => {}
@@ -380,9 +398,11 @@ impl BoardHandle {
 
 /// Hotspot and button.
 impl BoardHandle {
-    /// Opens the hotspot under this name; replaces the name when it is open already.
-    pub fn open_hotspot(&self, ssid: &str) {
-        *self.core.hotspot.borrow_mut() = Some(ssid.to_owned());
+    /// Opens the hotspot under this name, with WPA2 where there is a passphrase; replaces it when it is open already.
+    ///
+    /// `dialect` says which firmware's address and name service answer in it.
+    pub fn open_hotspot(&self, ssid: &str, passphrase: Option<&str>, dialect: Dialect) {
+        *self.core.hotspot.borrow_mut() = Some(OpenHotspot::new(ssid, passphrase, dialect));
         self.core.hotspot_changed.notify_one();
         self.core.notify();
     }
@@ -411,6 +431,11 @@ impl BoardHandle {
     /// Waits until the button is pressed or let go; for ever on a board without one.
     pub async fn next_button_event(&self) -> ButtonEvent {
         self.core.button_events.next().await
+    }
+
+    /// Waits for a line that somebody types on the serial port; without its end.
+    pub async fn next_console_line(&self) -> Vec<u8> {
+        self.core.console_lines.next().await
     }
 
     /// Returns whether the button is held down.

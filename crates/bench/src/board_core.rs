@@ -13,6 +13,7 @@ use crate::board::{
 };
 use crate::clock::BenchClock;
 use crate::firmware_slots::SlotStore;
+use crate::hotspot::OpenHotspot;
 use crate::link::{BoxPipe, LinkEpoch};
 use crate::queue::BoundedQueue;
 use crate::seed::SeededRng;
@@ -46,14 +47,28 @@ pub(crate) struct BoardCore {
     pub(crate) joined: RefCell<Option<Vec<u8>>>,
     pub(crate) link: LinkEpoch,
     pub(crate) link_changed: Notify,
-    pub(crate) hotspot: RefCell<Option<String>>,
+    pub(crate) hotspot: RefCell<Option<OpenHotspot>>,
     pub(crate) hotspot_changed: Notify,
+    /// Channel of the radio, 1 to 13.
+    pub(crate) hotspot_channel: Cell<u8>,
+    /// Counts how often the open hotspot changed its channel.
+    pub(crate) hotspot_moves: Cell<u32>,
     pub(crate) phones: BoundedQueue<BoxPipe>,
     pub(crate) stations: Cell<usize>,
     pub(crate) station_events: BoundedQueue<StationEvent>,
     pub(crate) is_button_held: Cell<bool>,
     pub(crate) button_events: BoundedQueue<ButtonEvent>,
+    pub(crate) console_lines: BoundedQueue<Vec<u8>>,
+    /// Kept over restarts of the firmware, lost with the power.
+    pub(crate) wrong_proof_count: Cell<u8>,
     pub(crate) rng: SeededRng,
+}
+
+/// Why a phone is not in the hotspot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JoinHotspotError {
+    Closed,
+    PassphraseRefused,
 }
 
 /// What the bench needs to make a board.
@@ -103,11 +118,15 @@ impl BoardCore {
             link_changed: Notify::new(),
             hotspot: RefCell::default(),
             hotspot_changed: Notify::new(),
+            hotspot_channel: Cell::new(1),
+            hotspot_moves: Cell::new(0),
             phones: BoundedQueue::new(PHONE_QUEUE_LEN_MAX),
             stations: Cell::new(0),
             station_events: BoundedQueue::new(EVENT_QUEUE_LEN_MAX),
             is_button_held: Cell::new(false),
             button_events: BoundedQueue::new(EVENT_QUEUE_LEN_MAX),
+            console_lines: BoundedQueue::new(EVENT_QUEUE_LEN_MAX),
+            wrong_proof_count: Cell::new(0),
             rng,
         })
     }
@@ -121,6 +140,7 @@ impl BoardCore {
         self.boot_reason.set(reason);
         self.report.set(Report { state: "BOOT", last_error: 0 });
         self.button_events.clear();
+        self.console_lines.clear();
         self.station_events.clear();
         self.notify();
     }
@@ -156,7 +176,42 @@ impl BoardCore {
     }
 
     pub(crate) fn hotspot_ssid(&self) -> Option<String> {
-        self.hotspot.borrow().clone()
+        self.hotspot.borrow().as_ref().map(|hotspot| hotspot.ssid.clone())
+    }
+
+    /// Whether the open hotspot asks for a passphrase.
+    pub(crate) fn is_hotspot_protected(&self) -> bool {
+        self.hotspot.borrow().as_ref().is_some_and(|hotspot| hotspot.passphrase.is_some())
+    }
+
+    /// A phone joins with this passphrase; the firmware hears of it either way.
+    pub(crate) fn join_hotspot(&self, passphrase: Option<&[u8]>) -> Result<(), JoinHotspotError> {
+        let own = self.hotspot.borrow().as_ref().map(|hotspot| hotspot.passphrase.clone());
+        if own.ok_or(JoinHotspotError::Closed)?.is_some_and(|own| Some(own.reveal()) != passphrase) {
+            self.station_events.push(StationEvent::PassphraseRefused);
+            return Err(JoinHotspotError::PassphraseRefused);
+        }
+        self.attach_station();
+        Ok(())
+    }
+
+    /// Hands one UDP payload of a phone to the hotspot and returns the answer, if there is one.
+    pub(crate) fn answer_datagram(&self, port: u16, payload: &[u8]) -> Option<Vec<u8>> {
+        let uptime = self.clock.now().saturating_sub(self.booted_at.get());
+        self.hotspot.borrow_mut().as_mut()?.answer_datagram(port, payload, uptime)
+    }
+
+    /// The radio has one channel: when the board joins a network on another one, its hotspot goes along, and the phones
+    /// in it lose it. They do not say good-bye, but the access point notices.
+    pub(crate) fn move_hotspot_to(&self, channel: u8) {
+        let is_moved = self.hotspot_channel.replace(channel) != channel;
+        if is_moved && self.hotspot.borrow().is_some() {
+            self.hotspot_moves.set(self.hotspot_moves.get().wrapping_add(1));
+            self.phones.clear();
+            while self.stations.get() > 0 {
+                self.detach_station();
+            }
+        }
     }
 
     pub(crate) fn close_hotspot(&self) {

@@ -32,6 +32,7 @@ pub(crate) fn add(live: &LiveBench, template_id: &str) -> Result<(), ChangeBench
                 template_name: DEMO_TEMPLATE_NAME.to_owned(),
                 vendor: "Blynk".to_owned(),
                 has_button: true,
+                pop: None,
             },
             firmware: firmware.build(),
             place: workshop.clone(),

@@ -1,5 +1,6 @@
 //! What both generations of Edgent have in common on a board: the form of the serial log, the hotspot, who they are.
 
+use portal::Dialect;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -67,7 +68,7 @@ pub(crate) fn has_template(board: &BoardHandle) -> bool {
 /// Phones are let in only after all waiting, because the portal serves nobody earlier either.
 pub(crate) async fn open_hotspot(board: &BoardHandle, name: &str) {
     board.sleep_ms(RADIO_OFF_MS + HOTSPOT_START_MS).await;
-    board.open_hotspot(name);
+    board.open_hotspot(name, None, Dialect::EdgentOld);
     say(board, &format!("AP SSID: {name}"));
     say(board, &format!("AP IP:   {}", portal::HOTSPOT_ADDRESS));
     say(board, &format!("AP URL:  {}", portal::HOTSPOT_HOST));

@@ -44,6 +44,7 @@ impl Lab {
             template_name: "Air Monitor".to_owned(),
             vendor: "Blynk".to_owned(),
             has_button: true,
+            pop: None,
         };
         let new = NewBoard { name: "Board".to_owned(), identity, firmware, place: Some(place.clone()) };
         let board = world.bench.add_board(new).unwrap();

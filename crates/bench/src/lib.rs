@@ -29,6 +29,7 @@ pub mod firmware;
 pub mod firmware_image;
 pub mod firmware_slots;
 pub mod handle;
+mod hotspot;
 pub mod link;
 pub mod live_net;
 pub mod phone;

@@ -131,6 +131,7 @@ pub(crate) async fn add_board(handle: &BenchHandle) -> BoardId {
                 template_name: "Live".to_owned(),
                 vendor: "Blynk".to_owned(),
                 has_button: false,
+                pop: None,
             };
             let firmware = FirmwareSpec::Rehome(RecoveryChoice::Rehome).build();
             let new = NewBoard { name: "Live".to_owned(), identity, firmware, place: Some(place) };

@@ -1,13 +1,27 @@
-//! A phone in the hotspot of a board, for virtual time: speaks HTTP/1.1 with the board's real portal.
+//! A phone in the hotspot of a board, for virtual time: gets an address, asks for names, looks for the portal as real
+//! systems do, and speaks HTTP/1.1 with the board's real portal.
 
+mod datagrams;
+mod systems;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
+
+use portal::{DHCP_SERVER_PORT, DNS_PORT};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::board::BoardId;
-use crate::board_core::BoardCore;
+use crate::board_core::{BoardCore, JoinHotspotError};
 use crate::world::{Bench, ChangeBenchError};
+use datagrams::{DhcpKind, dhcp_message, dns_query, read_dhcp_answer, read_dns_answer};
+
+pub use datagrams::Lease;
+pub use systems::{NetworkVerdict, PhoneSystem};
 
 /// Bytes in flight between a phone and a board.
 const PIPE_BYTES: usize = 4 * 1024;
@@ -28,6 +42,15 @@ pub struct PhoneAnswer {
 }
 
 impl PhoneAnswer {
+    /// Returns the value of a header, whatever the case of its name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.head.lines().find_map(|line| {
+            let (known, value) = line.split_once(':')?;
+            known.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        })
+    }
+
     /// Returns the body as text; bytes that are not UTF-8 are replaced.
     #[must_use]
     pub fn text(&self) -> String {
@@ -44,6 +67,27 @@ pub enum AskPortalError {
     /// The hotspot is closed.
     #[error("the hotspot is closed")]
     NoHotspot,
+    /// The hotspot refused the passphrase, or asks for one.
+    #[error("the hotspot refused the passphrase")]
+    PassphraseRefused,
+    /// The phone lost the hotspot, which changed its channel; it has to join again.
+    #[error("the phone lost the hotspot")]
+    HotspotLost,
+    /// The hotspot gave the phone no address.
+    #[error("the hotspot gave no address")]
+    NoAddress,
+    /// The name service of the hotspot knows no such name.
+    #[error("the name could not be resolved")]
+    UnknownName,
+    /// The name leads to somebody else, whom nobody in the hotspot can reach.
+    #[error("{address} cannot be reached in the hotspot")]
+    Elsewhere {
+        /// Where it leads.
+        address: Ipv4Addr,
+    },
+    /// The redirects lead to where they began.
+    #[error("the redirects go round")]
+    RedirectsGoRound,
     /// The connection broke.
     #[error("the connection broke")]
     Broken(#[source] std::io::Error),
@@ -61,18 +105,73 @@ pub struct Phone {
     bench: Bench,
     board: BoardId,
     core: Rc<BoardCore>,
+    mac: [u8; 6],
+    lease: Lease,
+    /// How often the hotspot had moved when the phone joined it.
+    joined_at_move: u32,
 }
 
 impl Phone {
-    /// Joins the hotspot of a board.
+    /// Joins the open hotspot of a board.
     ///
     /// # Errors
-    /// When there is no such board or its hotspot is closed.
+    /// When there is no such board, its hotspot is closed, or it asks for a passphrase.
     pub fn join(bench: &Bench, board: &BoardId) -> Result<Self, AskPortalError> {
+        Self::join_with(bench, board, None)
+    }
+
+    /// Joins the hotspot of a board with a passphrase, as the QR code of its label does.
+    ///
+    /// # Errors
+    /// When there is no such board, its hotspot is closed, or it refuses the passphrase.
+    pub fn join_with(
+        bench: &Bench,
+        board: &BoardId,
+        passphrase: Option<&[u8]>,
+    ) -> Result<Self, AskPortalError> {
         let core = bench.core(board).map_err(AskPortalError::NoBoard)?;
-        core.hotspot_ssid().ok_or(AskPortalError::NoHotspot)?;
-        core.attach_station();
-        Ok(Self { bench: bench.clone(), board: board.clone(), core })
+        core.join_hotspot(passphrase).map_err(|error| match error {
+            JoinHotspotError::Closed => AskPortalError::NoHotspot,
+            JoinHotspotError::PassphraseRefused => AskPortalError::PassphraseRefused,
+        })?;
+        let [.., a, b, c] = bench.clock().now().as_nanos().to_be_bytes();
+        let mac = [0x02, 0x50, 0x68, a, b, c];
+        let joined_at_move = core.hotspot_moves.get();
+        let Some(lease) = ask_for_lease(&core, mac) else {
+            core.detach_station();
+            return Err(AskPortalError::NoAddress);
+        };
+        Ok(Self { bench: bench.clone(), board: board.clone(), core, mac, lease, joined_at_move })
+    }
+
+    /// Returns what the hotspot told the phone when it joined.
+    #[must_use]
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Asks for the same address again, as a phone does after half its lease; returns whether it may keep it.
+    #[must_use]
+    pub fn renew_lease(&self) -> bool {
+        let (request, transaction) = (DhcpKind::Request, 3);
+        let message = dhcp_message(request, self.mac, transaction, Some(&self.lease));
+        let answer = self.core.answer_datagram(DHCP_SERVER_PORT, &message);
+        let read = answer.and_then(|answer| read_dhcp_answer(&answer, self.mac, transaction));
+        read.is_some_and(|(kind, lease)| kind == DhcpKind::Ack && lease.address == self.lease.address)
+    }
+
+    /// Asks the hotspot's name service for an address.
+    #[must_use]
+    pub fn resolve(&self, name: &str) -> Option<Ipv4Addr> {
+        let query = dns_query(name, 0x5248)?;
+        let answer = self.core.answer_datagram(DNS_PORT, &query)?;
+        read_dns_answer(&answer, &query)
+    }
+
+    /// Whether the hotspot is still the one that the phone joined, on the same channel.
+    #[must_use]
+    pub fn is_attached(&self) -> bool {
+        self.core.hotspot_ssid().is_some() && self.core.hotspot_moves.get() == self.joined_at_move
     }
 
     /// Gets a path of the portal.
@@ -103,6 +202,9 @@ impl Phone {
 
     async fn ask(&self, request: &str) -> Result<PhoneAnswer, AskPortalError> {
         let (mut near, far) = tokio::io::duplex(PIPE_BYTES);
+        if self.core.hotspot_ssid().is_some() && !self.is_attached() {
+            return Err(AskPortalError::HotspotLost);
+        }
         if !self.bench.offer_phone(&self.board, Box::new(far)).map_err(AskPortalError::NoBoard)? {
             return Err(AskPortalError::NoHotspot);
         }
@@ -122,8 +224,20 @@ impl Phone {
 
 impl Drop for Phone {
     fn drop(&mut self) {
-        self.core.detach_station();
+        if self.is_attached() {
+            self.core.detach_station();
+        }
     }
+}
+
+fn ask_for_lease(core: &BoardCore, mac: [u8; 6]) -> Option<Lease> {
+    let ask = |kind: DhcpKind, transaction: u32, wanted: Option<&Lease>| {
+        let answer = core.answer_datagram(DHCP_SERVER_PORT, &dhcp_message(kind, mac, transaction, wanted))?;
+        read_dhcp_answer(&answer, mac, transaction)
+    };
+    let (_, offer) = ask(DhcpKind::Discover, 1, None).filter(|(kind, _)| *kind == DhcpKind::Offer)?;
+    let (_, lease) = ask(DhcpKind::Request, 2, Some(&offer)).filter(|(kind, _)| *kind == DhcpKind::Ack)?;
+    Some(lease)
 }
 
 async fn read_answer(near: &mut tokio::io::DuplexStream, answer: &mut Vec<u8>) -> Result<(), AskPortalError> {
@@ -179,15 +293,4 @@ pub fn encode_form(fields: &[(&str, &[u8])]) -> String {
     let pairs: Vec<String> =
         fields.iter().map(|(name, value)| format!("{}={}", encode(name.as_bytes()), encode(value))).collect();
     pairs.join("&")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encode_form;
-
-    #[test]
-    fn forms_keep_every_byte_apart() {
-        let encoded = encode_form(&[("ssid", "Café + 50% & \"co\"".as_bytes()), ("pass", b"a=b")]);
-        assert_eq!(encoded, "ssid=Caf%C3%A9%20%2B%2050%25%20%26%20%22co%22&pass=a%3Db");
-    }
 }

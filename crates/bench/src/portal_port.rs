@@ -1,4 +1,6 @@
 //! The setup portal of a board on its own loopback port, open exactly while the hotspot is.
+//!
+//! A browser here is a phone at the maker's desk: it joins a protected hotspot with the passphrase of the label.
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -83,7 +85,8 @@ async fn serve_hotspot(core: &Rc<BoardCore>, state: &Rc<PortState>, listener: &T
         tokio::select! {
             biased;
             accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                if !is_attached {
+                // A hotspot that changed its channel has lost everybody.
+                if !is_attached || core.stations.get() == 0 {
                     core.attach_station();
                     is_attached = true;
                 }

@@ -5,7 +5,7 @@ use futures_util::FutureExt as _;
 use home_store::sim_flash::SimFlash;
 use home_store::{Home, HomeStore, StoreLayout};
 use lifecycle::{RecoveryPolicy, Settings};
-use portal::MacAddress;
+use portal::{MacAddress, Secret};
 
 use crate::board::{BoardHandle, BootReason};
 use crate::demo::DemoApplication;
@@ -116,6 +116,7 @@ async fn run(board: BoardHandle, firmware: RehomeFirmware) -> RunEnd {
         default_port: DEFAULT_PORT,
         plain_ports: PLAIN_PORTS,
         heartbeat_s: HEARTBEAT_S,
+        pop: identity.pop.as_ref().and_then(|pop| std::str::from_utf8(pop.reveal()).ok()).map(Secret::new),
     };
     let boot_reason = match board.boot_reason() {
         BootReason::PowerOn => lifecycle::BootReason::PowerOn,

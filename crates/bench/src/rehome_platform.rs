@@ -6,12 +6,13 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use device::{
-    CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, JoinRequest, PORTAL_CONNECTION_COUNT_MAX,
-    Panel, Platform, PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList, SeenNetwork, SendError, Timing,
+    CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, HotspotRequest, JoinRequest,
+    PORTAL_CONNECTION_COUNT_MAX, Panel, Platform, PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList,
+    SeenNetwork, SendError, Timing, WarmMemory,
 };
 use futures_util::future::LocalBoxFuture;
 use lifecycle::{CloudError, Instant, NetworkError, Pattern, State};
-use portal::MacAddress;
+use portal::{Dialect, MacAddress};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use crate::air::{JoinError, ScanEntry, Security};
@@ -178,6 +179,7 @@ impl Platform for BenchPlatform {
         let mut phone = pin!(board.accept_phone());
         let mut station = pin!(board.next_station_event());
         let mut button = pin!(board.next_button_event());
+        let mut console = pin!(board.next_console_line());
         let mut link_lost = pin!(board.link_lost());
         let mut timer = pin!(async {
             match until {
@@ -200,6 +202,7 @@ impl Platform for BenchPlatform {
                 return Poll::Ready(match event {
                     StationEvent::Attached => Event::StationAttached,
                     StationEvent::Detached => Event::StationDetached,
+                    StationEvent::PassphraseRefused => Event::PassphraseRefused,
                 });
             }
             if let Poll::Ready(event) = self.poll_phones(context, buffer) {
@@ -213,6 +216,13 @@ impl Platform for BenchPlatform {
                     ButtonEvent::Pressed => Event::ButtonPressed,
                     ButtonEvent::Released => Event::ButtonReleased,
                 });
+            }
+            if let Poll::Ready(line) = console.as_mut().poll(context) {
+                let byte_count = line.len().min(buffer.len());
+                for (to, from) in buffer.iter_mut().zip(&line) {
+                    *to = *from;
+                }
+                return Poll::Ready(Event::ConsoleLine(byte_count));
             }
             timer.as_mut().poll(context).map(|()| Event::TimedOut)
         })
@@ -273,8 +283,8 @@ impl Radio for BenchPlatform {
 }
 
 impl Hotspot for BenchPlatform {
-    fn open_hotspot(&mut self, ssid: &str) {
-        self.board.open_hotspot(ssid);
+    fn open_hotspot(&mut self, request: HotspotRequest<'_>) {
+        self.board.open_hotspot(request.ssid, request.passphrase, Dialect::Rehome);
     }
 
     fn close_hotspot(&mut self) {
@@ -330,6 +340,16 @@ impl CloudWire for BenchPlatform {
         }
         self.outbox.push_back(frame.to_vec());
         Ok(())
+    }
+}
+
+impl WarmMemory for BenchPlatform {
+    fn wrong_proof_count(&self) -> u8 {
+        self.board.wrong_proof_count()
+    }
+
+    fn keep_wrong_proof_count(&mut self, wrong_proof_count: u8) {
+        self.board.keep_wrong_proof_count(wrong_proof_count);
     }
 }
 

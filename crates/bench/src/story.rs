@@ -219,6 +219,7 @@ impl Stage {
                 template_name: "Air Monitor".to_owned(),
                 vendor: "Blynk".to_owned(),
                 has_button: false,
+                pop: None,
             },
             firmware: firmware.build(),
             place: Some(workshop.clone()),

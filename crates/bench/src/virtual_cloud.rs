@@ -109,6 +109,8 @@ pub(crate) struct CloudDevice {
     events: RefCell<Vec<String>>,
     /// What the device last said it runs.
     firmware_version: RefCell<Option<String>>,
+    /// As its last info message said.
+    is_on_bench: Cell<bool>,
     keys: ReleaseKeys,
 }
 
@@ -158,6 +160,7 @@ impl VirtualCloud {
             login_count: Cell::new(0),
             events: RefCell::default(),
             firmware_version: RefCell::default(),
+            is_on_bench: Cell::new(false),
             keys: ReleaseKeys::new(self.inner.devices.borrow().len()),
         };
         self.inner.devices.borrow_mut().insert(token.clone(), Rc::new(device));
@@ -234,6 +237,12 @@ impl VirtualCloud {
     #[must_use]
     pub fn firmware_version(&self, token: &Secret) -> Option<String> {
         self.device(token)?.firmware_version.borrow().clone()
+    }
+
+    /// Returns whether the device said in its last session that its home is on the bench.
+    #[must_use]
+    pub fn is_on_bench(&self, token: &Secret) -> bool {
+        self.device(token).is_some_and(|device| device.is_on_bench.get())
     }
 
     /// Sends a frame as it is to a device that is online; for tests of orders that must change nothing.

@@ -9,7 +9,9 @@ use home_store::sim_flash::{PowerCut, SharedSimFlash, SimFlash};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
-use crate::air::{Air, AirNetwork, NETWORKS_PER_PLACE_MAX, PLACES_MAX, Place, PlaceId, ScanEntry, Security};
+use crate::air::{
+    Air, AirNetwork, NETWORKS_PER_PLACE_MAX, PLACES_MAX, Place, PlaceId, ScanEntry, Secret, Security,
+};
 use crate::board::{BoardHandle, BoardId, BoardIdentity, BootReason, CloudNet, Led, Report};
 use crate::board_core::{BoardCore, BoardParts};
 use crate::clock::BenchClock;
@@ -96,6 +98,8 @@ pub struct NewIdentity {
     pub vendor: String,
     /// Whether it has a button.
     pub has_button: bool,
+    /// Proof of possession on its label, of 1 to 63 bytes; `None` is a board without one.
+    pub pop: Option<Secret>,
 }
 
 /// What a person sees of a board.
@@ -117,6 +121,8 @@ pub struct BoardView {
     pub report: Report,
     /// Name of its open hotspot.
     pub hotspot_ssid: Option<String>,
+    /// How that hotspot protects its air; open while it is closed.
+    pub hotspot_security: Security,
     /// Its LED.
     pub led: Led,
     /// Time since power-on or restart; zero without power.
@@ -322,6 +328,7 @@ impl Bench {
         }
         seat.core.flash.with(SimFlash::power_on);
         seat.core.slots.power_on();
+        seat.core.wrong_proof_count.set(0);
         let core = Rc::clone(&seat.core);
         let firmware = Rc::clone(&seat.firmware);
         let task = tokio::task::spawn_local(run_board(core, firmware));
@@ -403,6 +410,26 @@ impl Bench {
         Ok(())
     }
 
+    /// Types a line on a board's serial port. A board without power does not hear it.
+    ///
+    /// # Errors
+    /// When there is no such board, the line is no single line of at most 255 bytes, or the firmware reads none.
+    pub fn type_line(&self, id: &BoardId, line: &str) -> Result<(), ChangeBenchError> {
+        let seat = self.seat(id)?;
+        if seat.firmware.kind() != FirmwareKind::Rehome {
+            return Err(ChangeBenchError::Invalid {
+                what: "on the bench, only boards with Rehome's firmware read their serial port",
+            });
+        }
+        if line.len() > device::CONSOLE_LINE_BYTES_MAX || line.contains(['\r', '\n']) {
+            return Err(ChangeBenchError::Invalid { what: "a line has at most 255 bytes and no line end" });
+        }
+        if seat.core.is_powered.get() {
+            seat.core.console_lines.push(line.as_bytes().to_vec());
+        }
+        Ok(())
+    }
+
     /// Returns what a person sees of a board.
     ///
     /// # Errors
@@ -421,6 +448,7 @@ impl Bench {
             place: core.place.borrow().clone(),
             report: core.report.get(),
             hotspot_ssid: core.hotspot_ssid(),
+            hotspot_security: if core.is_hotspot_protected() { Security::Wpa2 } else { Security::Open },
             led: core.led.get(),
             uptime: if is_powered { uptime } else { Duration::ZERO },
             joined_ssid: core.joined_ssid(),
@@ -504,6 +532,7 @@ impl Bench {
             template_name: new.template_name,
             vendor: new.vendor,
             has_button: new.has_button,
+            pop: new.pop,
         }
     }
 }
@@ -540,6 +569,10 @@ fn check_template(identity: &NewIdentity) -> Result<(), ChangeBenchError> {
         return Err(ChangeBenchError::Invalid {
             what: "a template id starts with TMPL and has at most 32 characters",
         });
+    }
+    let pop_bytes = identity.pop.as_ref().map_or(1, |pop| pop.reveal().len());
+    if !(1..=portal::PROOF_BYTES_MAX).contains(&pop_bytes) {
+        return Err(ChangeBenchError::Invalid { what: "a proof of possession has 1 to 63 bytes" });
     }
     check_name(&identity.template_name)
 }

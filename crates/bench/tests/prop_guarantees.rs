@@ -106,6 +106,7 @@ impl Stage {
             template_name: "Prop".to_owned(),
             vendor: "Blynk".to_owned(),
             has_button: false,
+            pop: None,
         };
         let firmware = FirmwareSpec::Rehome(RecoveryChoice::Rehome).build();
         let new = NewBoard { name: "Board".to_owned(), identity, firmware, place: Some(home.clone()) };

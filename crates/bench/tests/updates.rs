@@ -57,6 +57,7 @@ impl Stage {
             template_name: "Test".to_owned(),
             vendor: "Blynk".to_owned(),
             has_button: true,
+            pop: None,
         };
         let new = NewBoard { name: "Board".to_owned(), identity, firmware, place: Some(place.clone()) };
         let board = world.bench.add_board(new).unwrap();

@@ -17,7 +17,7 @@ use bytes::BytesMut;
 use tracing::{Instrument, debug, info_span};
 use wire::{Frame, HEADER_BYTES, ParseFrameError, Parsed};
 
-pub(crate) use links::{Link, Links, Turned};
+pub(crate) use links::{Link, Links, Standing, Turned};
 pub(crate) use socket::Socket;
 
 use crate::app::App;

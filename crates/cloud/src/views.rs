@@ -4,6 +4,7 @@ use api_types::{DatastreamValue, Ownership, ProvisioningState, ReleaseState, Tim
 use registry::{ReleaseRecord, SessionState, UtcTime};
 use telemetry::Value;
 
+use crate::gateway::Standing;
 use crate::secret_file::hex;
 
 pub(crate) fn timestamp(at: UtcTime) -> Timestamp {
@@ -18,7 +19,7 @@ pub(crate) fn template_view(template: store::Template) -> api_types::Template {
     }
 }
 
-pub(crate) fn device_view(device: store::Device, is_online: bool) -> api_types::Device {
+pub(crate) fn device_view(device: store::Device, standing: Standing) -> api_types::Device {
     api_types::Device {
         id: device.id.to_string(),
         name: device.name,
@@ -27,7 +28,8 @@ pub(crate) fn device_view(device: store::Device, is_online: bool) -> api_types::
         uid: device.uid,
         epoch: device.epoch.get().into(),
         ownership: ownership_view(device.ownership),
-        online: is_online,
+        online: standing.is_online,
+        on_bench: standing.is_on_bench,
         last_seen_at: device.last_seen_at.map(timestamp),
         created_at: timestamp(device.created_at),
         firmware: device.firmware.map(firmware_view),

@@ -1,5 +1,6 @@
 //! Puts the parts together and runs them, restart after restart.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 
@@ -127,6 +128,7 @@ async fn run_loop<W: Wifi + 'static>(
 ) -> Result<Ended, RunError> {
     config.validate()?;
     let mut reason = None;
+    let wrong_proof_count = Rc::new(Cell::new(0));
     let mut stop = std::pin::pin!(stop);
     loop {
         let (wifi, addresses) = connect().await?;
@@ -139,8 +141,8 @@ async fn run_loop<W: Wifi + 'static>(
             link: CloudLink::new(Authorities::read(config.ca_file.as_deref())?),
             portal: PortalListener::new(config.portal_address),
             pins: Rc::clone(&pins),
-            passphrase: config.pop.as_ref().map(|pop| pop.expose().to_owned()),
             slots: slots.clone(),
+            wrong_proof_count: Rc::clone(&wrong_proof_count),
         };
         let radio_task = tokio::task::spawn_local(radio_task.run());
         let api_task = serve(&config.socket, Rc::clone(&pins))?;
@@ -202,5 +204,6 @@ fn device_config<'a>(config: &'a Config, uid: &'a str, addresses: Addresses) -> 
         default_port: config.port,
         plain_ports: &config.plain_ports,
         heartbeat_s: config.heartbeat_s,
+        pop: config.pop.as_ref().map(|pop| portal::Secret::new(pop.expose())),
     }
 }

@@ -1,5 +1,6 @@
 //! The platform of `device` on Linux: radio task, sockets, clock.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
@@ -9,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use device::{
     CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, JoinRequest, Panel, Platform,
-    PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList, SeenNetwork, SendError, Timing,
+    PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList, SeenNetwork, SendError, Timing, WarmMemory,
 };
 use lifecycle::{CloudError, Instant, Pattern, State};
 
@@ -30,9 +31,9 @@ pub(crate) struct LinuxPlatform {
     portal: PortalListener,
     services: Option<HotspotServices>,
     pins: Rc<Pins>,
-    passphrase: Option<String>,
     /// `None` = this process was not started by a launcher and takes no programs.
     pub(crate) slots: Option<ProgramSlots>,
+    wrong_proof_count: Rc<Cell<u8>>,
     last_ticket: u64,
     joined: Option<u64>,
     scan: Vec<SeenNetwork>,
@@ -47,8 +48,9 @@ pub(crate) struct Parts {
     pub(crate) link: CloudLink,
     pub(crate) portal: PortalListener,
     pub(crate) pins: Rc<Pins>,
-    pub(crate) passphrase: Option<String>,
     pub(crate) slots: Option<ProgramSlots>,
+    /// Outlives the platform: a restart of the device is no power-on.
+    pub(crate) wrong_proof_count: Rc<Cell<u8>>,
 }
 
 impl LinuxPlatform {
@@ -60,8 +62,8 @@ impl LinuxPlatform {
             portal: parts.portal,
             services: None,
             pins: parts.pins,
-            passphrase: parts.passphrase,
             slots: parts.slots,
+            wrong_proof_count: parts.wrong_proof_count,
             last_ticket: 0,
             joined: None,
             scan: Vec::new(),
@@ -235,9 +237,12 @@ impl Radio for LinuxPlatform {
 }
 
 impl Hotspot for LinuxPlatform {
-    fn open_hotspot(&mut self, ssid: &str) {
-        let request =
-            HotspotRequest { ssid: ssid.to_owned(), passphrase: self.passphrase.clone(), channel: None };
+    fn open_hotspot(&mut self, request: device::HotspotRequest<'_>) {
+        let request = HotspotRequest {
+            ssid: request.ssid.to_owned(),
+            passphrase: request.passphrase.map(str::to_owned),
+            channel: None,
+        };
         self.radio.wishes.send_modify(|wishes| wishes.hotspot = Some(request));
     }
 
@@ -258,6 +263,16 @@ impl Hotspot for LinuxPlatform {
 
     fn close_portal(&mut self, connection: ConnectionIndex) {
         self.portal.end(connection);
+    }
+}
+
+impl WarmMemory for LinuxPlatform {
+    fn wrong_proof_count(&self) -> u8 {
+        self.wrong_proof_count.get()
+    }
+
+    fn keep_wrong_proof_count(&mut self, wrong_proof_count: u8) {
+        self.wrong_proof_count.set(wrong_proof_count);
     }
 }
 

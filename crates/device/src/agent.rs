@@ -3,12 +3,15 @@
 use embedded_storage_async::nor_flash::NorFlash;
 use heapless::Deque;
 use home_store::{HomeStore, StoreLayout};
-use lifecycle::{Boot, BootReason, CloudError, ErrorCode, HomeSource, Input, Instant, Machine};
-use portal::{Dialect, HotspotName, hotspot_name};
+use lifecycle::{
+    Boot, BootReason, CloudError, ErrorCode, HomeSource, Input, Instant, Machine, PowerUpGesture, State,
+};
+use portal::{Dialect, HotspotName, ProofLock, hotspot_name};
 use wire::{FrameBuffer, HEADER_BYTES};
 
 use crate::application::Application;
 use crate::cloud_session::{CLOUD_BODY_BYTES_MAX, CloudSession, Phase, Step, WRITES_PER_TURN_MAX};
+use crate::console_commands::ConsoleOrigin;
 use crate::firmware_update::FirmwareUpdate;
 use crate::homes::{Homes, Ranking};
 use crate::identity::DeviceConfig;
@@ -39,6 +42,10 @@ pub(crate) struct Agent<'a, P, A, F> {
     pub(crate) frames: FrameBuffer<{ HEADER_BYTES + CLOUD_BODY_BYTES_MAX }>,
     pub(crate) portal: PortalServer,
     pub(crate) hotspot_name: HotspotName,
+    /// Wrong proofs of possession since power-on.
+    pub(crate) lock: ProofLock,
+    /// `None` before boot.
+    pub(crate) gesture: Option<PowerUpGesture>,
     /// Order in which the present round tries the networks; empty is as stored.
     pub(crate) ranking: Ranking,
     /// A round that waits for a scan.
@@ -47,6 +54,13 @@ pub(crate) struct Agent<'a, P, A, F> {
     pub(crate) owed_receipt: Option<OwedReceipt>,
     pub(crate) update: FirmwareUpdate,
     pub(crate) is_restart_due: bool,
+    /// The wipe that is asked for now, or was and is repeated, is somebody's at the button.
+    pub(crate) is_hand_at_button: bool,
+    /// Somebody at the console waits for the networks around.
+    pub(crate) is_scan_to_print: bool,
+    /// Name of the network that was asked for last.
+    pub(crate) joining_ssid: heapless::Vec<u8, 32>,
+    pub(crate) is_joined: bool,
 }
 
 /// Runs the device from boot until it must be restarted.
@@ -81,11 +95,17 @@ pub async fn run<P: Platform, A: Application, F: NorFlash>(
         session: CloudSession::new(config.heartbeat_s),
         frames: FrameBuffer::new(),
         portal: PortalServer::new(),
+        lock: ProofLock::new(),
+        gesture: None,
         ranking: Ranking::new(),
         join_after_scan: None,
         owed_receipt: None,
         update: FirmwareUpdate::default(),
         is_restart_due: false,
+        is_hand_at_button: false,
+        is_scan_to_print: false,
+        joining_ssid: heapless::Vec::new(),
+        is_joined: false,
     };
     agent.boot(boot_reason).await;
     while !agent.is_restart_due {
@@ -115,7 +135,10 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         ));
         self.follow_release_key();
         let stored_network_count = u8::try_from(stored_network_count).unwrap_or(u8::MAX);
-        self.feed(Input::Booted(Boot { reason, stored_network_count, last_error })).await;
+        let short_power_up_count = self.open_up(reason);
+        let is_door_locked = self.lock.is_closed();
+        let boot = Boot { reason, stored_network_count, last_error, short_power_up_count, is_door_locked };
+        self.feed(Input::Booted(boot)).await;
         self.begin_firmware_trial().await;
     }
 
@@ -135,6 +158,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             self.session.next_timeout(),
             self.application.next_poll(),
             self.update.next_timeout(),
+            self.gesture.and_then(|gesture| gesture.next_timeout()),
         ];
         timeouts.into_iter().flatten().min()
     }
@@ -144,6 +168,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         if self.application.next_poll().is_some_and(|due_at| now >= due_at) {
             self.application.poll(now);
         }
+        self.count_power_up().await;
         let step = self.session.handle_time(self.platform);
         self.take_step(step).await;
         self.handle_update_time().await;
@@ -158,14 +183,19 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         }
         match event {
             Event::TimedOut => {}
-            Event::Joined => self.feed(Input::NetworkJoined).await,
+            Event::Joined => {
+                self.is_joined = true;
+                self.feed(Input::NetworkJoined).await;
+            }
             Event::JoinFailed(error) => self.feed(Input::NetworkFailed(error)).await,
             Event::LinkLost => {
+                self.is_joined = false;
                 self.disconnect_cloud();
                 self.feed(Input::NetworkLost).await;
                 self.update_network_lost().await;
             }
             Event::ScanDone => {
+                self.print_scan();
                 self.portal_scan_done().await;
                 if let Some(failure) = self.join_after_scan() {
                     self.feed(failure).await;
@@ -173,6 +203,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             }
             Event::StationAttached => self.feed(Input::StationAttached).await,
             Event::StationDetached => self.feed(Input::StationDetached).await,
+            Event::PassphraseRefused => self.passphrase_refused().await,
             Event::PortalOpened(connection) | Event::PortalClosed(connection) => {
                 self.portal.clear_slot(connection);
             }
@@ -189,8 +220,13 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                 let step = self.session.fail(CloudError::Other);
                 self.take_step(step).await;
             }
+            Event::ConsoleLine(byte_count) => self.serial_line(received(buffer, byte_count)).await,
             Event::ButtonPressed => self.feed(Input::ButtonPressed).await,
-            Event::ButtonReleased => self.feed(Input::ButtonReleased).await,
+            Event::ButtonReleased => {
+                self.is_hand_at_button = true;
+                self.feed(Input::ButtonReleased).await;
+                self.is_hand_at_button &= self.machine.state() == State::ResetConfig;
+            }
         }
     }
 
@@ -247,7 +283,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         match step {
             Step::None => {}
             Step::Follow(source) => self.follow_redirect(source),
-            Step::Restart => self.is_restart_due = true,
+            Step::Console(command) => self.run_console(command, ConsoleOrigin::Cloud).await,
             Step::Claim(claim) => self.take_claim(claim).await,
             Step::Release(order) => self.take_release_order(&order).await,
             Step::Update => self.take_ota_order().await,

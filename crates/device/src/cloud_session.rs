@@ -10,6 +10,7 @@ use wire::{
 };
 
 use crate::application::{Application, OutgoingWrite};
+use crate::console::ConsoleCommand;
 use crate::firmware_update::OrderedUrl;
 use crate::homes::redirect_host;
 use crate::identity::DeviceConfig;
@@ -53,8 +54,8 @@ pub(crate) enum Step {
     Tell(Input),
     /// Connect to the host in [`CloudSession::redirect`].
     Follow(HomeSource),
-    /// Restart the device.
-    Restart,
+    /// Run a command of the console.
+    Console(ConsoleCommand),
     /// A release key came.
     Claim(ReceivedClaim),
     /// A release order came; nothing about it is proven.
@@ -85,6 +86,8 @@ pub(crate) struct CloudSession {
 pub(crate) struct Ownership<'a> {
     pub(crate) epoch: Epoch,
     pub(crate) release_key: Option<&'a ReleaseKey>,
+    /// The home is in RAM only.
+    pub(crate) is_on_bench: bool,
 }
 
 impl CloudSession {
@@ -322,6 +325,7 @@ impl CloudSession {
             rehome: Some(REHOME_PROTOCOL_VERSION),
             epoch: Some(ownership.epoch.0),
             release_key: key.map(|key| wire::key_fingerprint(&key.public_key, &mut fingerprint)),
+            bench: ownership.is_on_bench.then_some(1),
             ..Info::default()
         };
         self.send_or_log(platform, &DeviceMessage::Internal(DeviceInternal::Info(info)));
@@ -419,7 +423,13 @@ impl CloudSession {
 
 fn handle_internal<P: Platform>(internal: &ServerInternal<'_>, platform: &mut P) -> Step {
     match internal {
-        ServerInternal::Dbg { command } => console_command(command.0),
+        ServerInternal::Dbg { command } => match ConsoleCommand::parse(command.0) {
+            Ok(command) => command.map_or(Step::None, Step::Console),
+            Err(error) => {
+                platform.log(format_args!("{error}"));
+                Step::None
+            }
+        },
         ServerInternal::Claim(claim) => ReceivedClaim::copy(claim).map_or(Step::None, Step::Claim),
         ServerInternal::Release(order) => ReceivedOrder::copy(order).map_or(Step::None, Step::Release),
         _ => {
@@ -427,26 +437,6 @@ fn handle_internal<P: Platform>(internal: &ServerInternal<'_>, platform: &mut P)
             platform.log(format_args!("[{now}] Nothing to do for an internal message"));
             Step::None
         }
-    }
-}
-
-/// Reads a console command of stock firmware. Source: edgent-device.md, section 7.
-fn console_command(command: &[u8]) -> Step {
-    let mut words = command.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-    let is =
-        |word: Option<&[u8]>, name: &str| word.is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()));
-    let (first, second, third) = (words.next(), words.next(), words.next());
-    if third.is_some() {
-        return Step::None;
-    }
-    if is(first, "config") && is(second, "erase") {
-        Step::Tell(Input::ConfigEraseOrdered)
-    } else if is(first, "config") && (second.is_none() || is(second, "start")) {
-        Step::Tell(Input::ConfigStartOrdered)
-    } else if is(first, "reboot") && second.is_none() {
-        Step::Restart
-    } else {
-        Step::None
     }
 }
 

@@ -12,11 +12,16 @@ use crate::platform::{ScanList, SeenNetwork};
 /// Positions in a home's network list, the best to try first.
 pub(crate) type Ranking = heapless::Vec<usize, { home_store::NETWORK_COUNT_MAX }>;
 
-/// Stored home and candidate.
+/// The home in use and the candidate.
 #[derive(Debug, Default)]
 pub(crate) struct Homes {
+    /// The home that the lifecycle knows as the stored one.
     pub(crate) stored: Option<Home>,
     pub(crate) candidate: Option<Home>,
+    /// `stored` is on the bench: in RAM only, whatever the flash holds.
+    pub(crate) is_stored_on_bench: bool,
+    /// `candidate` is to be kept in RAM only.
+    pub(crate) is_candidate_on_bench: bool,
 }
 
 impl Homes {
@@ -25,6 +30,25 @@ impl Homes {
             HomeSource::Stored => self.stored.as_ref(),
             HomeSource::Candidate => self.candidate.as_ref(),
         }
+    }
+
+    /// Whether one of the homes must leave no trace in flash.
+    pub(crate) const fn is_anything_on_bench(&self) -> bool {
+        self.is_stored_on_bench || (self.candidate.is_some() && self.is_candidate_on_bench)
+    }
+
+    /// Puts a submitted home on trial; returns how many networks it has, 0 when the form makes no home.
+    pub(crate) fn take_candidate(&mut self, form: &ConfigForm, config: &DeviceConfig<'_>) -> usize {
+        self.candidate = self.build_candidate(form, config);
+        // Without a token it goes on with the home in use, which may have to leave no trace.
+        self.is_candidate_on_bench = form.is_bench || (form.token.is_none() && self.is_stored_on_bench);
+        if self.is_candidate_on_bench
+            && let Some(candidate) = &mut self.candidate
+        {
+            // A proven release would be answered with a receipt, and the flash would still hold what it is for.
+            candidate.cloud.release_key = None;
+        }
+        self.candidate.as_ref().map_or(0, |home| home.networks.len())
     }
 
     /// Returns the positions of a home's networks, the best to try first: those heard by signal, then the others (which
@@ -45,7 +69,7 @@ impl Homes {
     ///
     /// Without a token the stored binding is kept, and so are the other stored networks and the owner's data: it is
     /// the same owner with a new router. With a token it is a new home, which takes nothing over.
-    pub(crate) fn build_candidate(&self, form: &ConfigForm, config: &DeviceConfig<'_>) -> Option<Home> {
+    fn build_candidate(&self, form: &ConfigForm, config: &DeviceConfig<'_>) -> Option<Home> {
         let network = network_of(form)?;
         let Some(token) = &form.token else {
             return with_network_first(self.stored.as_ref()?, &network);

@@ -1,7 +1,7 @@
 //! What is compiled into a device.
 
 use lifecycle::Settings;
-use portal::MacAddress;
+use portal::{MacAddress, Secret};
 
 /// Who the device is; nothing in here is secret.
 #[derive(Clone, Copy, Debug)]
@@ -45,4 +45,7 @@ pub struct DeviceConfig<'a> {
     pub plain_ports: &'a [u16],
     /// Keep-alive of the cloud link, 10 to 3600 s.
     pub heartbeat_s: u16,
+    /// Proof of possession from the device's label. One of 8 to 63 printable ASCII characters is the passphrase of the
+    /// hotspot; any other is asked for by the portal. Without one the hotspot is open.
+    pub pop: Option<Secret<&'a str>>,
 }

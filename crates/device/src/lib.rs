@@ -14,6 +14,9 @@ mod agent;
 mod application;
 mod clock_text;
 mod cloud_session;
+mod console;
+mod console_commands;
+mod door;
 mod firmware_slots;
 mod firmware_update;
 mod homes;
@@ -28,6 +31,7 @@ mod signature;
 pub use agent::{RunEnd, run};
 pub use application::{Application, OUTGOING_VALUE_BYTES_MAX, OutgoingWrite};
 pub use cloud_session::CLOUD_BODY_BYTES_MAX;
+pub use console::{CONSOLE_LINE_BYTES_MAX, ConsoleCommand, ConsoleFacts, ParseConsoleLineError};
 pub use firmware_slots::{
     FIRMWARE_VERSION_BYTES_MAX, FirmwareSlots, FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts, SlotState,
 };
@@ -37,9 +41,9 @@ pub use firmware_update::response_head::{
 };
 pub use identity::{DeviceConfig, DeviceIdentity};
 pub use platform::{
-    CloudAddress, CloudWire, ConnectionIndex, EVENT_BUFFER_BYTES, Event, Hotspot, JoinRequest,
-    PORTAL_CONNECTION_COUNT_MAX, Panel, Platform, PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList,
-    SeenNetwork, SendError, Timing,
+    CloudAddress, CloudWire, ConnectionIndex, EVENT_BUFFER_BYTES, Event, Hotspot, HotspotRequest,
+    JoinRequest, PORTAL_CONNECTION_COUNT_MAX, Panel, Platform, PortalClosedError, Radio, SCAN_COUNT_MAX,
+    ScanList, SeenNetwork, SendError, Timing, WarmMemory,
 };
 pub use release::{is_order_signed_by, sign_receipt};
 

@@ -8,7 +8,8 @@ use portal::Trial;
 use crate::agent::Agent;
 use crate::application::Application;
 use crate::clock_text::ClockText;
-use crate::platform::{CloudAddress, JoinRequest, Platform};
+use crate::door::Door;
+use crate::platform::{CloudAddress, HotspotRequest, JoinRequest, Platform};
 
 /// Wall-clock times before this are a clock that was never set: 2020-01-01.
 const CLOCK_SET_S_MIN: u64 = 1_577_836_800;
@@ -26,6 +27,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Output::Join { source, network_index } => return self.join(source, network_index),
             Output::Leave => {
                 self.join_after_scan = None;
+                self.is_joined = false;
                 self.platform.leave();
             }
             Output::ConnectCloud { source } => return self.connect_cloud(source),
@@ -59,7 +61,11 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     }
 
     fn open_hotspot(&mut self) {
-        self.platform.open_hotspot(&self.hotspot_name);
+        let request = HotspotRequest {
+            ssid: &self.hotspot_name,
+            passphrase: Door::of(self.config.pop.as_ref()).passphrase(),
+        };
+        self.platform.open_hotspot(request);
         let now = self.platform.now().as_millis();
         self.platform.log(format_args!("[{now}] AP SSID: {}", self.hotspot_name));
         self.log_now(format_args!("AP IP:   {}", portal::HOTSPOT_ADDRESS));
@@ -70,12 +76,14 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
 
     fn join(&mut self, source: HomeSource, network_index: u8) -> Option<Input> {
         let network_count = self.homes.get(source).map_or(0, |home| home.networks.len());
-        if network_index == 0 && network_count > 1 {
-            // A new round: listen first, so that the strongest network comes first.
+        if network_index == 0 && network_count > 1 && source == HomeSource::Stored {
+            // A new round: listen first, so that the strongest network comes first. A submitted home has one network
+            // that is tried, and a person who waits for it.
             self.join_after_scan = Some(source);
             self.start_scan();
             return None;
         }
+        self.join_after_scan = None;
         if network_index == 0 {
             self.ranking.clear();
         }
@@ -96,6 +104,8 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         };
         let now = self.platform.now().as_millis();
         self.platform.log(format_args!("[{now}] Connecting to WiFi: {}", network.ssid));
+        self.is_joined = false;
+        self.joining_ssid = network.ssid.as_bytes().iter().copied().take(32).collect();
         self.platform.start_join(JoinRequest { network });
         None
     }
@@ -133,6 +143,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     }
 
     async fn save_candidate(&mut self) -> Result<(), StoreFault> {
+        if self.homes.is_candidate_on_bench {
+            return self.keep_candidate_on_bench();
+        }
         let (Some(candidate), Some(store)) = (&self.homes.candidate, &mut self.store) else {
             return Err(StoreFault);
         };
@@ -144,9 +157,21 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         }
         self.homes.stored = stored;
         self.update.forget();
+        self.homes.is_stored_on_bench = false;
         self.follow_release_key();
         self.portal.trial = Trial::Succeeded;
         self.log_now(format_args!("Home stored"));
+        Ok(())
+    }
+
+    /// A home on the bench takes the stored one's place until the next start; the flash is not touched.
+    fn keep_candidate_on_bench(&mut self) -> Result<(), StoreFault> {
+        let candidate = self.homes.candidate.clone().ok_or(StoreFault)?;
+        self.homes.stored = Some(candidate);
+        self.homes.is_stored_on_bench = true;
+        self.follow_release_key();
+        self.portal.trial = Trial::Succeeded;
+        self.log_now(format_args!("Home kept in RAM: on the bench, a restart forgets it"));
         Ok(())
     }
 
@@ -158,8 +183,17 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     }
 
     async fn wipe_home(&mut self) -> Result<(), StoreFault> {
+        if self.homes.is_stored_on_bench && !self.is_hand_at_button {
+            self.forget_bench_home().await;
+            return Ok(());
+        }
         let store = self.store.as_mut().ok_or(StoreFault)?;
         let report = store.wipe().await.or(Err(StoreFault))?;
+        self.homes.is_stored_on_bench = false;
+        self.is_hand_at_button = false;
+        if let Some(gesture) = &mut self.gesture {
+            gesture.note_wiped();
+        }
         self.homes.stored = None;
         self.update.forget();
         self.follow_release_key();
@@ -170,9 +204,27 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         Ok(())
     }
 
+    /// The cloud of a home on the bench has no say over what the flash holds. If that is a home, a restart finds it.
+    async fn forget_bench_home(&mut self) {
+        self.homes.stored = None;
+        self.homes.candidate = None;
+        self.homes.is_stored_on_bench = false;
+        self.follow_release_key();
+        self.portal.trial = Trial::None;
+        self.portal.trial_ssid.clear();
+        self.log_now(format_args!("Home on the bench forgotten"));
+        let beneath = match &mut self.store {
+            Some(store) => store.load_home().await.ok().flatten(),
+            None => None,
+        };
+        self.is_restart_due = beneath.is_some();
+    }
+
     async fn prepare_restart(&mut self) {
+        let is_traceless = self.homes.is_anything_on_bench();
         let last_error = self.machine.last_error().map(ErrorCode::code);
         if let Some(store) = &mut self.store
+            && !is_traceless
             && store.last_error() != last_error
             && store.set_last_error(last_error).await.is_err()
         {

@@ -21,7 +21,7 @@ pub const PORTAL_CONNECTION_COUNT_MAX: usize = 4;
 pub const SCAN_COUNT_MAX: usize = 20;
 
 /// Everything the shell needs.
-pub trait Platform: Timing + Radio + Hotspot + CloudWire + Panel + FirmwareSlots {
+pub trait Platform: Timing + Radio + Hotspot + CloudWire + Panel + FirmwareSlots + WarmMemory {
     /// Waits for the next event, or for `until`; bytes that an event announces are at the start of `buffer`.
     ///
     /// # Cancel safety
@@ -59,7 +59,7 @@ pub trait Radio {
 /// The access point and the portal's connections.
 pub trait Hotspot {
     /// Opens the access point at 192.168.4.1 with DHCP and DNS, and listens on port 80.
-    fn open_hotspot(&mut self, ssid: &str);
+    fn open_hotspot(&mut self, request: HotspotRequest<'_>);
 
     /// Closes all of that; portal connections end without an event.
     fn close_hotspot(&mut self);
@@ -93,6 +93,15 @@ pub trait CloudWire {
     fn send(&mut self, frame: &[u8]) -> Result<(), SendError>;
 }
 
+/// Memory that keeps what it holds over every restart but a power-on.
+pub trait WarmMemory {
+    /// Returns what [`WarmMemory::keep_wrong_proof_count`] was given last; 0 when nothing is kept. Not asked at power-on.
+    fn wrong_proof_count(&self) -> u8;
+
+    /// Keeps how many wrong proofs of possession were given since power-on.
+    fn keep_wrong_proof_count(&mut self, wrong_proof_count: u8);
+}
+
 /// What people see of the device.
 pub trait Panel {
     /// Prints one line on the serial port.
@@ -122,6 +131,8 @@ pub enum Event {
     StationAttached,
     /// A phone left the hotspot.
     StationDetached,
+    /// A phone tried to join the hotspot with a wrong passphrase; radios that do not notice never say so.
+    PassphraseRefused,
     /// A phone opened a connection to the portal.
     PortalOpened(ConnectionIndex),
     /// Bytes arrived on a portal connection.
@@ -144,6 +155,9 @@ pub enum Event {
     CloudReceived(usize),
     /// The connection to the cloud ended.
     CloudClosed,
+    /// A line came in on the serial port: this many bytes in the buffer, without its end. A platform drops lines that
+    /// do not fit [`crate::CONSOLE_LINE_BYTES_MAX`].
+    ConsoleLine(usize),
     /// The button went down.
     ButtonPressed,
     /// The button came up.
@@ -153,6 +167,25 @@ pub enum Event {
 /// Names one of the portal's connections: 0 to [`PORTAL_CONNECTION_COUNT_MAX`] - 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionIndex(pub usize);
+
+/// The access point to open.
+#[derive(Clone, Copy)]
+pub struct HotspotRequest<'a> {
+    /// Name, at most 31 bytes.
+    pub ssid: &'a str,
+    /// WPA2 passphrase of 8 to 63 printable ASCII characters; `None` is an open access point.
+    pub passphrase: Option<&'a str>,
+}
+
+impl fmt::Debug for HotspotRequest<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HotspotRequest")
+            .field("ssid", &self.ssid)
+            .field("passphrase", &self.passphrase.map(|_| "[redacted]"))
+            .finish()
+    }
+}
 
 /// A network to join.
 #[derive(Clone, Copy, Debug)]

@@ -4,11 +4,12 @@ use embedded_storage_async::nor_flash::NorFlash;
 use lifecycle::Input;
 use portal::{
     Access, Dialect, Identity, ParsedRequest, PortalMode, PortalView, Progress, REQUEST_BYTES_MAX, Route,
-    Routed, ScanEntry, ScanView, Trial, parse_request, respond_chunk, route, route_parse_error,
+    Routed, ScanEntry, ScanView, Trial, parse_request, respond_chunk, route_parse_error, route_with_lock,
 };
 
 use crate::agent::Agent;
 use crate::application::Application;
+use crate::door::Door;
 use crate::platform::{
     ConnectionIndex, PORTAL_CONNECTION_COUNT_MAX, Platform, SCAN_COUNT_MAX, ScanList, SeenNetwork,
 };
@@ -68,6 +69,7 @@ impl PortalServer {
 enum Act {
     Answer,
     AnswerThen(Input),
+    CountProof,
     Submit,
     Busy,
     WaitForScan,
@@ -108,7 +110,10 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let mode = PortalMode::new(Dialect::Rehome, access);
         let routed = match parse_request(&request_bytes) {
             ParsedRequest::Incomplete => return self.put_back(connection, request_bytes, false),
-            ParsedRequest::Complete { request, .. } => route(&request, &mode),
+            ParsedRequest::Complete { request, .. } => {
+                let own_proof = Door::of(self.config.pop.as_ref()).own_proof();
+                route_with_lock(&request, &mode, &mut self.lock, own_proof)
+            }
             ParsedRequest::Error(error) => route_parse_error(error, &mode),
         };
         match self.act(&routed, was_waiting).await {
@@ -123,6 +128,12 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                 self.render(connection, &routed).await;
                 self.platform.close_portal(connection);
                 self.feed(input).await;
+            }
+            Act::CountProof => {
+                // The answer first: the last wrong proof closes the hotspot.
+                self.render(connection, &routed).await;
+                self.platform.close_portal(connection);
+                self.proof_counted().await;
             }
         }
         self.platform.close_portal(connection);
@@ -141,7 +152,8 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     }
 
     async fn act(&mut self, routed: &Routed<'_>, was_waiting: bool) -> Act {
-        if !matches!(routed.route, Route::Redirect(_)) {
+        // Phones send probes by themselves, for as long as they are attached.
+        if !matches!(routed.route, Route::Redirect(_) | Route::CaptiveApi) {
             self.feed(Input::PortalRequested).await;
         }
         match &routed.route {
@@ -158,6 +170,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Route::Reset if !self.machine.accepts_portal_reset() => Act::Busy,
             Route::Reset => Act::AnswerThen(Input::PortalReset),
             Route::Reboot => Act::AnswerThen(Input::PortalReboot),
+            Route::ProofWrong { .. } | Route::DoorClosed => Act::CountProof,
             _ => Act::Answer,
         }
     }
@@ -176,8 +189,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         };
         self.portal.attempt = self.portal.attempt.wrapping_add(1);
         self.portal.trial_ssid = form.ssid.iter().copied().take(32).collect();
-        self.homes.candidate = self.homes.build_candidate(form, self.config);
-        let network_count = self.homes.candidate.as_ref().map_or(0, |home| home.networks.len());
+        let network_count = self.homes.take_candidate(form, self.config);
         match u8::try_from(network_count) {
             Ok(network_count) if network_count > 0 => {
                 self.portal.trial = Trial::Running;

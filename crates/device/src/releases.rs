@@ -17,7 +17,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let home = if is_trial { &self.homes.candidate } else { &self.homes.stored };
         let release_key = home.as_ref().and_then(|home| home.cloud.release_key.as_ref());
         let epoch = home_store::Epoch(self.epoch());
-        let ownership = Ownership { epoch, release_key };
+        let is_on_bench =
+            if is_trial { self.homes.is_candidate_on_bench } else { self.homes.is_stored_on_bench };
+        let ownership = Ownership { epoch, release_key, is_on_bench };
         self.session.introduce(self.platform, self.config, &self.hotspot_name, ownership);
     }
 
@@ -33,6 +35,10 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let Some(home) = &self.homes.stored else {
             return;
         };
+        if self.homes.is_stored_on_bench {
+            self.log_now(format_args!("Claim ignored: the home is on the bench"));
+            return;
+        }
         let context = ClaimContext {
             stored: home.cloud.release_key.as_ref(),
             epoch: home_store::Epoch(self.epoch()),
@@ -99,7 +105,8 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
 
     fn acknowledge_claim(&mut self) {
         let release_key = self.homes.stored.as_ref().and_then(|home| home.cloud.release_key.as_ref());
-        let ownership = Ownership { epoch: home_store::Epoch(self.epoch()), release_key };
+        let epoch = home_store::Epoch(self.epoch());
+        let ownership = Ownership { epoch, release_key, is_on_bench: self.homes.is_stored_on_bench };
         self.session.send_info(self.platform, self.config, ownership);
     }
 }

@@ -20,8 +20,8 @@ use crate::platform::{
     ConnectionIndex, Event, JoinRequest, PortalClosedError, ScanList, SeenNetwork, SendError,
 };
 use crate::{
-    Application, CloudAddress, CloudWire, DeviceConfig, DeviceIdentity, Hotspot, OutgoingWrite, Panel,
-    Platform, Radio, RunEnd, Timing, run,
+    Application, CloudAddress, CloudWire, DeviceConfig, DeviceIdentity, Hotspot, HotspotRequest,
+    OutgoingWrite, Panel, Platform, Radio, RunEnd, Timing, WarmMemory, run,
 };
 
 const TOKEN: &str = "TokenTokenTokenTokenTokenToken01";
@@ -50,6 +50,7 @@ struct Script {
     answers: Vec<String>,
     heard: ScanList,
     slots: updates::TestSlots,
+    wrong_proof_count: u8,
 }
 
 impl Script {
@@ -137,8 +138,9 @@ impl Radio for Script {
 }
 
 impl Hotspot for Script {
-    fn open_hotspot(&mut self, ssid: &str) {
-        self.calls.push(format!("open {ssid}"));
+    fn open_hotspot(&mut self, request: HotspotRequest<'_>) {
+        let protection = request.passphrase.map_or("", |_| " wpa2");
+        self.calls.push(format!("open {}{protection}", request.ssid));
     }
 
     fn close_hotspot(&mut self) {
@@ -174,6 +176,16 @@ impl CloudWire for Script {
     fn send(&mut self, frame: &[u8]) -> Result<(), SendError> {
         self.sent.push((self.now_ms, frame.to_vec()));
         Ok(())
+    }
+}
+
+impl WarmMemory for Script {
+    fn wrong_proof_count(&self) -> u8 {
+        self.wrong_proof_count
+    }
+
+    fn keep_wrong_proof_count(&mut self, wrong_proof_count: u8) {
+        self.wrong_proof_count = wrong_proof_count;
     }
 }
 
@@ -258,16 +270,23 @@ fn config() -> DeviceConfig<'static> {
         default_port: 443,
         plain_ports: &[80],
         heartbeat_s: 40,
+        pop: None,
     }
 }
 
 fn play(flash: SharedSimFlash, script: Script) -> Played {
-    let mut script = script;
+    play_as(&config(), BootReason::PowerOn, flash, script)
+}
+
+fn play_as(
+    config: &DeviceConfig<'_>,
+    reason: BootReason,
+    flash: SharedSimFlash,
+    mut script: Script,
+) -> Played {
     let mut application = Recorder::default();
-    let config = config();
     let end = {
-        let running =
-            Box::pin(run(&mut script, &mut application, flash.clone(), LAYOUT, BootReason::PowerOn, &config));
+        let running = Box::pin(run(&mut script, &mut application, flash.clone(), LAYOUT, reason, config));
         match poll_once(running) {
             core::task::Poll::Ready(end) => Some(end),
             core::task::Poll::Pending => None,
@@ -665,5 +684,7 @@ fn unusable_flash_is_no_home_and_no_reason_to_stop() {
     assert!(played.script.has_called("open Blynk Air Monitor-1W7R"));
 }
 
+mod bench_mode;
+mod door;
 mod releases;
 mod updates;

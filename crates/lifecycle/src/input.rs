@@ -22,6 +22,10 @@ pub struct Boot {
     pub stored_network_count: u8,
     /// The last error the shell remembered across the restart, if any.
     pub last_error: Option<ErrorCode>,
+    /// Short power-ups in a row before this start, as [`crate::PowerUpGesture`] counted them.
+    pub short_power_up_count: u8,
+    /// Five wrong proofs of possession were given since power-on, before a restart.
+    pub is_door_locked: bool,
 }
 
 /// The home store could not finish an operation.
@@ -77,6 +81,8 @@ pub enum Input {
         /// Networks of the new home, 1 to 16.
         network_count: u8,
     },
+    /// The last wrong proof of possession was given: the hotspot closes until the next power-on.
+    ProofsUsedUp,
     /// `/reset` of the portal.
     PortalReset,
     /// `/reboot` of the portal; send it after the answer is out.

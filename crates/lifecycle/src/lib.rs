@@ -37,7 +37,8 @@
 //! The end of a network ends its cloud connection: `NetworkLost` alone is sent.
 //!
 //! Before the shell puts a submitted home into its RAM slot it asks [`Machine::accepts_candidate`], and before it
-//! answers `/reset` it asks [`Machine::accepts_portal_reset`]. The store must be open and an interrupted wipe finished
+//! answers `/reset` it asks [`Machine::accepts_portal_reset`]. Beside the machine it runs a [`PowerUpGesture`], whose
+//! count it keeps in flash. The store must be open and an interrupted wipe finished
 //! within 5 s of power-on, before [`Input::Booted`], so that the hotspot is open within 45 s.
 
 #![no_std]
@@ -49,6 +50,7 @@ extern crate std;
 mod button;
 mod error_code;
 mod firmware_trial;
+mod gesture;
 mod indication;
 mod input;
 mod machine;
@@ -60,6 +62,7 @@ mod retry;
 mod timing;
 
 pub use error_code::{CloudError, ErrorCode, NetworkError};
+pub use gesture::{GESTURE_POWER_UP_COUNT, PowerUpGesture};
 pub use indication::{Colour, Indication, Pattern};
 pub use input::{Boot, BootReason, Input, OtaFault, SlotFault, StoreFault};
 pub use machine::Machine;

@@ -15,7 +15,8 @@ use crate::networks::StoredNetworks;
 use crate::recovery::{Hotspot, Reach, Visitors};
 use crate::retry::{Backoff, Jitter};
 use crate::{
-    Boot, EraseOrder, ErrorCode, Indication, Input, Instant, Output, RecoveryPolicy, Settings, State,
+    Boot, EraseOrder, ErrorCode, GESTURE_POWER_UP_COUNT, Indication, Input, Instant, Output, RecoveryPolicy,
+    Settings, State,
 };
 use phase::{CloudStep, NetStep, Phase};
 
@@ -34,6 +35,10 @@ pub struct Machine {
     home: Option<StoredNetworks>,
     candidate: Option<Candidate>,
     hotspot: Hotspot,
+    /// Somebody on the spot asked for the hotspot: it is not closed before this.
+    held_open_until: Option<Instant>,
+    /// Somebody guessed at the proof of possession too often; only a power-on opens the hotspot again.
+    is_door_locked: bool,
     reach: Reach,
     visitors: Visitors,
     windows: Windows,
@@ -99,6 +104,8 @@ impl Machine {
             home: None,
             candidate: None,
             hotspot: Hotspot::Closed,
+            held_open_until: None,
+            is_door_locked: false,
             reach: Reach::default(),
             visitors: Visitors::default(),
             windows: Windows::default(),
@@ -145,6 +152,7 @@ impl Machine {
             return None;
         }
         let is_hotspot_timed = self.recovery() == RecoveryPolicy::Rehome
+            && !self.is_door_locked
             && self.hotspot != Hotspot::Open
             && !matches!(self.phase, Phase::ResetConfig { .. });
         let opens_at = self.reach.next_timeout().filter(|_| is_hotspot_timed);
@@ -216,6 +224,9 @@ impl Machine {
         if let Hotspot::OpenUntil(at) = self.hotspot {
             moved.hotspot = Hotspot::OpenUntil(at.relative_to(origin));
         }
+        // A moment that is over is forgotten, so that equal situations compare equal.
+        moved.held_open_until =
+            self.held_open_until.filter(|until| *until > origin).map(|until| until.relative_to(origin));
         moved.reach = self.reach.relative_to(origin);
         moved.visitors = self.visitors.relative_to(origin);
         moved.windows.ends_at = self.windows.ends_at.map(|ends_at| ends_at.relative_to(origin));
@@ -225,6 +236,7 @@ impl Machine {
     }
 
     fn boot(&mut self, now: Instant, boot: Boot) {
+        self.is_door_locked = boot.is_door_locked;
         self.last_error = boot.last_error.map_or(LastError::None, LastError::Link);
         self.home = StoredNetworks::new(boot.stored_network_count);
         self.windows.network_windows_left = self.window_count();
@@ -239,6 +251,9 @@ impl Machine {
             self.windows.ends_at = Some(now.after(self.settings.timings.boot_window));
         }
         self.start_stored_round(now);
+        if self.recovery() == RecoveryPolicy::Rehome && boot.short_power_up_count >= GESTURE_POWER_UP_COUNT {
+            self.open_hotspot_for_a_while(now);
+        }
     }
 
     fn apply(&mut self, now: Instant, input: Input) {
@@ -257,6 +272,7 @@ impl Machine {
             Input::PortalRequested => self.visitors.note_request(now, &self.settings.timings),
             Input::BoardInfoRead => self.board_info_read(now),
             Input::CandidateSubmitted { network_count } => self.candidate_submitted(now, network_count),
+            Input::ProofsUsedUp => self.is_door_locked = true,
             Input::PortalReset if self.accepts_portal_reset() => self.start_wipe(),
             // Not for this state, or handled before.
             Input::PortalReset | Input::Booted(_) | Input::TimerFired => {}
@@ -356,6 +372,10 @@ impl Machine {
     }
 
     fn settle_hotspot(&mut self, now: Instant) {
+        if self.is_door_locked && !matches!(self.phase, Phase::Restarting { .. }) {
+            self.close_hotspot();
+            return;
+        }
         if matches!(self.phase, Phase::ResetConfig { .. } | Phase::Restarting { .. }) {
             // A wipe neither opens the door before the old home is gone nor shuts it in somebody's face.
             return;
@@ -370,7 +390,10 @@ impl Machine {
         };
         let linger = match (self.recovery(), &self.phase) {
             (RecoveryPolicy::Stock | RecoveryPolicy::Reset, _) => core::time::Duration::ZERO,
-            (RecoveryPolicy::Rehome, Phase::Running { .. }) => self.settings.timings.hotspot_linger_online,
+            // Somebody who lost the hotspot when the radio changed its channel comes back to read why the trial failed.
+            (RecoveryPolicy::Rehome, Phase::Running { .. }) if !self.is_last_error_from_trial() => {
+                self.settings.timings.hotspot_linger_online
+            }
             (RecoveryPolicy::Rehome, _) => self.settings.timings.hotspot_linger,
         };
         let was_open = self.hotspot.is_open();
@@ -378,23 +401,35 @@ impl Machine {
             (_, true) => Hotspot::Open,
             (Hotspot::Closed, false) => Hotspot::Closed,
             (Hotspot::Open, false) if linger.is_zero() => Hotspot::Closed,
-            (Hotspot::Open, false) => Hotspot::OpenUntil(now.after(linger)),
+            (Hotspot::Open, false) => {
+                let lingers_until = now.after(linger);
+                let until = self.held_open_until.map_or(lingers_until, |held| held.max(lingers_until));
+                Hotspot::OpenUntil(until)
+            }
             (Hotspot::OpenUntil(at), false) if at <= now => Hotspot::Closed,
             (Hotspot::OpenUntil(at), false) => Hotspot::OpenUntil(at),
         };
         match (was_open, self.hotspot.is_open()) {
             (false, true) => self.push(Output::OpenHotspot),
-            (true, false) => {
-                self.visitors = Visitors::default();
-                if matches!(self.last_error, LastError::Trial(_)) && self.recovery() == RecoveryPolicy::Rehome
-                {
-                    // Nobody is left to read why the trial failed.
-                    self.last_error = LastError::None;
-                }
-                self.push(Output::CloseHotspot);
-            }
+            (true, false) => self.tell_closed_hotspot(),
             (true, true) | (false, false) => {}
         }
+    }
+
+    fn close_hotspot(&mut self) {
+        if core::mem::take(&mut self.hotspot).is_open() {
+            self.tell_closed_hotspot();
+        }
+    }
+
+    fn tell_closed_hotspot(&mut self) {
+        self.visitors = Visitors::default();
+        self.held_open_until = None;
+        if matches!(self.last_error, LastError::Trial(_)) && self.recovery() == RecoveryPolicy::Rehome {
+            // Nobody is left to read why the trial failed.
+            self.last_error = LastError::None;
+        }
+        self.push(Output::CloseHotspot);
     }
 
     /// Changes the phase and tells it when a person would see a different state.

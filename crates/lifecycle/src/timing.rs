@@ -103,10 +103,15 @@ pub struct Timings {
     pub visitor_pause_max: Duration,
     /// How long the hotspot stays open after the device is online. Default 15 s. Ours.
     pub hotspot_linger_online: Duration,
-    /// How long the hotspot stays open after its reason ended otherwise. Default 3 min. Ours.
+    /// How long the hotspot stays open after its reason ended otherwise, and after the old home is back from a failed
+    /// trial. Default 3 min. Ours.
     pub hotspot_linger: Duration,
-    /// `rehome`: how long `config start` opens the hotspot. Default 15 min (as the power-up gesture).
+    /// `rehome`: how long `config start` or the power-up gesture opens the hotspot. Default 15 min.
     pub config_start: Duration,
+    /// Power-up gesture: a shorter power-up is a flicker and means nothing. Default 1 s.
+    pub short_power_up_min: Duration,
+    /// Power-up gesture: a device that has been on for this long stays on. Default 8 s.
+    pub short_power_up_max: Duration,
     /// Button: indication from here. Default 3 s.
     pub button_indication: Duration,
     /// Button: wipe when released after this. Default 10 s.
@@ -161,6 +166,8 @@ impl Default for Timings {
             hotspot_linger_online: Duration::from_secs(15),
             hotspot_linger: Duration::from_secs(3 * MINUTE),
             config_start: Duration::from_secs(15 * MINUTE),
+            short_power_up_min: Duration::from_secs(1),
+            short_power_up_max: Duration::from_secs(8),
             button_indication: Duration::from_secs(3),
             button_wipe: Duration::from_secs(10),
             ota_announce: Duration::from_secs(1),

@@ -78,6 +78,8 @@ pub struct ConfigForm {
     pub port: Option<u16>,
     /// Fixed address, or `None` for DHCP.
     pub static_address: Option<StaticAddress>,
+    /// `bench=1`: the home is for a test and lives in RAM only. Stock dialects do not know it.
+    pub is_bench: bool,
     /// `save` was asked for. Old Edgent then stores without a trial; our firmware always tries first.
     pub is_save_requested: bool,
 }
@@ -128,9 +130,6 @@ pub enum ReadConfigFormError {
     /// A fixed address that cannot work.
     #[error("the static address is not valid")]
     StaticAddress(#[from] ReadStaticAddressError),
-    /// `bench=1`, which this firmware cannot honour: it would be stored.
-    #[error("bench mode is not supported by this firmware version yet")]
-    BenchUnsupported,
 }
 
 impl ReadConfigFormError {
@@ -151,7 +150,6 @@ impl ReadConfigFormError {
             Self::HostMalformed => "host_malformed",
             Self::PortMalformed => "port_malformed",
             Self::StaticAddress(_) => "static_address",
-            Self::BenchUnsupported => "bench_unsupported",
         }
     }
 }
@@ -191,9 +189,6 @@ fn read_own(arguments: &Arguments<'_>, access: Access) -> Result<ConfigForm, Rea
     if arguments.get_filled("if").is_some_and(|value| read_interface(&value) != Some(Interface::Wifi)) {
         return Err(ReadConfigFormError::UnsupportedInterface);
     }
-    if arguments.get("bench").is_some_and(is_one_or_true) {
-        return Err(ReadConfigFormError::BenchUnsupported);
-    }
     let typed = arguments.get_filled("ssidManual");
     let is_typed_ssid = typed.is_some();
     let ssid = read_own_ssid(typed.or_else(|| arguments.get_filled("ssid")))?;
@@ -217,6 +212,7 @@ fn read_own(arguments: &Arguments<'_>, access: Access) -> Result<ConfigForm, Rea
         host,
         port,
         static_address: static_address::read_static_address(arguments)?,
+        is_bench: arguments.get("bench").is_some_and(is_one_or_true),
         is_save_requested: arguments.get("save").is_some_and(is_one_or_true),
     })
 }
@@ -235,6 +231,7 @@ fn read_old(arguments: &Arguments<'_>) -> Result<ConfigForm, ReadConfigFormError
         host: arguments.get_filled("host").and_then(|value| stock_host(value, OLD_HOST_BYTES_MAX)),
         port: arguments.get_filled("port_ssl").map(read_stock_port),
         static_address: static_address::read_stock_static_address(arguments),
+        is_bench: false,
         is_save_requested: arguments.get("save").is_some_and(|value| leading_integer(value) != 0),
     })
 }
@@ -267,6 +264,7 @@ fn read_new(arguments: &Arguments<'_>) -> Result<ConfigForm, ReadConfigFormError
         host: arguments.get_filled("host").and_then(|value| stock_host(value, HOST_BYTES_MAX)),
         port: None,
         static_address: static_address::read_stock_static_address(arguments),
+        is_bench: false,
         is_save_requested: arguments.get("save").is_some_and(is_one_or_true),
     })
 }

@@ -56,6 +56,8 @@ pub struct Info<'a> {
     pub epoch: Option<u32>,
     /// `rkey`: fingerprint of the release key it holds, see [`crate::key_fingerprint`]. Ours.
     pub release_key: Option<&'a str>,
+    /// `bench`: 1 while the device lives on a home in RAM, which a restart forgets. Ours.
+    pub bench: Option<u32>,
 }
 
 impl<'a> Info<'a> {
@@ -114,6 +116,12 @@ impl<'a> Info<'a> {
         }
     }
 
+    /// Whether the device says that its home is on the bench.
+    #[must_use]
+    pub const fn is_on_bench(&self) -> bool {
+        matches!(self.bench, Some(1..))
+    }
+
     fn is_swapped(&self) -> bool {
         match (self.declared_heartbeat_s, self.declared_buffer_bytes) {
             (Some(heartbeat), Some(buffer)) => {
@@ -148,6 +156,7 @@ impl<'a> Info<'a> {
             b"rehome" => self.rehome = self.rehome.or(decimal(value, "rehome").ok()),
             b"epoch" => self.epoch = self.epoch.or(decimal(value, "epoch").ok()),
             b"rkey" => self.release_key = self.release_key.or(text),
+            b"bench" => self.bench = self.bench.or(decimal(value, "bench").ok()),
             _ => return false,
         }
         true
@@ -174,7 +183,8 @@ impl<'a> Info<'a> {
         write_text(writer, "tmpl", self.tmpl)?;
         write_number(writer, "rehome", self.rehome)?;
         write_number(writer, "epoch", self.epoch)?;
-        write_text(writer, "rkey", self.release_key)
+        write_text(writer, "rkey", self.release_key)?;
+        write_number(writer, "bench", self.bench)
     }
 }
 

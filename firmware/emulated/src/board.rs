@@ -11,8 +11,8 @@ use core::task::{Context, Poll, Waker};
 use chip_std::boxed::Box;
 use device::{
     Application, CloudAddress, CloudWire, ConnectionIndex, DeviceConfig, DeviceIdentity, Event, Hotspot,
-    JoinRequest, OutgoingWrite, Panel, Platform, PortalClosedError, Radio, RunEnd, ScanList, SeenNetwork,
-    SendError, Timing,
+    HotspotRequest, JoinRequest, OutgoingWrite, Panel, Platform, PortalClosedError, Radio, RunEnd, ScanList,
+    SeenNetwork, SendError, Timing, WarmMemory,
 };
 use device_home_store::StoreLayout;
 use home_store::sim_flash::SharedSimFlash;
@@ -300,8 +300,17 @@ impl Radio for World<'_, '_> {
     }
 }
 
+/// The boards of the story have no PoP.
+impl WarmMemory for World<'_, '_> {
+    fn wrong_proof_count(&self) -> u8 {
+        0
+    }
+
+    fn keep_wrong_proof_count(&mut self, _wrong_proof_count: u8) {}
+}
+
 impl Hotspot for World<'_, '_> {
-    fn open_hotspot(&mut self, _ssid: &str) {
+    fn open_hotspot(&mut self, _request: HotspotRequest<'_>) {
         self.is_hotspot_open = true;
         let since_boot_ms = self.story_ms - self.boot_at_ms;
         self.hotspot_opened_at_ms.get_or_insert(since_boot_ms);
@@ -438,6 +447,7 @@ fn device_config(recovery: RecoveryPolicy) -> DeviceConfig<'static> {
         default_port: 443,
         plain_ports: &[80, 8080],
         heartbeat_s: 40,
+        pop: None,
     }
 }
 

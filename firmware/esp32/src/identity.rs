@@ -5,9 +5,9 @@ use core::fmt::Write as _;
 use device::{DeviceConfig, DeviceIdentity};
 use esp_hal::efuse::{InterfaceMacAddress, interface_mac_address};
 use esp_hal::rtc_cntl::SocResetReason;
-use factory_image::{FactoryImage, UID_BYTES_MAX};
+use factory_image::{FactoryImage, Pop, UID_BYTES_MAX};
 use lifecycle::{BootReason, RecoveryPolicy, Settings};
-use portal::MacAddress;
+use portal::{MacAddress, Secret};
 
 use crate::board::BOARD;
 
@@ -67,7 +67,7 @@ fn mac(interface: InterfaceMacAddress) -> MacAddress {
 }
 
 /// Everything the agent must know of this build and board.
-pub(crate) fn device_config(uid: &str) -> DeviceConfig<'_> {
+pub(crate) fn device_config<'a>(uid: &'a str, pop: Option<&'a Pop>) -> DeviceConfig<'a> {
     DeviceConfig {
         identity: DeviceIdentity {
             vendor: VENDOR,
@@ -87,6 +87,7 @@ pub(crate) fn device_config(uid: &str) -> DeviceConfig<'_> {
         default_port: DEFAULT_PORT,
         plain_ports: PLAIN_PORTS,
         heartbeat_s: HEARTBEAT_S,
+        pop: pop.map(|pop| Secret::new(pop.expose())),
     }
 }
 

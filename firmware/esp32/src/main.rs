@@ -106,9 +106,10 @@ async fn main(spawner: Spawner) {
     }
 
     let uid = identity::uid(factory.as_ref());
-    let config = identity::device_config(&uid);
+    let pop = factory.and_then(|factory| factory.pop);
+    let config = identity::device_config(&uid, pop.as_ref());
     let mut application = application::RelayAndTemperature::new(&BOARD, peripherals.TSENS);
-    let mut platform = platform::EspPlatform::new(factory.and_then(|factory| factory.pop));
+    let mut platform = platform::EspPlatform::new();
     let home = flash::PartitionFlash::new(flash, home);
     let reason = identity::boot_reason(reset_reason);
     let layout = StoreLayout::at(0);

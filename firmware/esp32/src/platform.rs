@@ -3,12 +3,11 @@
 use core::fmt;
 
 use device::{
-    CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, JoinRequest, Panel, Platform,
-    PortalClosedError, Radio, ScanList, SendError, Timing,
+    CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, HotspotRequest, JoinRequest, Panel, Platform,
+    PortalClosedError, Radio, ScanList, SendError, Timing, WarmMemory,
 };
 use embassy_futures::select::{Either, select};
 use embassy_time::{Duration, Timer, with_timeout};
-use factory_image::Pop;
 use lifecycle::{Instant, Pattern, State};
 
 use crate::messages::{
@@ -23,18 +22,15 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Implements [`Platform`] with the tasks of this firmware.
 pub(crate) struct EspPlatform {
     rng: esp_hal::rng::Rng,
-    /// The hotspot's passphrase, where the factory gave the board one.
-    pop: Option<Pop>,
     join_ticket: Ticket,
     cloud_ticket: Ticket,
     is_cloud_connected: bool,
 }
 
 impl EspPlatform {
-    pub(crate) fn new(pop: Option<Pop>) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             rng: esp_hal::rng::Rng::new(),
-            pop,
             join_ticket: Ticket(0),
             cloud_ticket: Ticket(0),
             is_cloud_connected: false,
@@ -139,9 +135,11 @@ impl Radio for EspPlatform {
 }
 
 impl Hotspot for EspPlatform {
-    fn open_hotspot(&mut self, ssid: &str) {
-        let passphrase = self.pop.as_ref().and_then(|pop| heapless::String::try_from(pop.expose()).ok());
-        self.order(RadioOrder::OpenHotspot { ssid: ssid.bytes().take(32).collect(), passphrase });
+    fn open_hotspot(&mut self, request: HotspotRequest<'_>) {
+        let ssid = request.ssid.bytes().take(32).collect();
+        let passphrase =
+            request.passphrase.and_then(|passphrase| heapless::String::try_from(passphrase).ok());
+        self.order(RadioOrder::OpenHotspot { ssid, passphrase });
     }
 
     fn close_hotspot(&mut self) {
@@ -174,6 +172,16 @@ impl Hotspot for EspPlatform {
             hang_up.signal(());
         }
     }
+}
+
+/// The radio does not tell of refused passphrases, and a PoP of the factory is always a passphrase, so there is nothing
+/// to count yet.
+impl WarmMemory for EspPlatform {
+    fn wrong_proof_count(&self) -> u8 {
+        0
+    }
+
+    fn keep_wrong_proof_count(&mut self, _wrong_proof_count: u8) {}
 }
 
 impl CloudWire for EspPlatform {

@@ -10,9 +10,9 @@ use axum::response::IntoResponse;
 use super::problem::{JsonBody, Problem};
 use super::types::{
     BoardBody, BoardFirmware, BoardList, BoardRecovery, ButtonPress, FlashSummary, MoveChange, NewBoardBody,
-    PowerChange, parse_mac,
+    PowerChange, SerialLine, parse_mac,
 };
-use crate::air::PlaceId;
+use crate::air::{PlaceId, Secret};
 use crate::board::BoardId;
 use crate::firmware::{FirmwareSpec, RecoveryChoice};
 use crate::handle::{BenchHandle, LiveBench};
@@ -119,6 +119,18 @@ pub(super) async fn press_button(
     act(handle, id, move |live, id| live.bench().press_button(id, hold)).await
 }
 
+/// Types a line on a board's serial port; what it prints is in its serial log.
+#[utoipa::path(post, path = "/bench/v1/boards/{id}/serial", operation_id = "type_board_line", tag = "boards",
+    params(("id" = String, Path, description = "Board")), request_body = SerialLine,
+    responses((status = 200, body = BoardBody), (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn type_line(
+    State(handle): State<BenchHandle>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<SerialLine>,
+) -> Result<Json<BoardBody>, Problem> {
+    act(handle, id, move |live, id| live.bench().type_line(id, &body.line)).await
+}
+
 /// Downloads a board's raw flash image.
 #[utoipa::path(get, path = "/bench/v1/boards/{id}/flash", operation_id = "get_board_flash", tag = "boards",
     params(("id" = String, Path, description = "Board")),
@@ -215,6 +227,9 @@ impl TryFrom<NewBoardBody> for BoardPlan {
             (BoardFirmware::EdgentNew, None, None) => FirmwareSpec::EdgentNew,
             _ => return Err(invalid("recovery goes with rehome, patched with edgent-old")),
         };
+        if body.pop.is_some() && body.firmware != BoardFirmware::Rehome {
+            return Err(invalid("a proof of possession goes with rehome"));
+        }
         let name = body.name.unwrap_or_else(|| firmware.title().to_owned());
         let identity = NewIdentity {
             mac,
@@ -222,6 +237,7 @@ impl TryFrom<NewBoardBody> for BoardPlan {
             template_name: body.template_name.unwrap_or_else(|| "Demo".to_owned()),
             vendor: VENDOR.to_owned(),
             has_button: body.button,
+            pop: body.pop.map(Secret::new),
         };
         Ok(Self { name, identity, firmware, place: body.place.map(PlaceId) })
     }

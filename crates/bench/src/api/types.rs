@@ -120,7 +120,7 @@ pub enum BoardRecovery {
 }
 
 /// A board to be put on the bench.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBoardBody {
     /// What it runs.
@@ -145,6 +145,9 @@ pub struct NewBoardBody {
     /// Only with `rehome`; `rehome` when absent.
     #[serde(default)]
     pub recovery: Option<BoardRecovery>,
+    /// Proof of possession for its label, 1 to 63 bytes; only with `rehome`. None when absent.
+    #[serde(default)]
+    pub pop: Option<String>,
     /// Only with `edgent-old`: with the two changes that the forum recommends.
     #[serde(default)]
     pub patched: Option<bool>,
@@ -157,6 +160,8 @@ pub struct HotspotBody {
     pub open: bool,
     /// Its name.
     pub ssid: String,
+    /// `wpa2` when it asks for the board's proof of possession, `open` otherwise.
+    pub security: NetworkSecurity,
 }
 
 /// What the LED does.
@@ -188,7 +193,7 @@ pub struct LedBody {
 
 /// A board.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, named as the API names them")]
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct BoardBody {
     /// Its id.
     pub id: String,
@@ -202,6 +207,8 @@ pub struct BoardBody {
     pub mac: String,
     /// Whether it has a button.
     pub button: bool,
+    /// Proof of possession on its label; null without one. The bench is the desk of the maker who printed the label.
+    pub pop: Option<String>,
     /// Whether it has power.
     pub powered: bool,
     /// Id of the place where it is; null is the van.
@@ -235,6 +242,14 @@ pub struct BoardList {
     pub items: Vec<BoardBody>,
     /// Always null: a bench is small enough for one page.
     pub next_cursor: Option<String>,
+}
+
+/// A line typed on the serial port.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SerialLine {
+    /// At most 255 bytes, without a line end; `help` lists the commands.
+    pub line: String,
 }
 
 /// Plug in or unplug.
@@ -356,6 +371,7 @@ impl PlaceBody {
 
 impl BoardBody {
     pub(crate) fn new(view: BoardView, portal_url: Option<String>) -> Self {
+        let security = view.hotspot_security.into();
         let recovery_open = view.hotspot_ssid.is_some() && view.flash.is_home_stored;
         Self {
             id: view.id.0,
@@ -367,7 +383,8 @@ impl BoardBody {
             powered: view.is_powered,
             place: view.place.map(|place| place.0),
             state: view.report.state.to_owned(),
-            hotspot: view.hotspot_ssid.map(|ssid| HotspotBody { open: true, ssid }),
+            pop: view.identity.pop.map(|pop| String::from_utf8_lossy(pop.reveal()).into_owned()),
+            hotspot: view.hotspot_ssid.map(|ssid| HotspotBody { open: true, ssid, security }),
             recovery_open,
             led: view.led.into(),
             portal_url,
@@ -429,5 +446,23 @@ impl std::fmt::Debug for NewPlace {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut out = formatter.debug_struct("NewPlace");
         out.field("name", &self.name).field("networks", &self.networks).finish()
+    }
+}
+
+impl std::fmt::Debug for NewBoardBody {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("NewBoardBody").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for BoardBody {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("BoardBody").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for SerialLine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SerialLine([redacted])")
     }
 }

@@ -146,6 +146,8 @@ impl NewRun {
                 }
                 event = board.next_station_event() => match event {
                     StationEvent::Attached => *closes_at_ms = None,
+                    // The hotspot of stock firmware is open.
+                    StationEvent::PassphraseRefused => {}
                     StationEvent::Detached if board.station_count() > 0 => {}
                     StationEvent::Detached if state.get().is_connecting_or_running() => {
                         *closes_at_ms = Some(board.uptime_ms().saturating_add(HOTSPOT_LINGER_MS));

@@ -75,6 +75,9 @@ fn a_setup_through_the_portal_reaches_running_and_closes_the_hotspot_when_the_ph
 fn the_hotspot_stays_while_a_phone_is_in_it() {
     stock(async |lab| {
         lab.expect_hotspot(MINUTE).await;
+        // The network is on the hotspot's channel, so the phone does not lose it.
+        let channel = lab.world.bench.place(&lab.place).unwrap().networks[0].channel();
+        lab.world.bench.core(&lab.board).unwrap().hotspot_channel.set(channel);
         let phone = Phone::join(&lab.world.bench, &lab.board).unwrap();
         lab.provision().await;
         lab.world.pass(HOUR).await;

@@ -239,8 +239,10 @@ impl Session {
             DeviceMessage::Internal(DeviceInternal::Info(info)) => {
                 self.respond(message_id, Status::Success).await;
                 *device.firmware_version.borrow_mut() = info.firmware_version().map(str::to_owned);
+                device.is_on_bench.set(info.is_on_bench());
                 let claim = self.inner.signer.claim(&device.keys, &info);
-                if let Some(claim) = claim.filter(|_| self.inner.service == Service::Rehome) {
+                let is_wanted = self.inner.service == Service::Rehome && !info.is_on_bench();
+                if let Some(claim) = claim.filter(|_| is_wanted) {
                     let message = ServerMessage::Internal(ServerInternal::Claim(claim));
                     self.send_message(&message, ORDER_MESSAGE_ID).await;
                 }

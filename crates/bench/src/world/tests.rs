@@ -97,6 +97,7 @@ fn new_board(place: Option<PlaceId>) -> NewBoard {
             template_name: "Test".to_owned(),
             vendor: "Blynk".to_owned(),
             has_button: true,
+            pop: None,
         },
         firmware: FirmwareSpec::Rehome(RecoveryChoice::Rehome).build(),
         place,
@@ -382,3 +383,8 @@ fn the_bench_refuses_what_cannot_be() {
         assert!(matches!(hold, Err(ChangeBenchError::Invalid { .. })));
     });
 }
+
+mod bench_mode;
+mod captive;
+mod console;
+mod door;

@@ -30,6 +30,8 @@ struct Shared {
     /// Set when the device is released: from then on neither data nor control passes.
     is_quarantined: AtomicBool,
     is_over_tls: AtomicBool,
+    /// The device said that its home is in RAM, for a test.
+    is_on_bench: AtomicBool,
     last_heard_ms: AtomicU64,
     /// The part of it that is in the store already.
     noted_heard_ms: AtomicU64,
@@ -37,6 +39,14 @@ struct Shared {
     next_message_id: AtomicU16,
     /// Epoch of the release key that the device holds, plus one; 0 while it is not known to hold ours.
     release_epoch_plus_one: AtomicU64,
+}
+
+/// Where a device is, as far as its connection tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) is_online: bool,
+    /// It lives on a home in RAM, which it forgets with its next restart; so does this server with the connection.
+    pub(crate) is_on_bench: bool,
 }
 
 impl Link {
@@ -77,6 +87,10 @@ impl Link {
 
     pub(crate) fn last_heard_at(&self) -> MonoTime {
         MonoTime::from_ms(self.shared.last_heard_ms.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_on_bench(&self, is_on_bench: bool) {
+        self.shared.is_on_bench.store(is_on_bench, Ordering::Release);
     }
 
     pub(super) fn set_body_bytes_max(&self, bytes: usize) {
@@ -184,6 +198,7 @@ impl Links {
                 outbox,
                 is_quarantined: AtomicBool::new(epoch.is_none()),
                 is_over_tls: AtomicBool::new(false),
+                is_on_bench: AtomicBool::new(false),
                 last_heard_ms: AtomicU64::new(now.ms()),
                 noted_heard_ms: AtomicU64::new(now.ms()),
                 body_bytes_max: AtomicUsize::new(BUFFER_BYTES_UNDECLARED),
@@ -242,6 +257,17 @@ impl Links {
     /// Says whether a device counts as online; it does for some seconds after its connection has ended.
     pub(crate) fn is_online(&self, device: &DeviceId) -> bool {
         self.lock().get(device).is_some_and(|entry| entry.presence.is_online())
+    }
+
+    /// Returns what the present connection of a device says about where it is.
+    pub(crate) fn standing(&self, device: &DeviceId) -> Standing {
+        let by_device = self.lock();
+        let Some(entry) = by_device.get(device) else { return Standing::default() };
+        let says_bench = |link: &Link| link.shared.is_on_bench.load(Ordering::Acquire);
+        Standing {
+            is_online: entry.presence.is_online(),
+            is_on_bench: entry.link.as_ref().is_some_and(says_bench),
+        }
     }
 
     /// Returns the devices from which something came in since this was asked last, with the time.

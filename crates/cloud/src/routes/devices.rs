@@ -24,8 +24,8 @@ pub(super) async fn list_devices(
 ) -> Result<Json<api_types::Page<api_types::Device>>, ApiError> {
     let listed = app.store.list_devices(page_of(query)?).await?;
     Ok(Json(page_view(listed, |device| {
-        let is_online = app.links.is_online(&device.id);
-        device_view(device, is_online)
+        let standing = app.links.standing(&device.id);
+        device_view(device, standing)
     })))
 }
 
@@ -61,8 +61,8 @@ pub(super) async fn get_device(
     ApiPath(id): ApiPath<String>,
 ) -> Result<Json<api_types::Device>, ApiError> {
     let device = find_device(&app, &id).await?;
-    let is_online = app.links.is_online(&device.id);
-    Ok(Json(device_view(device, is_online)))
+    let standing = app.links.standing(&device.id);
+    Ok(Json(device_view(device, standing)))
 }
 
 pub(super) async fn rename_device(
@@ -75,8 +75,8 @@ pub(super) async fn rename_device(
     let change = Change::by(actor.as_str(), app.clock.now().utc);
     let device = app.store.rename_device(device_id(&id)?, name, change).await?;
     app.publish_device(&device.id, api_types::DeviceChange::Updated);
-    let is_online = app.links.is_online(&device.id);
-    Ok(Json(device_view(device, is_online)))
+    let standing = app.links.standing(&device.id);
+    Ok(Json(device_view(device, standing)))
 }
 
 pub(super) async fn create_release(

@@ -216,3 +216,22 @@ async fn the_same_device_and_epoch_get_the_same_claim_after_a_restart() {
     let (_device, second) = claim(&server, &token, 0).await;
     assert_eq!((first.key, first.secret, first.epoch), (second.key, second.secret, second.epoch));
 }
+
+#[tokio::test]
+async fn a_device_on_the_bench_is_marked_as_such_and_offered_no_claim() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let path = format!("/api/v1/devices/{id}");
+    assert_eq!(server.get(&path).await["on_bench"], false);
+    let mut device = Device::log_in(&server, &token).await;
+    device.ask(INTERNAL, 2, &format!("{INFO}0|bench|1"), 200).await;
+    let shown = server.get(&path).await;
+    assert_eq!((&shown["online"], &shown["on_bench"]), (&true.into(), &true.into()));
+    let listed = server.get("/api/v1/devices").await;
+    assert_eq!(listed["items"][0]["on_bench"], true);
+    // The next message would be the claim; the answer to a question in its place shows that there is none.
+    device.ask(INTERNAL, 3, &format!("{INFO}0"), 200).await;
+    let claimed = Claimed::read(&device.next().await.unwrap().text());
+    assert_eq!(claimed.id, id, "a home in flash is offered the claim, once");
+    assert_eq!(server.get(&path).await["on_bench"], false);
+}

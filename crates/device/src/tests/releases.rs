@@ -28,7 +28,7 @@ fn server_message(message_id: u16, internal: ServerInternal<'_>) -> Vec<u8> {
     bytes[..length].to_vec()
 }
 
-fn claim(epoch: u32) -> Vec<u8> {
+pub(super) fn claim(epoch: u32) -> Vec<u8> {
     let claim = Claim {
         device_id: DeviceId::parse(ID).unwrap(),
         epoch,

@@ -145,6 +145,8 @@ impl Machine {
         if let Some(candidate) = self.candidate.take() {
             self.home = Some(candidate.networks);
         }
+        // What the hotspot was asked for is done.
+        self.held_open_until = None;
         self.note_accepted();
         match link {
             // The order came from the session of the home that is stored now.
@@ -177,8 +179,13 @@ impl Machine {
         }
     }
 
-    fn open_hotspot_for_a_while(&mut self, now: Instant) {
+    /// Opens the hotspot because somebody on the spot asked for it; the device goes on trying its home meanwhile.
+    pub(super) fn open_hotspot_for_a_while(&mut self, now: Instant) {
+        if self.is_door_locked {
+            return;
+        }
         let until = now.after(self.settings.timings.config_start);
+        self.held_open_until = Some(self.held_open_until.map_or(until, |held| held.max(until)));
         match self.hotspot {
             Hotspot::Open => {}
             Hotspot::OpenUntil(at) => self.hotspot = Hotspot::OpenUntil(at.max(until)),
@@ -221,6 +228,7 @@ impl Machine {
         match result {
             Ok(()) => {
                 self.home = None;
+                self.held_open_until = None;
                 self.reach = Reach::default();
                 self.last_error = LastError::None;
                 if self.receipt == Receipt::Owed {

@@ -27,6 +27,8 @@ impl Bench {
             reason: BootReason::PowerOn,
             stored_network_count,
             last_error: None,
+            short_power_up_count: 0,
+            is_door_locked: false,
         }));
         bench
     }
@@ -360,7 +362,13 @@ fn a_wipe_that_fails_is_repeated_and_then_left_to_the_next_boot() {
 fn the_same_seed_repeats_every_wait_and_another_seed_does_not() {
     let retry_at = |seed| {
         let mut machine = Machine::new(Settings::default(), seed);
-        let boot = Boot { reason: BootReason::PowerOn, stored_network_count: 1, last_error: None };
+        let boot = Boot {
+            reason: BootReason::PowerOn,
+            stored_network_count: 1,
+            last_error: None,
+            short_power_up_count: 0,
+            is_door_locked: false,
+        };
         machine.handle_input(Instant::BOOT, Input::Booted(boot));
         machine.handle_input(Instant::BOOT, Input::NetworkJoined);
         machine.handle_input(Instant::BOOT, Input::LoginRefused { verified_tls: true });

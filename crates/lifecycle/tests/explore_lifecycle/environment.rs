@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use lifecycle::{CloudError, EraseOrder, NetworkError, RecoveryPolicy, Settings, Timings};
 
+use crate::observer::GESTURE_OPEN_MS;
 use crate::world::{Alphabet, Horizon, Networks};
 
 const STEP: Duration = Duration::from_secs(10);
@@ -47,6 +48,8 @@ pub(crate) fn rehome_searches() -> Vec<(&'static str, Settings, Alphabet)> {
             Alphabet { has_ota: true, has_console: true, ..stepwise.clone() },
         ),
         ("button", rehome(equal_waits()), Alphabet { has_button: true, has_release: true, ..everything() }),
+        ("power-up gesture", rehome(gesture_waits()), gesture_alphabet()),
+        ("wrong proofs", rehome(equal_waits()), Alphabet { has_lock: true, ..everything() }),
         ("visitors", rehome(equal_waits()), Alphabet { has_visitors: true, ..stepwise.clone() }),
         ("a lock, whose hotspot opens only at boot", rehome(lock), stepwise),
         (
@@ -93,6 +96,8 @@ pub(crate) fn everything() -> Alphabet {
         has_ota: false,
         has_console: false,
         has_release: false,
+        has_gesture: false,
+        has_lock: false,
         time_step: None,
         networks: Networks::ComeAndGo,
         horizon: Horizon::Unlimited,
@@ -133,6 +138,8 @@ pub(crate) fn short_waits() -> Timings {
         hotspot_linger_online: steps(1),
         hotspot_linger: steps(2),
         config_start: steps(3),
+        short_power_up_min: steps(1),
+        short_power_up_max: steps(2),
         button_indication: steps(1),
         button_wipe: steps(2),
         ota_announce: steps(1),
@@ -154,4 +161,14 @@ fn equal_waits() -> Timings {
         unproven_token_retry_max: STEP,
         ..short_waits()
     }
+}
+
+/// As [`equal_waits`], with a hotspot that the gesture opens for longer than every other reason.
+pub(crate) fn gesture_waits() -> Timings {
+    Timings { config_start: Duration::from_millis(GESTURE_OPEN_MS), ..equal_waits() }
+}
+
+/// Outages and power-ups of every length that matters to the gesture.
+pub(crate) fn gesture_alphabet() -> Alphabet {
+    Alphabet { has_gesture: true, cloud_errors: &[], time_step: Some(STEP), ..everything() }
 }

@@ -3,7 +3,9 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use crate::environment::{everything, real_waits, rehome_searches, settings, short_waits};
+use crate::environment::{
+    everything, gesture_alphabet, gesture_waits, real_waits, rehome_searches, settings, short_waits,
+};
 use crate::search::{Coverage, Judgement, OUTPUT_NAMES, search, transition_log};
 use crate::world::{Action, Alphabet, Horizon, Networks};
 use lifecycle::{ErrorCode, Input, RecoveryPolicy, Settings, State, Timings};
@@ -44,6 +46,7 @@ fn rehome_is_never_stranded_never_forgets_and_always_finds_home() {
     );
     assert_eq!(total.errors, BTreeSet::from(ErrorCode::ALL), "every error code was raised");
     assert_eq!(total.outputs, BTreeSet::from(OUTPUT_NAMES), "every kind of output was asked for");
+    assert!(total.has_seen_gesture_end, "the gesture was made, and its time ran out");
     assert!(total.output_count_max < 16, "{} outputs for one event", total.output_count_max);
     assert!(total.states.len() >= STATE_COUNT_MIN, "{} states", total.states.len());
 }
@@ -114,6 +117,17 @@ fn the_search_notices_a_door_that_opens_too_late() {
     let found = search(&settings, &everything(), Judgement::StopAtFirst);
     let example = found.counter_example.expect("50 s are too long");
     assert!(example.violation.starts_with("45 s after power-on"), "{}", example.violation);
+}
+
+#[test]
+fn the_search_notices_a_gesture_that_opens_nothing() {
+    let timings = Timings { config_start: Duration::ZERO, ..gesture_waits() };
+    let settings = settings(RecoveryPolicy::Rehome, timings);
+    let found = search(&settings, &gesture_alphabet(), Judgement::StopAtFirst);
+    let example = found.counter_example.expect("five short power-ups must open the hotspot");
+    assert_eq!(example.violation, "five short power-ups were made and the hotspot is closed");
+    let cuts = example.path.iter().filter(|action| matches!(action, Action::PowerCut { .. })).count();
+    assert_eq!(cuts, 5, "{:?}", example.path);
 }
 
 #[test]

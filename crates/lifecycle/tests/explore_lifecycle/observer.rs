@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 
-use lifecycle::{CloudError, HomeSource, Input, Output, RecoveryPolicy, Settings, State};
+use lifecycle::{
+    BootReason, CloudError, HomeSource, Input, Output, RecoveryPolicy, Settings, State, Timings,
+};
 
-use crate::world::{Cloud, Link, World};
+use crate::world::{Cloud, Link, StoreOperation, World};
 
 /// Guarantee 1: "within 45 s of power-on". Also how long a deliberate change of network may take.
 const DOOR_LIMIT_MS: u64 = 45_000;
@@ -38,10 +40,85 @@ pub(crate) struct Observer {
     may_wipe: bool,
     /// The cloud accepted the submitted home.
     may_save: bool,
+    /// The power-ups until now, where the gesture is searched.
+    power_ups: Option<PowerUps>,
     violation: Option<&'static str>,
 }
 
+/// What a person with a watch knows of the power-up gesture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct PowerUps {
+    /// Short ones in a row before this start.
+    row: u8,
+    is_genuine: bool,
+    /// How long the device has been on since this start; stops where it counts as staying on.
+    on_ms: u64,
+    /// Nothing has happened since the device started.
+    is_first_moment: bool,
+    /// How long ago the device started after five short power-ups, while that still matters.
+    gesture_ms: Option<u64>,
+}
+
+/// Guarantee 8: "five power-ups in a row".
+const GESTURE_ROW: u8 = 5;
+/// How long the gesture holds the door open: the 15 min of guarantee 8, in the searches' shorter time.
+pub(crate) const GESTURE_OPEN_MS: u64 = 80_000;
+/// Where the clock of the gesture stops; longer than the door is held open in any search.
+const GESTURE_MS_MAX: u64 = 100_000;
+/// Where the clock of a power-up stops; in every search a device that was on for so long stays on.
+const POWER_UP_MS_MAX: u64 = 20_000;
+
+impl PowerUps {
+    const fn first() -> Self {
+        Self { row: 0, is_genuine: true, on_ms: 0, is_first_moment: true, gesture_ms: None }
+    }
+
+    fn started_again(self, reason: BootReason, timings: &Timings) -> Self {
+        let on_ms = u128::from(self.on_ms);
+        let row = if on_ms >= timings.short_power_up_max.as_millis() {
+            0
+        } else if self.is_genuine && on_ms >= timings.short_power_up_min.as_millis() {
+            (self.row + 1).min(GESTURE_ROW)
+        } else {
+            self.row
+        };
+        let is_genuine = reason == BootReason::PowerOn;
+        Self { row, is_genuine, gesture_ms: (row == GESTURE_ROW).then_some(0), ..Self::first() }
+    }
+
+    fn time_passes(&mut self, milliseconds: u64) {
+        self.on_ms = (self.on_ms + milliseconds).min(POWER_UP_MS_MAX);
+        self.gesture_ms = self.gesture_ms.map(|elapsed| (elapsed + milliseconds).min(GESTURE_MS_MAX));
+        self.is_first_moment = false;
+    }
+
+    fn judge(self, is_hotspot_open: bool) -> Option<&'static str> {
+        let is_held = self.gesture_ms.is_some_and(|elapsed| elapsed < GESTURE_OPEN_MS);
+        if is_held && !is_hotspot_open {
+            return Some("five short power-ups were made and the hotspot is closed");
+        }
+        (self.is_first_moment && self.row < GESTURE_ROW && is_hotspot_open)
+            .then_some("the hotspot opened at power-on although nobody made the gesture")
+    }
+}
+
 impl Observer {
+    /// Who watches a device that is switched on for the first time.
+    pub(crate) fn switched_on(has_gesture: bool) -> Self {
+        Self { power_ups: has_gesture.then(PowerUps::first), ..Self::default() }
+    }
+
+    /// Who watches a device that starts again.
+    pub(crate) fn started_again(&self, reason: BootReason, timings: &Timings) -> Self {
+        let power_ups = self.power_ups.map(|power_ups| power_ups.started_again(reason, timings));
+        Self { power_ups, ..Self::default() }
+    }
+
+    /// Whether somebody made the gesture, and the time it opens the door for is over.
+    pub(crate) fn has_seen_gesture_end(&self) -> bool {
+        self.power_ups.is_some_and(|power_ups| power_ups.gesture_ms == Some(GESTURE_MS_MAX))
+    }
+
     pub(crate) fn time_passes(&mut self, milliseconds: u64) {
         self.since_power_on_ms = (self.since_power_on_ms + milliseconds).min(DOOR_LIMIT_MS);
         let grow = |clock: &mut Option<u64>, limit: u64| {
@@ -51,6 +128,9 @@ impl Observer {
         grow(&mut self.left_ms, DOOR_LIMIT_MS);
         grow(&mut self.button_held_ms, BUTTON_HELD_MS_MAX);
         grow(&mut self.submitted_ms, 2 * RETURN_LIMIT_MS);
+        if let Some(power_ups) = &mut self.power_ups {
+            power_ups.time_passes(milliseconds);
+        }
     }
 
     /// Time that a firmware on trial could have used; a wipe, which must not be interrupted, is not counted.
@@ -81,6 +161,10 @@ impl Observer {
             && self.failing_ms.is_none_or(|elapsed| elapsed == 2 * DOOR_LIMIT_MS + 20_000)
             && self.left_ms.is_none_or(|elapsed| elapsed == DOOR_LIMIT_MS)
             && self.button_held_ms.is_none_or(|elapsed| elapsed == BUTTON_HELD_MS_MAX)
+            && self.power_ups.is_none_or(|power_ups| {
+                power_ups.on_ms == POWER_UP_MS_MAX
+                    && power_ups.gesture_ms.is_none_or(|elapsed| elapsed == GESTURE_MS_MAX)
+            })
     }
 
     pub(crate) fn note_firmware_on_trial(&mut self) {
@@ -102,6 +186,9 @@ impl Observer {
         has_home: bool,
     ) {
         let is_stored = cloud == Cloud::Connecting(HomeSource::Stored);
+        if let Some(power_ups) = &mut self.power_ups {
+            power_ups.is_first_moment = false;
+        }
         match input {
             Input::NetworkJoined if link == Link::Joining(HomeSource::Stored) => {
                 (self.left_ms, self.is_captive, self.failing_ms) = (None, false, None);
@@ -162,8 +249,13 @@ impl Observer {
     }
 
     /// The stored home is another one now, or none.
-    pub(crate) fn note_home_replaced(&mut self, link: Link) {
+    pub(crate) fn note_home_replaced(&mut self, link: Link, operation: StoreOperation) {
         let button_held_ms = self.button_held_ms;
+        // With a new home the gesture has served its purpose; a wipe ends its row.
+        let power_ups = self.power_ups.map(|power_ups| match operation {
+            StoreOperation::Save { .. } => PowerUps { gesture_ms: None, ..power_ups },
+            StoreOperation::Wipe => PowerUps { gesture_ms: None, row: 0, is_genuine: false, ..power_ups },
+        });
         let since_power_on_ms = self.since_power_on_ms;
         let may_wipe = self.may_wipe;
         let unproven_ms = self.unproven_ms;
@@ -174,6 +266,7 @@ impl Observer {
             may_wipe,
             unproven_ms,
             was_accepted: true,
+            power_ups,
             ..Self::default()
         };
         if link != Link::Joined(HomeSource::Stored) {
@@ -200,6 +293,16 @@ impl Observer {
         }
         if self.unproven_ms.is_some_and(|elapsed| elapsed >= FIRMWARE_TRIAL_LIMIT_MS) {
             return Some("a firmware that never reached its cloud still runs");
+        }
+        if world.is_door_locked {
+            return world.is_hotspot_open.then_some("the hotspot is open although its lock is closed");
+        }
+        if world.stored_network_count > 0
+            && world.machine.state() != State::ResetConfig
+            && let Some(power_ups) = self.power_ups
+            && let Some(violation) = power_ups.judge(world.is_hotspot_open)
+        {
+            return Some(violation);
         }
         if world.is_hotspot_open || world.machine.state() == State::ResetConfig {
             return None;

@@ -22,6 +22,8 @@ pub(crate) struct Coverage {
     pub(crate) errors: BTreeSet<ErrorCode>,
     pub(crate) outputs: BTreeSet<&'static str>,
     pub(crate) output_count_max: usize,
+    /// The power-up gesture was made, and the device stayed on until its time was over.
+    pub(crate) has_seen_gesture_end: bool,
 }
 
 impl Coverage {
@@ -32,12 +34,16 @@ impl Coverage {
         self.errors.extend(other.errors);
         self.outputs.extend(other.outputs);
         self.output_count_max = self.output_count_max.max(other.output_count_max);
+        self.has_seen_gesture_end |= other.has_seen_gesture_end;
     }
 
     fn note(&mut self, step: &Step) {
         let machine = &step.world.machine;
         let has_home = step.world.stored_network_count > 0;
-        self.situations.insert((machine.state(), step.world.is_hotspot_open, has_home));
+        self.has_seen_gesture_end |= step.world.observer.has_seen_gesture_end();
+        if !step.world.is_door_locked {
+            self.situations.insert((machine.state(), step.world.is_hotspot_open, has_home));
+        }
         assert_eq!(machine.is_hotspot_open(), step.world.is_hotspot_open, "machine and outputs agree");
         self.output_count_max = self.output_count_max.max(step.outputs.len());
         for output in &step.outputs {
@@ -89,7 +95,7 @@ pub(crate) fn search(settings: &Settings, alphabet: &Alphabet, judgement: Judgem
     let mut search = Search { coverage: Coverage::default(), counter_example: None, nodes: Vec::new() };
     let mut frontier = VecDeque::new();
 
-    let first = World::power_on(settings, alphabet.stored_network_count);
+    let first = World::power_on(settings, alphabet);
     search.coverage.note(&first);
     ids.insert(hashing.hash_one(&first.world), 0);
     search.nodes.push(Node { parent: 0, action: None, good: None });
@@ -189,7 +195,7 @@ pub(crate) fn transition_log(settings: &Settings, alphabet: &Alphabet, path: &[A
             }
         }
     };
-    let first = World::power_on(settings, alphabet.stored_network_count);
+    let first = World::power_on(settings, alphabet);
     note(0, &first.outputs);
     let mut world = first.world;
     for action in path {

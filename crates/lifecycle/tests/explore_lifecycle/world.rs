@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use lifecycle::{
     Boot, BootReason, CloudError, HomeSource, Input, Instant, Machine, NetworkError, OtaFault, Output,
-    Settings, SlotFault, State, StoreFault,
+    PowerUpGesture, Settings, SlotFault, State, StoreFault,
 };
 
 use crate::observer::Observer;
@@ -34,6 +34,10 @@ pub(crate) struct Alphabet {
     /// Whether somebody at the serial console may order `config start` at any time.
     pub(crate) has_console: bool,
     pub(crate) has_release: bool,
+    /// Whether short power-ups are counted; without, the count in flash stays 0.
+    pub(crate) has_gesture: bool,
+    /// Whether somebody may use up the proofs of possession.
+    pub(crate) has_lock: bool,
     /// Longest stretch of time without a choice in between; `None` = from timer to timer.
     pub(crate) time_step: Option<Duration>,
     /// What is true of the networks for as long as the search lasts.
@@ -108,7 +112,18 @@ pub(crate) struct World {
     pub(crate) has_station: bool,
     pub(crate) is_button_down: bool,
     pub(crate) is_hotspot_open: bool,
+    /// The proofs were used up since power-on; kept over restarts.
+    pub(crate) is_door_locked: bool,
+    /// What the shell does for the power-up gesture, where that is searched.
+    pub(crate) power_ups: Option<PowerUps>,
     pub(crate) observer: Observer,
+}
+
+/// The count of short power-ups in flash, and the run that keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PowerUps {
+    stored_count: u8,
+    gesture: PowerUpGesture,
 }
 
 /// One step and what it showed.
@@ -118,8 +133,22 @@ pub(crate) struct Step {
     pub(crate) violation: Option<&'static str>,
 }
 
+impl PowerUps {
+    fn pass(&mut self, now: Instant) {
+        if self.gesture.next_timeout().is_some_and(|due_at| due_at <= now)
+            && let Some(count) = self.gesture.take_due(now)
+        {
+            self.stored_count = count;
+        }
+        self.gesture = self.gesture.relative_to(now);
+    }
+}
+
 impl World {
-    pub(crate) fn power_on(settings: &Settings, stored_network_count: u8) -> Step {
+    pub(crate) fn power_on(settings: &Settings, alphabet: &Alphabet) -> Step {
+        let stored_network_count = alphabet.stored_network_count;
+        let begin = || PowerUpGesture::begin(Instant::BOOT, BootReason::PowerOn, 0, &settings.timings);
+        let power_ups = alphabet.has_gesture.then(|| PowerUps { stored_count: 0, gesture: begin() });
         let mut world = Self {
             machine: Machine::new(settings.clone(), 1),
             stored_network_count,
@@ -132,7 +161,9 @@ impl World {
             has_station: false,
             is_button_down: false,
             is_hotspot_open: false,
-            observer: Observer::default(),
+            is_door_locked: false,
+            observer: Observer::switched_on(power_ups.is_some()),
+            power_ups,
         };
         let mut outputs = Vec::new();
         world.boot(settings, BootReason::PowerOn, &mut outputs);
@@ -180,6 +211,8 @@ impl World {
         {
             let network_count = alphabet.submissions.iter().copied().find(|count| *count > 0)?;
             Action::Event(Input::CandidateSubmitted { network_count })
+        } else if self.is_door_locked && self.stored_network_count == 0 {
+            Action::PowerCut { store_operation_took_effect: false }
         } else {
             Action::Pass { milliseconds: self.next_pass(alphabet)? }
         })
@@ -201,6 +234,9 @@ impl World {
                     world.send(settings, now, Input::TimerFired, &mut outputs);
                 }
                 world.machine = world.machine.relative_to(now);
+                if let Some(power_ups) = &mut world.power_ups {
+                    power_ups.pass(now);
+                }
             }
             Action::PowerCut { store_operation_took_effect } => {
                 if store_operation_took_effect && let Some(operation) = world.store[0] {
@@ -235,7 +271,8 @@ impl World {
     }
 
     fn next_pass(&self, alphabet: &Alphabet) -> Option<u64> {
-        let due = self.machine.next_timeout().map(Instant::as_millis);
+        let gesture_due = self.power_ups.as_ref().and_then(|power_ups| power_ups.gesture.next_timeout());
+        let due = self.machine.next_timeout().into_iter().chain(gesture_due).min().map(Instant::as_millis);
         match (due, alphabet.time_step) {
             (Some(due), Some(step)) => Some(due.min(u64::try_from(step.as_millis()).expect("a short step"))),
             (Some(due), None) => Some(due),
@@ -283,6 +320,9 @@ impl World {
             );
         }
         events.extend([Input::PortalReset, Input::PortalReboot]);
+        if alphabet.has_lock {
+            events.push(Input::ProofsUsedUp);
+        }
         if alphabet.has_visitors {
             events.push(if self.has_station { Input::StationDetached } else { Input::StationAttached });
             events.extend([Input::PortalRequested, Input::BoardInfoRead]);
@@ -333,6 +373,7 @@ impl World {
             Input::NetworkLost => (self.link, self.cloud) = (Link::Down, Cloud::Down),
             Input::LoginAccepted => self.cloud = Cloud::Session,
             Input::LoginRefused { .. } | Input::CloudFailed(_) | Input::CloudLost => self.cloud = Cloud::Down,
+            Input::ProofsUsedUp => self.is_door_locked = true,
             Input::StationAttached => self.has_station = true,
             Input::StationDetached => self.has_station = false,
             Input::ButtonPressed => self.is_button_down = true,
@@ -372,9 +413,15 @@ impl World {
                 self.candidate = None;
                 network_count
             }
-            StoreOperation::Wipe => 0,
+            StoreOperation::Wipe => {
+                if let Some(power_ups) = &mut self.power_ups {
+                    power_ups.stored_count = 0;
+                    power_ups.gesture.note_wiped();
+                }
+                0
+            }
         };
-        self.observer.note_home_replaced(self.link);
+        self.observer.note_home_replaced(self.link, operation);
     }
 
     fn send(&mut self, settings: &Settings, now: Instant, input: Input, outputs: &mut Vec<Output>) {
@@ -435,18 +482,30 @@ impl World {
     }
 
     fn boot(&mut self, settings: &Settings, reason: BootReason, outputs: &mut Vec<Output>) {
+        self.is_door_locked &= reason != BootReason::PowerOn;
         self.machine = Machine::new(settings.clone(), 1);
         self.candidate = None;
         (self.link, self.cloud, self.store) = (Link::Down, Cloud::Down, [None, None]);
         (self.is_updating, self.has_station, self.is_hotspot_open) = (false, false, false);
         self.is_button_down = false;
-        self.observer = Observer::default();
+        self.observer = self.observer.started_again(reason, &settings.timings);
         // What a boot loader does: a new image gets one boot, and without a proof the former one is back.
         self.slots = match self.slots {
             Slots::Installed => Slots::OnTrial,
             Slots::Confirmed | Slots::OnTrial | Slots::Confirming => Slots::Confirmed,
         };
-        let boot = Boot { reason, stored_network_count: self.stored_network_count, last_error: None };
+        let short_power_up_count = self.power_ups.as_ref().map_or(0, |power_ups| power_ups.stored_count);
+        if let Some(power_ups) = &mut self.power_ups {
+            power_ups.gesture =
+                PowerUpGesture::begin(Instant::BOOT, reason, short_power_up_count, &settings.timings);
+        }
+        let boot = Boot {
+            reason,
+            stored_network_count: self.stored_network_count,
+            last_error: None,
+            short_power_up_count,
+            is_door_locked: self.is_door_locked,
+        };
         self.send(settings, Instant::BOOT, Input::Booted(boot), outputs);
         if self.slots == Slots::OnTrial {
             self.observer.note_firmware_on_trial();

@@ -163,7 +163,11 @@ fn our_dialect_needs_no_interface_and_refuses_others() {
     assert!(read(&with_token("ssid=a")).is_ok());
     assert!(read(&with_token("ssid=a&if=wifi")).is_ok());
     assert_eq!(read(&with_token("ssid=a&if=eth")), Err(ReadConfigFormError::UnsupportedInterface));
-    assert_eq!(read(&with_token("ssid=a&bench=1")), Err(ReadConfigFormError::BenchUnsupported));
+    for (argument, is_bench) in [("&bench=1", true), ("&bench=true", true), ("&bench=0", false), ("", false)]
+    {
+        let form = read(&with_token(&std::format!("ssid=a{argument}"))).unwrap();
+        assert_eq!(form.is_bench, is_bench, "{argument}");
+    }
 }
 
 #[test]

@@ -53,3 +53,15 @@ fn a_key_without_value_and_broken_text_are_left_out() {
 fn a_body_without_any_known_key_is_no_info() {
     assert_eq!(Info::parse(b"zzz\x001\0yyy\0mcu"), None);
 }
+
+#[test]
+fn only_a_device_that_says_so_is_on_the_bench() {
+    for (body, is_on_bench) in [
+        (&b"mcu\x001.0.0\0bench\x001"[..], true),
+        (b"mcu\x001.0.0\0bench\x000", false),
+        (b"mcu\x001.0.0\0bench\0yes", false),
+        (b"mcu\x001.0.0", false),
+    ] {
+        assert_eq!(Info::parse(body).unwrap().is_on_bench(), is_on_bench, "{body:?}");
+    }
+}

@@ -132,8 +132,8 @@ fn utc_answer(answer: &UtcAnswer<'_>) -> String {
 fn info(info: &Info<'_>) -> String {
     let heartbeat = info.heartbeat_s().map(|seconds| seconds.to_string());
     let buffer = info.body_bytes_max().to_string();
-    let (rehome, epoch) =
-        (info.rehome.map(|number| number.to_string()), info.epoch.map(|number| number.to_string()));
+    let [rehome, epoch, bench] =
+        [info.rehome, info.epoch, info.bench].map(|number| number.map(|number| number.to_string()));
     let pairs = [
         ("mcu", info.mcu),
         ("ncp", info.ncp),
@@ -152,6 +152,7 @@ fn info(info: &Info<'_>) -> String {
         ("rehome", rehome.as_deref()),
         ("epoch", epoch.as_deref()),
         ("rkey", info.release_key),
+        ("bench", bench.as_deref()),
     ];
     let shown = pairs.into_iter().filter_map(|(key, value)| Some(format!(" {key}={}", value?)));
     format!("info{}", shown.collect::<String>())

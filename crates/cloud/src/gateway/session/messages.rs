@@ -226,6 +226,7 @@ impl Session {
             warn!(device.id = %device, error = %ErrorChain(&failure), "the description of {device} could not be stored");
             return Flow::Close;
         }
+        self.link.set_on_bench(info.is_on_bench());
         self.app.publish_device(device, DeviceChange::Updated);
         if let Some(session) = self.claimed.take() {
             let message = "The device said what it is.".to_owned();
@@ -264,7 +265,12 @@ impl Session {
     ///
     /// The epoch of the claim is the higher one of what the device counts and what the record says: the device's count
     /// covers owners this server knows nothing of, the record's covers boards whose flash was erased over a cable.
+    ///
+    /// A device on the bench stores nothing, so it is offered nothing.
     fn offer_claim(&self, info: &Info<'_>) {
+        if info.is_on_bench() {
+            return;
+        }
         if self.note_release_key(info) != HeldKey::None || info.rehome.is_none_or(|version| version == 0) {
             return;
         }

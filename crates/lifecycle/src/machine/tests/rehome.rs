@@ -260,3 +260,99 @@ fn config_start_opens_the_hotspot_for_15_min_beside_a_running_session() {
     assert!(bench.machine.is_hotspot_open() && bench.state() == State::Running);
     assert_eq!(bench.pass_s(1), [Output::CloseHotspot]);
 }
+
+fn after_short_power_ups(short_power_up_count: u8, settings: Settings) -> Bench {
+    let machine = Machine::new(settings, 1);
+    let mut bench = Bench { machine, now_ms: BOOT, outputs: Vec::new() };
+    bench.send(Input::Booted(Boot {
+        reason: BootReason::PowerOn,
+        stored_network_count: 1,
+        last_error: None,
+        short_power_up_count,
+        is_door_locked: false,
+    }));
+    bench
+}
+
+#[test]
+fn five_short_power_ups_open_the_hotspot_at_once_for_15_min_and_the_home_is_used_meanwhile() {
+    let mut bench = after_short_power_ups(5, settings(RecoveryPolicy::Rehome));
+    assert!(bench.has(Output::OpenHotspot) && bench.has(JOIN_STORED), "{:?}", bench.outputs);
+    assert!(bench.machine.is_in_recovery() && !bench.has(Output::WipeHome));
+    bench.send(Input::NetworkJoined);
+    bench.send(Input::LoginAccepted);
+    assert_eq!(bench.state(), State::Running);
+    assert_eq!(bench.pass_s(899), []);
+    assert_eq!(bench.pass_s(1), [Output::CloseHotspot]);
+}
+
+#[test]
+fn four_short_power_ups_and_the_other_policies_open_nothing() {
+    assert!(!after_short_power_ups(4, settings(RecoveryPolicy::Rehome)).machine.is_hotspot_open());
+    for recovery in [RecoveryPolicy::Stock, RecoveryPolicy::Reset] {
+        assert!(!after_short_power_ups(5, settings(recovery)).machine.is_hotspot_open());
+    }
+}
+
+#[test]
+fn a_network_that_comes_and_goes_does_not_cut_the_15_min_short() {
+    let mut bench = after_short_power_ups(5, settings(RecoveryPolicy::Rehome));
+    // The networks fail for long enough to need the hotspot, then one is back.
+    bench.send(Input::NetworkFailed(NetworkError::NotFound));
+    bench.pass_s(60);
+    while bench.state() != State::Running {
+        bench.send(Input::NetworkJoined);
+        bench.send(Input::LoginAccepted);
+        bench.pass_s(1);
+    }
+    let rest_s = 899 - bench.now_ms / 1_000;
+    bench.pass_s(rest_s);
+    assert!(bench.machine.is_hotspot_open(), "open at {} ms", bench.now_ms);
+    bench.pass_s(2);
+    assert!(!bench.machine.is_hotspot_open(), "closed at {} ms", bench.now_ms);
+}
+
+#[test]
+fn a_home_accepted_after_the_gesture_closes_the_hotspot_like_any_other() {
+    let mut bench = after_short_power_ups(5, settings(RecoveryPolicy::Rehome));
+    bench.send(SUBMIT);
+    bench.pass_s(2);
+    for input in [Input::NetworkJoined, Input::LoginAccepted, Input::Saved(Ok(()))] {
+        bench.send(input);
+    }
+    assert_eq!(bench.state(), State::Running);
+    assert!(bench.pass_s(16).contains(&Output::CloseHotspot));
+}
+
+#[test]
+fn used_up_proofs_close_the_hotspot_until_the_next_power_on_whatever_happens() {
+    let mut bench = Bench::rehome();
+    bench.pass_s(40);
+    assert!(bench.machine.is_hotspot_open());
+    bench.send(Input::StationAttached);
+    assert!(bench.send(Input::ProofsUsedUp).contains(&Output::CloseHotspot));
+    for input in [Input::ConfigStartOrdered, SUBMIT, Input::NetworkFailed(NetworkError::NotFound)] {
+        bench.send(input);
+        assert!(!bench.machine.is_hotspot_open() && !bench.has(Output::OpenHotspot), "{input:?}");
+    }
+    assert!(!bench.pass_s(3_600).contains(&Output::OpenHotspot), "and the home is tried all the while");
+    while bench.state() != State::Running {
+        bench.send(Input::NetworkJoined);
+        bench.send(Input::LoginAccepted);
+        bench.pass_s(1);
+    }
+
+    for (is_door_locked, stored_network_count) in [(true, 0), (true, 1), (false, 0), (false, 1)] {
+        let machine = Machine::new(settings(RecoveryPolicy::Rehome), 1);
+        let mut bench = Bench { machine, now_ms: BOOT, outputs: Vec::new() };
+        bench.send(Input::Booted(Boot {
+            reason: BootReason::Restart,
+            stored_network_count,
+            last_error: None,
+            short_power_up_count: 5,
+            is_door_locked,
+        }));
+        bench.pass_s(60);
+        assert_eq!(bench.machine.is_hotspot_open(), !is_door_locked, "{stored_network_count} networks");
+    }
+}
