@@ -5,7 +5,9 @@ use core::fmt::Write as _;
 use home_store::{CloudBinding, Home, Host, Network, NetworkSecret, OwnerData, Ssid, StaticAddress, Token};
 use lifecycle::HomeSource;
 use portal::{ConfigForm, Security};
+use wire::ClaimCode;
 
+use crate::claims::TOKEN_TO_COME;
 use crate::identity::DeviceConfig;
 use crate::platform::{ScanList, SeenNetwork};
 
@@ -17,6 +19,8 @@ pub(crate) type Ranking = heapless::Vec<usize, { home_store::NETWORK_COUNT_MAX }
 pub(crate) struct Homes {
     pub(crate) stored: Option<Home>,
     pub(crate) candidate: Option<Home>,
+    /// What the candidate has in place of a token until the cloud gave it one.
+    pub(crate) claim_code: Option<ClaimCode>,
 }
 
 impl Homes {
@@ -43,12 +47,14 @@ impl Homes {
 
     /// Makes a home of what a person submitted. Its first network is the submitted one.
     ///
-    /// Without a token the stored binding is kept, and so are the other stored networks and the owner's data: it is
-    /// the same owner with a new router. With a token it is a new home, which takes nothing over.
+    /// Without a token or claim code the stored binding is kept, and so are the other stored networks and the owner's data: it is
+    /// the same owner with a new router. With a credential it is a new home, which takes nothing over.
     pub(crate) fn build_candidate(&self, form: &ConfigForm, config: &DeviceConfig<'_>) -> Option<Home> {
         let network = network_of(form)?;
-        let Some(token) = &form.token else {
-            return with_network_first(self.stored.as_ref()?, &network);
+        let token = match (&form.token, &form.claim_code) {
+            (Some(token), _) => Token::parse(token.expose().as_bytes()).ok()?,
+            (None, Some(_)) => Token::parse(&TOKEN_TO_COME).ok()?,
+            (None, None) => return with_network_first(self.stored.as_ref()?, &network),
         };
         let mut networks = heapless::Vec::new();
         networks.push(network).ok()?;
@@ -56,7 +62,7 @@ impl Homes {
         let cloud = CloudBinding {
             host: Host::parse(form.host.as_deref().unwrap_or(config.default_host)).ok()?,
             port,
-            token: Token::parse(token.expose().as_bytes()).ok()?,
+            token,
             uses_tls: !config.plain_ports.contains(&port),
             trust_anchor: None,
             release_key: None,

@@ -12,12 +12,14 @@ extern crate std;
 
 mod agent;
 mod application;
+mod claims;
 mod clock_text;
 mod cloud_session;
 mod homes;
 mod identity;
 mod outputs;
 mod platform;
+mod portal_release;
 mod portal_server;
 mod release;
 mod releases;

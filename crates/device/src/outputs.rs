@@ -9,6 +9,7 @@ use crate::agent::Agent;
 use crate::application::Application;
 use crate::clock_text::ClockText;
 use crate::platform::{CloudAddress, JoinRequest, Platform};
+use crate::portal_release::PortalRelease;
 
 /// Wall-clock times before this are a clock that was never set: 2020-01-01.
 const CLOCK_SET_S_MIN: u64 = 1_577_836_800;
@@ -134,7 +135,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     }
 
     async fn save_candidate(&mut self) -> Result<(), StoreFault> {
-        let (Some(candidate), Some(store)) = (&self.homes.candidate, &mut self.store) else {
+        let (Some(candidate), Some(store), None) =
+            (&self.homes.candidate, &mut self.store, &self.homes.claim_code)
+        else {
             return Err(StoreFault);
         };
         store.save_home(candidate).await.or(Err(StoreFault))?;
@@ -146,12 +149,14 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.homes.stored = stored;
         self.follow_release_key();
         self.portal.trial = Trial::Succeeded;
+        self.portal.release = PortalRelease::None;
         self.log_now(format_args!("Home stored"));
         Ok(())
     }
 
     fn drop_candidate(&mut self) {
         self.homes.candidate = None;
+        self.homes.claim_code = None;
         if self.portal.trial == Trial::Running {
             self.portal.trial = Trial::Failed;
         }
@@ -163,6 +168,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.homes.stored = None;
         self.follow_release_key();
         self.homes.candidate = None;
+        self.homes.claim_code = None;
         self.portal.trial = Trial::None;
         self.portal.trial_ssid.clear();
         self.log_now(format_args!("Home erased, epoch {}", report.epoch.0));

@@ -664,4 +664,5 @@ fn unusable_flash_is_no_home_and_no_reason_to_stop() {
     assert!(played.script.has_called("open Blynk Air Monitor-1W7R"));
 }
 
+mod claim_codes;
 mod releases;

@@ -4,6 +4,7 @@
 //! store found are arguments. Read [`decide_login`] first: it says what a device is told when it presents a token, and
 //! why status 9 is so rare. Then read [`Release`], which says when a board is safe to ship.
 
+mod claim_code;
 mod forced_delete;
 mod ids;
 mod login;
@@ -14,6 +15,7 @@ mod rate_limit;
 mod release;
 mod token;
 
+pub use claim_code::{Reclaim, ReclaimPolicy, decide_reclaim};
 pub use forced_delete::left_behind;
 pub use ids::{DeviceId, Epoch, ParseIdError, SessionId, TemplateId};
 pub use login::{
@@ -31,3 +33,4 @@ pub use release::{
     ReleaseEvent, ReleaseRecord, ReleaseState, SILENCE_MAX_MS, SILENCE_MS,
 };
 pub use token::{ParseTokenError, SecretPurpose, TOKEN_CHARS, Token, TokenFingerprint, TokenHash, TokenKey};
+pub use wire::{ClaimCode, ParseClaimCodeError};

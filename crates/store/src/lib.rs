@@ -15,12 +15,14 @@
 //! decisions are made by `registry`.
 
 mod audit;
+mod claims;
 mod console_auth;
 mod data_folder;
 mod database;
 mod devices;
 mod error;
 mod idempotency;
+mod key_epochs;
 mod page;
 mod provisioning;
 mod readers;
@@ -33,11 +35,12 @@ mod values;
 mod writer;
 
 pub use audit::AuditEntry;
+pub use claims::{Adopted, Redeemed};
 pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, METADATA_FIELDS_MAX, NewDevice};
 pub use error::{OpenStoreError, StorageError};
 pub use idempotency::{FinishRequestError, IdempotentAnswer, IdempotentStart};
 pub use page::{ListError, Listed, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page};
-pub use provisioning::{Claimed, CompleteClaimError, CreateSessionError, NewSession, Session, SessionError};
+pub use provisioning::{Claimed, CompleteClaimError, CreateSessionError, NewSession, Session, SessionCode, SessionError};
 pub use releases::StartedRelease;
 pub use store::{Store, StoreSettings};
 pub use templates::Template;

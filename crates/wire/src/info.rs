@@ -56,6 +56,9 @@ pub struct Info<'a> {
     pub epoch: Option<u32>,
     /// `rkey`: fingerprint of the release key it holds, see [`crate::key_fingerprint`]. Ours.
     pub release_key: Option<&'a str>,
+    /// `uid`: the device's UID, so that it is known before a release key is offered. Ours; stock firmware sends it as
+    /// metadata.
+    pub uid: Option<&'a str>,
 }
 
 impl<'a> Info<'a> {
@@ -148,6 +151,7 @@ impl<'a> Info<'a> {
             b"rehome" => self.rehome = self.rehome.or(decimal(value, "rehome").ok()),
             b"epoch" => self.epoch = self.epoch.or(decimal(value, "epoch").ok()),
             b"rkey" => self.release_key = self.release_key.or(text),
+            b"uid" => self.uid = self.uid.or(text),
             _ => return false,
         }
         true
@@ -174,7 +178,8 @@ impl<'a> Info<'a> {
         write_text(writer, "tmpl", self.tmpl)?;
         write_number(writer, "rehome", self.rehome)?;
         write_number(writer, "epoch", self.epoch)?;
-        write_text(writer, "rkey", self.release_key)
+        write_text(writer, "rkey", self.release_key)?;
+        write_text(writer, "uid", self.uid)
     }
 }
 
