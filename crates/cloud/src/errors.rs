@@ -20,7 +20,10 @@ pub(crate) enum ProblemKind {
     MethodNotAllowed,
     NotFound,
     NotReady,
+    NoReleaseKey,
+    ReceiptNotProven,
     ReleaseNotFound,
+    ReleaseOver,
     RequestInProgress,
     SessionNotFound,
     SessionOver,
@@ -63,6 +66,11 @@ impl ProblemKind {
             }
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing at this address"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The server is not ready"),
+            Self::NoReleaseKey => (StatusCode::CONFLICT, "no_release_key", "The device holds no release key"),
+            Self::ReceiptNotProven => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "receipt_not_proven", "The receipt proves nothing")
+            }
+            Self::ReleaseOver => (StatusCode::CONFLICT, "release_over", "The release is finished"),
             Self::ReleaseNotFound => {
                 (StatusCode::NOT_FOUND, "release_not_found", "The device is not being released")
             }

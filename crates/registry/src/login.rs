@@ -163,7 +163,9 @@ pub fn decide_login(looked_up: LookedUp, now: UtcTime) -> LoginDecision {
             }
             ReleaseState::Confirmed => LoginDecision::RefuseInvalid(RefusalReason::WipeConfirmed),
         },
-        LookedUp::Found(TokenRecord::Superseded { .. }) => LoginDecision::TryLater(TryLaterReason::Superseded),
+        LookedUp::Found(TokenRecord::Superseded { .. }) => {
+            LoginDecision::TryLater(TryLaterReason::Superseded)
+        }
         LookedUp::Found(TokenRecord::Revoked) => LoginDecision::RefuseInvalid(RefusalReason::DeletedByForce),
     }
 }

@@ -1,8 +1,8 @@
 //! Claim codes, and devices that are claimed again: same UID, same record, next ownership.
 
 use registry::{
-    ClaimCode, DeviceId, Epoch, Ownership, Reclaim, ReclaimPolicy, SessionId, SessionState, StepName, TemplateId,
-    Token, UtcTime, decide_reclaim,
+    ClaimCode, DeviceId, Epoch, Ownership, Reclaim, ReclaimPolicy, SessionId, SessionState, StepName,
+    TemplateId, Token, UtcTime, decide_reclaim,
 };
 use rusqlite::{Connection, OptionalExtension};
 
@@ -222,7 +222,9 @@ impl Work<'_> {
         self.device_tokens_changed(id)?;
         let detail = match known.decide() {
             Reclaim::TakesOver => format!("epoch {epoch}; epoch {} was not released", known.epoch),
-            Reclaim::Free | Reclaim::Refused => format!("epoch {epoch}; epoch {} had been released", known.epoch),
+            Reclaim::Free | Reclaim::Refused => {
+                format!("epoch {epoch}; epoch {} had been released", known.epoch)
+            }
         };
         self.audit(&Change::by("device", claim.at), "device.rehomed", id.as_str(), &detail)?;
         Ok(epoch)
@@ -247,7 +249,12 @@ impl Work<'_> {
         self.device_tokens_changed(to)
     }
 
-    fn refuse_claim(&self, session: &SessionId, known: &KnownDevice, at: UtcTime) -> Result<(), StorageError> {
+    fn refuse_claim(
+        &self,
+        session: &SessionId,
+        known: &KnownDevice,
+        at: UtcTime,
+    ) -> Result<(), StorageError> {
         let message = format!(
             "This board is device {} and was not released by its owner. Its template is locked: it can be set up anew \
              after that.",

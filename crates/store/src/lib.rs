@@ -40,7 +40,9 @@ pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, METADATA_FIE
 pub use error::{OpenStoreError, StorageError};
 pub use idempotency::{FinishRequestError, IdempotentAnswer, IdempotentStart};
 pub use page::{ListError, Listed, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page};
-pub use provisioning::{Claimed, CompleteClaimError, CreateSessionError, NewSession, Session, SessionCode, SessionError};
+pub use provisioning::{
+    Claimed, CompleteClaimError, CreateSessionError, NewSession, Session, SessionCode, SessionError,
+};
 pub use releases::StartedRelease;
 pub use store::{Store, StoreSettings};
 pub use templates::Template;

@@ -33,6 +33,8 @@ pub struct Session {
     pub expires_at: UtcTime,
     /// The device that claimed it.
     pub device_id: Option<DeviceId>,
+    /// Whether a claim code stands for its token.
+    pub has_claim_code: bool,
     /// Its steps, oldest first.
     pub steps: Vec<SessionStep>,
 }
@@ -371,7 +373,8 @@ pub(crate) fn step(at: UtcTime, step: StepName, message: &str) -> SessionStep {
 }
 
 const SELECT_SESSION: &str =
-    "SELECT seq, id, template_id, device_name, state, created_at, expires_at, device_id
+    "SELECT seq, id, template_id, device_name, state, created_at, expires_at, device_id,
+            code_hash IS NOT NULL
      FROM provisioning_sessions";
 
 pub(crate) fn session_now(conn: &Connection, id: &SessionId) -> Result<Option<Session>, StorageError> {
@@ -386,7 +389,10 @@ pub(crate) fn session_now(conn: &Connection, id: &SessionId) -> Result<Option<Se
     Ok(Some(session))
 }
 
-pub(crate) fn session_of_device(conn: &Connection, device: &DeviceId) -> Result<Option<SessionId>, StorageError> {
+pub(crate) fn session_of_device(
+    conn: &Connection,
+    device: &DeviceId,
+) -> Result<Option<SessionId>, StorageError> {
     let id: Option<String> = conn
         .prepare_cached(
             "SELECT id FROM provisioning_sessions WHERE device_id = ?1 ORDER BY seq DESC LIMIT 1",
@@ -416,6 +422,7 @@ fn read_session(row: &Row<'_>) -> Result<Session, StorageError> {
         created_at: UtcTime::from_unix_ms(row.get(5)?),
         expires_at: UtcTime::from_unix_ms(row.get(6)?),
         device_id: device.map(|id| DeviceId::parse(&id).or(Err(DAMAGED))).transpose()?,
+        has_claim_code: row.get(8)?,
         steps: Vec::new(),
     })
 }

@@ -71,7 +71,9 @@ fn read_token(row: &Row<'_>) -> Result<TokenChange, StorageError> {
     let device =
         || -> Result<DeviceId, StorageError> { DeviceId::parse(&row.get::<_, String>(2)?).or(Err(DAMAGED)) };
     let is_superseded = || -> Result<bool, StorageError> {
-        Ok(row.get::<_, Option<u32>>(8)?.is_some_and(|current| row.get(3).is_ok_and(|epoch: u32| epoch < current)))
+        Ok(row
+            .get::<_, Option<u32>>(8)?
+            .is_some_and(|current| row.get(3).is_ok_and(|epoch: u32| epoch < current)))
     };
     let record = match kind.as_str() {
         "device" if is_superseded()? => TokenRecord::Superseded { device: device()? },

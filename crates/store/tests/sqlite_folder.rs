@@ -64,7 +64,7 @@ mod folder {
         let before = files(folder.path());
 
         let error = Store::open(folder.path()).unwrap_err();
-        assert!(matches!(error, OpenStoreError::NewerVersion { found: 99, known: 1, .. }), "{error}");
+        assert!(matches!(error, OpenStoreError::NewerVersion { found: 99, known: 2, .. }), "{error}");
         assert!(error.to_string().contains("update this program"), "{error}");
         assert_eq!(files(folder.path()).get("rehome.db"), before.get("rehome.db"));
         assert_eq!(files(folder.path()).get("token-key"), before.get("token-key"));
@@ -177,6 +177,7 @@ mod folder {
             template_id: template_id(),
             device_name: None,
             token: claimed_later.clone(),
+            code: None,
             expires_at: NOW.plus_ms(1_000),
         };
         store.create_session(session, owner()).await.unwrap();

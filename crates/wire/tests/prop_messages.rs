@@ -79,7 +79,7 @@ fn info(parts: &Parts) -> Info<'_> {
         rehome: Some(1),
         epoch: Some(parts.port.into()),
         release_key: Some("0011223344556677"),
-uid: Some("0011223344556677"),
+        uid: Some("0011223344556677"),
     };
     if parts.small < 0 {
         info.mcu = None;
