@@ -71,3 +71,4 @@ pub use view::{
     ClaimRefusal, Identity, MacAddress, PortalView, Progress, ScanEntry, ScanView, Security, Trial,
 };
 pub use wifi_scan::SCAN_ENTRIES_MAX;
+pub use wire::{ClaimCode, ParseClaimCodeError};
