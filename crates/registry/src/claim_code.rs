@@ -17,8 +17,8 @@ impl TokenKey {
     /// Returns the claim code that belongs to `nonce`: the same for the same nonce, unguessable without this key.
     #[must_use]
     pub fn derive_claim_code(&self, nonce: &[u8; 16]) -> ClaimCode {
-        let [a, b, c, d, e, f, g, ..] = self.hash(SecretPurpose::DerivedClaimCode, nonce);
-        ClaimCode::from_random([a, b, c, d, e, f, g])
+        let hash = self.hash(SecretPurpose::DerivedClaimCode, nonce);
+        ClaimCode::from_random(hash.first_chunk().copied().unwrap_or_default())
     }
 
     /// Returns the keyed hash of a claim code.
