@@ -65,7 +65,7 @@ impl Store {
         uid: String,
         at: UtcTime,
     ) -> Result<Redeemed, StorageError> {
-        let hash = self.hash_claim_code(&code);
+        let hash = self.hash_claim_code(code);
         let redeemed = self
             .write(move |work| {
                 let Some(open) = open_session_of_code(work.conn, &hash, at)? else { return Ok(None) };

@@ -153,7 +153,7 @@ impl Store {
         change: Change,
     ) -> Result<Session, CreateSessionError> {
         let hash = self.hash_token(&new.token);
-        let code = new.code.as_ref().map(|code| (self.hash_claim_code(&code.code), code.nonce));
+        let code = new.code.as_ref().map(|code| (self.hash_claim_code(code.code), code.nonce));
         self.write(move |work| {
             if let Some(session) = session_of_token(work.conn, &hash)? {
                 return Ok(session);

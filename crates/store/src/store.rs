@@ -107,8 +107,8 @@ impl Store {
         self.inner.key.derive_claim_code(nonce)
     }
 
-    pub(crate) fn hash_claim_code(&self, code: &ClaimCode) -> [u8; 32] {
-        self.inner.key.hash_claim_code(code)
+    pub(crate) fn hash_claim_code(&self, code: ClaimCode) -> [u8; 32] {
+        self.inner.key.hash_claim_code(&code)
     }
 
     /// Returns how many tokens the store knows, tombstones included.

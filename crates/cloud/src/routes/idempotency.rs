@@ -129,11 +129,11 @@ fn code_mark(nonce: &[u8; 16]) -> String {
 }
 
 fn claim_code(app: &App, nonce: &[u8; 16]) -> String {
-    shown_claim_code(&app.store.derive_claim_code(nonce))
+    shown_claim_code(app.store.derive_claim_code(nonce))
 }
 
 /// Returns a claim code as its owner sees it.
-pub(super) fn shown_claim_code(code: &ClaimCode) -> String {
+pub(super) fn shown_claim_code(code: ClaimCode) -> String {
     code.shown().map(char::from).into_iter().collect()
 }
 

@@ -114,13 +114,14 @@ fn qr_svg(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
     let width = code.width();
     let size = width + 2 * QUIET_ZONE_MODULES;
-    let mut path = String::new();
-    for (index, color) in code.to_colors().into_iter().enumerate() {
-        if color == Color::Dark {
+    let dark = code.to_colors().into_iter().enumerate().filter(|(_, color)| *color == Color::Dark);
+    let squares: Vec<String> = dark
+        .map(|(index, _)| {
             let (x, y) = (index % width + QUIET_ZONE_MODULES, index / width + QUIET_ZONE_MODULES);
-            path.push_str(&format!("M{x} {y}h1v1h-1z"));
-        }
-    }
+            format!("M{x} {y}h1v1h-1z")
+        })
+        .collect();
+    let path = squares.concat();
     Some(format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {size} {size}\" shape-rendering=\"crispEdges\">\
          <rect width=\"{size}\" height=\"{size}\" fill=\"#fff\"/><path d=\"{path}\" fill=\"#000\"/></svg>"

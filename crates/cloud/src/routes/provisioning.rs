@@ -58,7 +58,7 @@ pub(super) async fn create_provisioning_session(
         id: session.id.to_string(),
         template_id: session.template_id.to_string(),
         token: SecretText::new(token.expose().to_owned()),
-        claim_code: session.has_claim_code.then(|| SecretText::new(shown_claim_code(&code))),
+        claim_code: session.has_claim_code.then(|| SecretText::new(shown_claim_code(code))),
         host: app.addresses.host.clone(),
         port: app.addresses.tls_port,
         uses_tls: true,

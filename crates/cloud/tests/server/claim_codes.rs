@@ -101,7 +101,7 @@ async fn a_code_that_is_wrong_expired_or_cancelled_is_never_answered_with_a_stat
         [open_session(&server, &template).await, open_session(&server, &template).await];
     let path = format!("/api/v1/provisioning-sessions/{}", text(&cancelled, "id"));
     assert_eq!(server.send("DELETE", &path, None).await.status, 204);
-    server.clock.advance(Duration::from_secs(15 * 60));
+    server.clock.advance(Duration::from_mins(15));
     for code in ["9EF5-4D64", text(&cancelled, "claim_code"), text(&expired, "claim_code")] {
         let mut device = Device::connect_tls(&server).await;
         let answer = ask_for_token(&mut device, code, UID).await;

@@ -331,20 +331,17 @@ fn a_wipe_ordered_at_the_portal_and_cut_off_is_finished_at_the_next_boot() {
         flash.with(|flash| flash.cut_power(cut));
         let played = play(flash.clone(), Script::new(61_000, &cues));
         assert!(!played.script.answers.iter().any(|answer| answer.contains("rehome-receipt")), "{cut:?}");
-        flash.with(|flash| flash.power_on());
-        match played.stored_home() {
-            Some(home) => {
-                assert_eq!(home, home_with_key(), "{cut:?}");
-                kept += 1;
-            }
-            None => {
-                assert_eq!(epoch_in(&flash), 5, "{cut:?}");
-                let has = |trace: &[u8]| {
-                    flash.with(|flash| flash.image().windows(trace.len()).any(|window| window == trace))
-                };
-                assert!(!has(&SECRET) && !has(TOKEN.as_bytes()) && !has(PASSWORD.as_bytes()), "{cut:?}");
-                wiped += 1;
-            }
+        flash.with(SimFlash::power_on);
+        if let Some(home) = played.stored_home() {
+            assert_eq!(home, home_with_key(), "{cut:?}");
+            kept += 1;
+        } else {
+            assert_eq!(epoch_in(&flash), 5, "{cut:?}");
+            let has = |trace: &[u8]| {
+                flash.with(|flash| flash.image().windows(trace.len()).any(|window| window == trace))
+            };
+            assert!(!has(&SECRET) && !has(TOKEN.as_bytes()) && !has(PASSWORD.as_bytes()), "{cut:?}");
+            wiped += 1;
         }
     }
     assert!(kept > 0 && wiped > 0, "{kept} kept, {wiped} wiped");
