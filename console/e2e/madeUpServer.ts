@@ -7,6 +7,7 @@ type Answer = { status?: number; json?: unknown; body?: string | Buffer; content
 type Request = { method: string; path: string; query: URLSearchParams; body: Record<string, unknown> };
 
 const TOKEN = "k3Jq9ZtVw2aBx81Kw0pQm7RdYcLsN4He";
+const ORDER = `rehome-release-1.DEV0000000001.1.${"0a".repeat(16)}.${"1b".repeat(64)}`;
 
 /**
  * Answers the console's requests from `world`. Requests that change something are kept, so that a test can look at
@@ -109,7 +110,7 @@ export class MadeUpServer {
       }),
       "GET /api/v1/templates": () => page(world.templates),
       "POST /api/v1/templates": ({ body }) => {
-        const template = { id: "TMPLnew000001", name: String(body.name), created_at: ago(0) };
+        const template = { id: "TMPLnew000001", name: String(body.name), created_at: ago(0), reclaim: "open" as const };
         world.templates.push(template);
         return { status: 201, json: template };
       },
@@ -160,7 +161,7 @@ export class MadeUpServer {
       id: session.id,
       template_id,
       token: TOKEN,
-      claim_code: null,
+      claim_code: "9EF5-4D64",
       host: "127.0.0.1",
       port: 8443,
       uses_tls: true,
@@ -175,6 +176,19 @@ export class MadeUpServer {
     if (!found) return problem(404, "device_not_found", "There is no such device", `No device has the id ${id}.`);
     if (rest[0] === "datastreams" && request.method === "GET") return { json: { items: this.world.pins[id] ?? [] } };
     if (rest[0] === "datastreams") return { json: { value: request.body.value, at: ago(0) } };
+    if (rest[0] === "release" && rest[1] === "order") {
+      return { json: { order: ORDER, link: `http://192.168.4.1/release#${ORDER}`, qr_svg: "<svg/>" } };
+    }
+    if (rest[0] === "release" && rest[1] === "receipt") {
+      if (!String(request.body.receipt).startsWith("rehome-receipt-1.")) {
+        return problem(422, "receipt_not_proven", "The receipt proves nothing", "This receipt is another device's.");
+      }
+      const confirmed = { state: "confirmed" as const, safe_to_ship: true, finished_at: ago(0) };
+      if (found.release) {
+        found.release = { ...found.release, ...confirmed, explanation: "Safe to ship: the board proved it." };
+      }
+      return { json: found.release };
+    }
     if (rest[0] === "release") {
       found.ownership = "releasing";
       found.release = {

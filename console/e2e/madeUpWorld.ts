@@ -112,8 +112,8 @@ export function fullWorld(): MadeUpWorld {
     hasPassword: false,
     hasBench: true,
     templates: [
-      { id: "TMPL4kq9Zt2aB", name: "Air Monitor", created_at: ago(9000) },
-      { id: "TMPLx81Kw0pQm", name: "Industrial Water Meter Pro", created_at: ago(8000) },
+      { id: "TMPL4kq9Zt2aB", name: "Air Monitor", created_at: ago(9000), reclaim: "open" as const },
+      { id: "TMPLx81Kw0pQm", name: "Industrial Water Meter Pro", created_at: ago(8000), reclaim: "open" as const },
     ],
     devices: [
       device({}),

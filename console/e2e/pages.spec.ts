@@ -241,6 +241,36 @@ test("a release asks once, then says that the board is not safe to ship, and why
   await expect(verdict).toContainText("The board was told to erase itself");
 });
 
+test("a release without network shows the order and takes the receipt back", async ({ page }) => {
+  await MadeUpServer.start(page, fullWorld());
+  await page.goto("/devices/dev_01");
+  await page.getByRole("button", { name: "Release this device…" }).click();
+  await page.getByRole("button", { name: "Release", exact: true }).click();
+  await page.getByRole("button", { name: "Release without network…" }).click();
+  const dialog = page.getByRole("dialog", { name: "Release without network" });
+  await expect(dialog.getByRole("img", { name: "Code that erases the board" })).toBeVisible();
+  await expect(dialog.getByTestId("copy-release-code")).toHaveText(/^rehome-release-1\./);
+  const download = page.waitForEvent("download");
+  await dialog.getByRole("button", { name: "Save as a file" }).click();
+  expect((await download).suggestedFilename()).toBe("release-dev_01.txt");
+  await dialog.getByLabel("Receipt").fill("something else");
+  await dialog.getByRole("button", { name: "Check the receipt" }).click();
+  await expect(dialog).toContainText("This receipt is another device's.");
+  await dialog.getByLabel("Receipt").fill("rehome-receipt-1.DEV0000000001.00.11");
+  await dialog.getByRole("button", { name: "Check the receipt" }).click();
+  await expect(dialog).toBeHidden();
+  await expect(page.getByTestId("release-verdict")).toContainText("Safe to ship");
+  await expect(page.getByRole("button", { name: "Release without network…" })).toHaveCount(0);
+});
+
+test("the wizard offers a claim code for our firmware and none for stock firmware", async ({ page }) => {
+  await MadeUpServer.start(page, fullWorld());
+  await startSetup(page, "Rehome");
+  await expect(page.getByTestId("copy-claim-code")).toHaveText("9EF5-4D64");
+  await startSetup(page, "Blynk.Edgent, 1.x");
+  await expect(page.getByTestId("copy-claim-code")).toHaveCount(0);
+});
+
 test("a forced delete says what it leaves behind and wants the name", async ({ page }) => {
   const server = await MadeUpServer.start(page, fullWorld());
   await page.goto("/devices/dev_02");

@@ -33,6 +33,15 @@ export const renameDevice = (id: string, name: string) =>
 export const releaseDevice = (id: string) =>
   answerOf(cloud.POST("/api/v1/devices/{id}/release", { params: { path: { id } }, ...idempotent() }));
 
+/** The signed order of a release, for a phone that hands it to the board. Asking changes nothing. */
+export const releaseOrder = (id: string) =>
+  answerOf(cloud.GET("/api/v1/devices/{id}/release/order", { params: { path: { id } } }));
+
+export const handInReceipt = (id: string, receipt: string) =>
+  answerOf(
+    cloud.POST("/api/v1/devices/{id}/release/receipt", { params: { path: { id } }, body: { receipt }, ...idempotent() }),
+  );
+
 export const forceDeleteDevice = (id: string, confirm?: string) =>
   answerOf(cloud.DELETE("/api/v1/devices/{id}", { params: { path: { id }, query: { force: true, confirm } } }));
 

@@ -181,6 +181,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{id}/release/order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Exports the signed order of a release */
+        get: operations["get_release_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/release/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hands in the receipt of a release without a network */
+        post: operations["hand_in_release_receipt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -372,7 +406,8 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /** Says what becomes of devices that are claimed again */
+        patch: operations["update_template"];
         trace?: never;
     };
     "/api/v1/unknown-tokens": {
@@ -628,6 +663,7 @@ export interface components {
         CreateTemplate: {
             /** @description The product's name, 1 to 80 characters. */
             name: string;
+            reclaim?: components["schemas"]["ReclaimPolicy"] | null;
         };
         /** @description A new device with its token, which is shown this once. */
         CreatedDevice: {
@@ -809,6 +845,11 @@ export interface components {
             /** @description One sentence for each thing that is still out there. */
             left_behind: string[];
         };
+        /** @description Hands in the receipt that a device showed after a release without a network. */
+        HandInReceipt: {
+            /** @description The receipt as text; line breaks in it do not matter. */
+            receipt: string;
+        };
         /** @description Event `lagged`: the client was too slow and must fetch everything again. */
         LaggedEvent: {
             /**
@@ -891,9 +932,14 @@ export interface components {
             code: number | null;
             /** @description The step in words. */
             message: string;
-            /** @description Machine name of the step, for example `device_logged_in`. */
+            /** @description Machine name of the step, for example `code_exchanged`. */
             step: string;
         };
+        /**
+         * @description What becomes of a device that is known by its UID, was not released, and is claimed again.
+         * @enum {string}
+         */
+        ReclaimPolicy: "open" | "locked";
         /** @description A release: the end of an ownership, finished when the device is wiped. */
         Release: {
             /**
@@ -918,6 +964,15 @@ export interface components {
             device_id: string;
             /** @description The release as it stands now. */
             release: components["schemas"]["Release"];
+        };
+        /** @description The signed order of a release, for a phone that hands it to a device without a network. */
+        ReleaseOrder: {
+            /** @description The page of the device's hotspot that takes the order, with the order in the fragment. */
+            link: string;
+            /** @description The order as text. It erases this device and no other, in this ownership and no later one. */
+            order: string;
+            /** @description The link as a QR code, an SVG image. */
+            qr_svg: string;
         };
         /**
          * @description How far a release has come.
@@ -1074,6 +1129,8 @@ export interface components {
             id: string;
             /** @description The product's name. */
             name: string;
+            /** @description What becomes of a device that is claimed again. */
+            reclaim: components["schemas"]["ReclaimPolicy"];
         };
         TemplatePage: {
             items: components["schemas"]["Template"][];
@@ -1108,6 +1165,11 @@ export interface components {
             items: components["schemas"]["UnknownToken"][];
             /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
             next_cursor: string | null;
+        };
+        /** @description Changes a template. */
+        UpdateTemplate: {
+            /** @description What becomes of a device that is claimed again. */
+            reclaim: components["schemas"]["ReclaimPolicy"];
         };
         /** @description Event `value`. */
         ValueEvent: {
@@ -1660,6 +1722,74 @@ export interface operations {
         responses: {
             /** @description The release, which goes on. */
             202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Release"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_release_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The order, as text, link and QR code. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReleaseOrder"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hand_in_release_receipt: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HandInReceipt"];
+            };
+        };
+        responses: {
+            /** @description The release, now confirmed. */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2247,6 +2377,41 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description The template. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateTemplate"];
+            };
+        };
         responses: {
             /** @description The template. */
             200: {

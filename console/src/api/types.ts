@@ -8,6 +8,7 @@ export type OwnerSession = CloudSchemas["OwnerSession"];
 export type Template = CloudSchemas["Template"];
 export type Device = CloudSchemas["Device"];
 export type Release = CloudSchemas["Release"];
+export type ReleaseOrder = CloudSchemas["ReleaseOrder"];
 export type Datastream = CloudSchemas["Datastream"];
 export type DatastreamValue = Datastream["value"];
 export type CreatedDevice = CloudSchemas["CreatedDevice"];

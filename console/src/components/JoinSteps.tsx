@@ -71,6 +71,14 @@ function RehomePage({ binding }: { binding: CloudBinding }) {
             </Anchor>{" "}
             when this computer has joined the hotspot. Token and host are already filled in.
           </span>
+          {binding.claim_code && (
+            <>
+              <CopyField label="Claim code" value={binding.claim_code} />
+              <span className="soft small">
+                Short enough to type in place of the token. Good for one board and until this setup ends.
+              </span>
+            </>
+          )}
           <CopyField label="Token" value={binding.token} />
           <CopyField label="Host" value={binding.host} />
           <CopyField label="Port" value={String(binding.port)} />

@@ -8,6 +8,7 @@ import type { Device, Release } from "../api/types";
 import { canRelease, releaseAnswer, releaseSteps } from "../logic/releaseAnswer";
 import "../styles/release.css";
 import { Icon } from "./Icon";
+import { OfflineRelease } from "./OfflineRelease";
 import { ProblemNote } from "./ProblemNote";
 import { When } from "./When";
 
@@ -30,6 +31,7 @@ export function ReleasePanel({ device }: { device: Device }) {
             </div>
           </div>
           <Progress release={device.release} />
+          {device.release.state !== "confirmed" && <OfflineRelease device={device} />}
         </div>
       ) : (
         <div className="stack">

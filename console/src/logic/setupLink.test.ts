@@ -10,6 +10,10 @@ test("the values of a setup link travel in the fragment only", () => {
   expect(link.hash).toBe("#blynk=k3Jq9ZtVw2aBx81Kw0pQm7RdYcLsN4He&host=cloud.example&port_ssl=8443");
 });
 
+test("a setup link carries the token and leaves the claim code to people who type", () => {
+  expect(setupLink("http://192.168.4.1/", { ...binding, claim_code: "9EF5-4D64" })).not.toContain("9EF5");
+});
+
 test("a setup link replaces a fragment that was already there", () => {
   expect(setupLink("http://127.0.0.1:40001/#old=1", binding)).toMatch(/^http:\/\/127\.0\.0\.1:40001\/#blynk=/);
 });

@@ -4,6 +4,8 @@ export type CloudBinding = {
   token: string;
   host: string;
   port: number;
+  /** Stands for the token for 15 minutes, for people who type; absent where nobody may type one. */
+  claim_code?: string | null;
 };
 
 /** Address of a board's own setup page when a phone has joined its hotspot. */

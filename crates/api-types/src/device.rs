@@ -145,6 +145,26 @@ pub struct Release {
     pub explanation: String,
 }
 
+/// The signed order of a release, for a phone that hands it to a device without a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReleaseOrder {
+    /// The order as text. It erases this device and no other, in this ownership and no later one.
+    pub order: String,
+    /// The page of the device's hotspot that takes the order, with the order in the fragment.
+    pub link: String,
+    /// The link as a QR code, an SVG image.
+    pub qr_svg: String,
+}
+
+/// Hands in the receipt that a device showed after a release without a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandInReceipt {
+    /// The receipt as text; line breaks in it do not matter.
+    #[schema(max_length = 1024)]
+    pub receipt: String,
+}
+
 /// How a device is deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

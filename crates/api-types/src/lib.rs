@@ -24,8 +24,8 @@ pub use access::{OwnerSession, PasswordSignIn, SessionKind, SetPassword, SignInL
 pub use audit::AuditEntry;
 pub use datastream::{Datastream, DatastreamList, DatastreamValue, SetDatastream, StoredValue};
 pub use device::{
-    CreateDevice, CreatedDevice, Device, DeviceQuery, Firmware, ForcedDelete, Ownership, Release,
-    ReleaseState, RenameDevice,
+    CreateDevice, CreatedDevice, Device, DeviceQuery, Firmware, ForcedDelete, HandInReceipt, Ownership,
+    Release, ReleaseOrder, ReleaseState, RenameDevice,
 };
 pub use firmware::{
     ApplyRule, ChangeShipment, CreateShipment, Delivery, DeliveryState, FirmwareImage, Shipment,
@@ -40,5 +40,5 @@ pub use provisioning::{
 };
 pub use secret_text::SecretText;
 pub use server::ServerInfo;
-pub use template::{CreateTemplate, Template};
+pub use template::{CreateTemplate, ReclaimPolicy, Template, UpdateTemplate};
 pub use timestamp::Timestamp;

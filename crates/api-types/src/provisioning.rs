@@ -24,7 +24,7 @@ pub struct CreatedProvisioningSession {
     pub template_id: String,
     /// The token the device logs in with.
     pub token: SecretText,
-    /// A code to type in place of the token; `null` until claim codes exist.
+    /// A code to type in place of the token, like `ABCD-2345`. Only Rehome firmware takes it.
     #[schema(required)]
     pub claim_code: Option<SecretText>,
     /// The host the device connects to.
@@ -58,7 +58,7 @@ pub enum ProvisioningState {
 pub struct ProvisioningStep {
     /// When.
     pub at: Timestamp,
-    /// Machine name of the step, for example `device_logged_in`.
+    /// Machine name of the step, for example `code_exchanged`.
     pub step: String,
     /// The device's error code, when it gave one.
     #[schema(required)]

@@ -12,6 +12,26 @@ pub struct CreateTemplate {
     /// The product's name, 1 to 80 characters.
     #[schema(min_length = 1, max_length = 80)]
     pub name: String,
+    /// What becomes of a device that is claimed again; `open` when left out.
+    pub reclaim: Option<ReclaimPolicy>,
+}
+
+/// Changes a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateTemplate {
+    /// What becomes of a device that is claimed again.
+    pub reclaim: ReclaimPolicy,
+}
+
+/// What becomes of a device that is known by its UID, was not released, and is claimed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReclaimPolicy {
+    /// Whoever holds it may set it up anew; the earlier ownership ends, and the audit says so.
+    Open,
+    /// It is refused until its owner released it.
+    Locked,
 }
 
 /// A template.
@@ -24,4 +44,6 @@ pub struct Template {
     pub name: String,
     /// When the template was made.
     pub created_at: Timestamp,
+    /// What becomes of a device that is claimed again.
+    pub reclaim: ReclaimPolicy,
 }

@@ -187,6 +187,8 @@ fn render(board: &BoardHandle, sheet: &PortalSheet, routed: &Routed<'_>, heard: 
         scan: ScanView::Found(&entries),
         progress: Progress { state: sheet.state.get(), trial: Trial::None, attempt: 0, ssid: None },
         epoch: 0,
+        claim_refusal: None,
+        release: portal::ReleaseOutcome::None,
     };
     let mut answer = String::new();
     match respond(routed, &view, &mut answer) {

@@ -65,6 +65,8 @@ pub enum StoryPolicy {
 pub enum Scenario {
     /// Set up, given away, shipped, set up again.
     Founding,
+    /// The same, set up by claim codes where the firmware takes them.
+    FoundingByCode,
     /// Stays at home; its router is away for an hour.
     RouterReboot,
 }
@@ -156,7 +158,7 @@ pub fn tell(options: StoryOptions) -> Result<StoryReport, TellStoryError> {
         StoryPolicy::Rehome => Service::Rehome,
     };
     let acts: &[Act] = match options.scenario {
-        Scenario::Founding => &[Act::GivenAwayOnline, Act::GivenAwayUnplugged],
+        Scenario::Founding | Scenario::FoundingByCode => &[Act::GivenAwayOnline, Act::GivenAwayUnplugged],
         Scenario::RouterReboot => &[Act::RouterAway],
     };
     let told: Result<Vec<BoardReport>, TellStoryError> = acts
@@ -275,8 +277,8 @@ impl Stage {
             return Ok(Verdict::Stranded);
         }
         self.note("the customer finds the hotspot and sets the board up");
-        let token = self.world.cloud.create_device();
-        let is_online = self.set_up(CUSTOMER_SSID, CUSTOMER_PASSWORD, &token).await?;
+        let (token, typed) = self.credential();
+        let is_online = self.set_up(CUSTOMER_SSID, CUSTOMER_PASSWORD, &token, &typed).await?;
         self.note(if is_online { "the board is online at the customer's" } else { "the set-up failed" });
         self.world.pass(ONLINE_STAY).await;
         let is_online = is_online && self.world.cloud.is_online(&token);
@@ -311,8 +313,8 @@ impl Stage {
         let has_hotspot = |view: &BoardView| view.hotspot_ssid.is_some();
         self.world.wait_for(&self.board, SETUP_LIMIT, has_hotspot).await;
         self.note("the maker sets the board up through its hotspot");
-        let token = self.world.cloud.create_device();
-        if self.set_up(WORKSHOP_SSID, WORKSHOP_PASSWORD, &token).await? {
+        let (token, typed) = self.credential();
+        if self.set_up(WORKSHOP_SSID, WORKSHOP_PASSWORD, &token, &typed).await? {
             self.note("the board is online in the workshop");
             return Ok(token);
         }
@@ -320,15 +322,31 @@ impl Stage {
         Err(TellStoryError::FirstSetup { state })
     }
 
+    /// Makes a device in the console; returns its token and what its owner types.
+    fn credential(&self) -> (Secret, Secret) {
+        let takes_codes = self.options.firmware == StoryFirmware::Rehome;
+        if takes_codes && self.options.scenario == Scenario::FoundingByCode {
+            return self.world.cloud.create_claim_code();
+        }
+        let token = self.world.cloud.create_device();
+        (token.clone(), token)
+    }
+
     /// Sets the board up as a phone does; returns whether it came online with the new token.
-    async fn set_up(&self, ssid: &str, password: &str, token: &Secret) -> Result<bool, TellStoryError> {
+    async fn set_up(
+        &self,
+        ssid: &str,
+        password: &str,
+        token: &Secret,
+        typed: &Secret,
+    ) -> Result<bool, TellStoryError> {
         let phone = Phone::join(&self.world.bench, &self.board)?;
         phone.get("/board_info.json").await?;
         phone.get("/wifi_scan.json").await?;
         let fields: [(&str, &[u8]); 5] = [
             ("ssid", ssid.as_bytes()),
             ("pass", password.as_bytes()),
-            ("blynk", token.reveal()),
+            ("blynk", typed.reveal()),
             ("host", CLOUD_HOST.as_bytes()),
             ("port_ssl", CLOUD_PORT.as_bytes()),
         ];

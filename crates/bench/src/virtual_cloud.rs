@@ -6,6 +6,7 @@
 //! a signed order and answers with a receipt; stock firmware gets `config erase` and answers with silence. For tests the
 //! cloud can also misbehave, see [`Mood`].
 
+mod claim_codes;
 mod firmware_host;
 mod session;
 mod signed_release;
@@ -20,6 +21,7 @@ use crate::board::{CloudNet, DialError, DialSecurity, Dialing};
 use crate::clock::BenchClock;
 use crate::queue::BoundedQueue;
 use crate::seed::SeededRng;
+use claim_codes::ClaimCodes;
 use signed_release::{ReleaseKeys, Signer};
 
 pub use firmware_host::HostedImage;
@@ -97,6 +99,7 @@ pub(crate) struct Inner {
     devices: RefCell<BTreeMap<Vec<u8>, Rc<CloudDevice>>>,
     /// Images by the path under which they are served.
     images: RefCell<BTreeMap<String, Rc<HostedImage>>>,
+    claim_codes: ClaimCodes,
 }
 
 /// What the cloud knows of one device.
@@ -139,6 +142,7 @@ impl VirtualCloud {
             mood: Cell::new(Mood::Normal),
             devices: RefCell::default(),
             images: RefCell::default(),
+            claim_codes: ClaimCodes::default(),
         };
         Self { inner: Rc::new(inner) }
     }
@@ -165,6 +169,37 @@ impl VirtualCloud {
         };
         self.inner.devices.borrow_mut().insert(token.clone(), Rc::new(device));
         Secret::new(token)
+    }
+
+    /// Makes a device and returns its token and a claim code for it, as a person types it.
+    #[must_use]
+    pub fn create_claim_code(&self) -> (Secret, Secret) {
+        let token = self.create_device();
+        let code = self.inner.claim_codes.open(&self.inner.rng, token.reveal().to_vec());
+        (token, Secret::new(code.shown().to_vec()))
+    }
+
+    /// Returns the order to wipe a device that was given away, as text for its portal.
+    #[must_use]
+    pub fn release_order_text(&self, token: &Secret) -> Option<String> {
+        let device = self.device(token)?;
+        let is_released = device.state.get() != TokenState::Active;
+        let epoch = device.keys.held_epoch().filter(|_| is_released)?;
+        let order = self.inner.signer.order(&device.keys, epoch)?;
+        Some(wire::ReleaseText::from_order(&order).as_str().to_owned())
+    }
+
+    /// Takes a receipt that somebody copied from a portal; returns whether it proves the wipe of this device.
+    #[must_use]
+    pub fn hand_in_receipt(&self, token: &Secret, receipt: &str) -> bool {
+        let Some(device) = self.device(token) else { return false };
+        let Ok(text) = wire::ReleaseText::collect(receipt.bytes()) else { return false };
+        let is_proof = device.state.get() != TokenState::Active
+            && text.receipt().is_ok_and(|receipt| self.inner.signer.is_receipt_for(&device.keys, &receipt));
+        if is_proof {
+            device.state.set(TokenState::ReleaseConfirmed);
+        }
+        is_proof
     }
 
     /// The owner gives the device away: deletes it at the hosted service, releases it at Rehome.

@@ -66,6 +66,10 @@ pub(crate) struct Addresses {
 pub(crate) struct ClientLimits {
     /// Logins that were turned away, per address.
     pub(crate) refused_logins: RateLimits<IpAddr>,
+    /// Claim codes that are tried, per address.
+    pub(crate) claim_codes: RateLimits<IpAddr>,
+    /// Claim codes that are tried by everybody together.
+    pub(crate) claim_codes_in_all: RateLimits<()>,
     /// All logins, per token.
     pub(crate) logins: RateLimits<TokenFingerprint>,
     /// Attempts to sign in at the console, per address.
@@ -80,6 +84,8 @@ impl Default for ClientLimits {
     fn default() -> Self {
         Self {
             refused_logins: RateLimits::new(RateLimit::REFUSED_LOGINS),
+            claim_codes: RateLimits::new(RateLimit::CLAIM_CODES),
+            claim_codes_in_all: RateLimits::new(RateLimit::CLAIM_CODES_IN_ALL),
             logins: RateLimits::new(LOGINS_PER_TOKEN),
             sign_ins: RateLimits::new(RateLimit::SIGN_INS),
             refused_tokens: RateLimits::new(RateLimit::REFUSED_LOGINS),

@@ -22,8 +22,11 @@ pub(crate) enum ProblemKind {
     MethodNotAllowed,
     NotFound,
     NotReady,
+    NoReleaseKey,
     RangeNotSatisfiable,
+    ReceiptNotProven,
     ReleaseNotFound,
+    ReleaseOver,
     RequestInProgress,
     SessionNotFound,
     SessionOver,
@@ -80,6 +83,11 @@ impl ProblemKind {
                 "range_not_satisfiable",
                 "The range lies outside the file",
             ),
+            Self::NoReleaseKey => (StatusCode::CONFLICT, "no_release_key", "The device holds no release key"),
+            Self::ReceiptNotProven => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "receipt_not_proven", "The receipt proves nothing")
+            }
+            Self::ReleaseOver => (StatusCode::CONFLICT, "release_over", "The release is finished"),
             Self::ReleaseNotFound => {
                 (StatusCode::NOT_FOUND, "release_not_found", "The device is not being released")
             }

@@ -4,6 +4,7 @@
 //! queue: a device that does not read is cut, and nobody waits for it. What a frame means is decided in `wire`,
 //! `registry` and `telemetry`; here it is only carried out.
 
+mod claim_codes;
 mod links;
 mod login;
 mod outbox;

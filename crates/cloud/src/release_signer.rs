@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::{Signer as _, SigningKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::{TryRng, rngs::SysRng};
-use registry::{DeviceId, Epoch};
+use registry::{DeviceId, Epoch, UtcTime};
 use sha2::{Digest as _, Sha512};
 use subtle::ConstantTimeEq as _;
 use wire::{
@@ -24,6 +24,9 @@ pub const RELEASE_KEY_FILE: &str = "release-key";
 
 /// Tells the derivation of receipt secrets from every other use of the seed.
 const SECRET_DOMAIN: &[u8] = b"rehome receipt secret v1\0";
+
+/// Tells the derivation of nonces from every other use of the seed.
+const NONCE_DOMAIN: &[u8] = b"rehome release nonce v1\0";
 
 /// The key pair; `Debug` never shows it. Clones are cheap.
 #[derive(Clone)]
@@ -85,6 +88,16 @@ impl ReleaseSigner {
         let device_id = wire::DeviceId::parse(device.as_str())?;
         let receipt_secret = ReceiptSecret(self.receipt_secret(device_id, epoch.get())?);
         Some(Claim { device_id, epoch: epoch.get(), release_key: self.public_key(), receipt_secret })
+    }
+
+    /// Returns the nonce of every order of one release, over a connection or exported: they are the same order, so any
+    /// receipt for it proves the wipe, also after a restart.
+    pub(crate) fn nonce(&self, device: &DeviceId, requested_at: UtcTime) -> [u8; NONCE_BYTES] {
+        let id = device.as_str().as_bytes();
+        // Ids have at most 32 bytes; see `wire::DeviceId`.
+        let id_length = [u8::try_from(id.len()).unwrap_or(u8::MAX)];
+        let parts = [NONCE_DOMAIN, &id_length, id, &requested_at.unix_ms().to_be_bytes()];
+        mac(self.0.as_bytes(), &parts).and_then(|mac| mac.first_chunk().copied()).unwrap_or_default()
     }
 
     /// Signs the order to wipe one device in one epoch; `None` for an id that has no form on the wire.
@@ -192,6 +205,17 @@ mod tests {
         for (index, secret) in secrets.iter().enumerate() {
             assert!(secrets.iter().skip(index + 1).all(|other| other != secret));
         }
+    }
+
+    #[test]
+    fn nonces_differ_between_devices_releases_and_servers_and_stay_over_restarts() {
+        let (first, second) = (device(), DeviceId::parse("DEVB9A9HJKLMN").unwrap());
+        let at = UtcTime::from_unix_ms;
+        let nonce = signer().nonce(&first, at(1));
+        assert_eq!(nonce, signer().nonce(&first, at(1)));
+        assert_ne!(nonce, signer().nonce(&first, at(2)));
+        assert_ne!(nonce, signer().nonce(&second, at(1)));
+        assert_ne!(nonce, ReleaseSigner::from_seed(&[9; 32]).nonce(&first, at(1)));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod firmware;
 mod firmware_download;
 mod health;
 mod idempotency;
+mod offline_release;
 mod provisioning;
 mod server_info;
 mod shipments;
@@ -75,13 +76,15 @@ fn owner_routes() -> Router<Arc<App>> {
     Router::new()
         .route("/api/v1/auth/session", get(auth::get_owner_session).delete(auth::sign_out))
         .route("/api/v1/templates", get(templates::list_templates).post(templates::create_template))
-        .route("/api/v1/templates/{id}", get(templates::get_template))
+        .route("/api/v1/templates/{id}", get(templates::get_template).patch(templates::update_template))
         .route("/api/v1/devices", get(devices::list_devices).post(devices::create_device))
         .route(
             "/api/v1/devices/{id}",
             get(devices::get_device).patch(devices::rename_device).delete(devices::delete_device),
         )
         .route("/api/v1/devices/{id}/release", get(devices::get_release).post(devices::create_release))
+        .route("/api/v1/devices/{id}/release/order", get(offline_release::get_release_order))
+        .route("/api/v1/devices/{id}/release/receipt", post(offline_release::hand_in_release_receipt))
         .route("/api/v1/devices/{id}/datastreams", get(datastreams::list_datastreams))
         .route(
             "/api/v1/devices/{id}/datastreams/{pin}",

@@ -16,6 +16,10 @@ pub(crate) fn template_view(template: store::Template) -> api_types::Template {
         id: template.id.to_string(),
         name: template.name,
         created_at: timestamp(template.created_at),
+        reclaim: match template.reclaim {
+            registry::ReclaimPolicy::Open => api_types::ReclaimPolicy::Open,
+            registry::ReclaimPolicy::Locked => api_types::ReclaimPolicy::Locked,
+        },
     }
 }
 

@@ -210,7 +210,10 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Event::PortalReceived { connection, byte_count } => {
                 self.portal_received(connection, received(buffer, byte_count)).await;
             }
-            Event::CloudConnected { is_verified_tls } => self.log_in(is_verified_tls).await,
+            Event::CloudConnected { is_verified_tls } => {
+                let step = self.present_credential(is_verified_tls);
+                self.take_step(step).await;
+            }
             Event::CloudFailed(error) => {
                 let step = self.session.fail(error);
                 self.take_step(step).await;
@@ -248,17 +251,6 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         }
     }
 
-    async fn log_in(&mut self, is_verified_tls: bool) {
-        let Phase::Dialing { source, .. } = self.session.phase else {
-            return;
-        };
-        let Some(home) = self.homes.get(source) else {
-            return;
-        };
-        let step = self.session.log_in(self.platform, home.cloud.token.expose(), is_verified_tls);
-        self.take_step(step).await;
-    }
-
     async fn cloud_received(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -272,7 +264,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                 };
                 self.take_step(step).await;
                 // A step may have ended this connection; what is left of its bytes means nothing to the next one.
-                if !matches!(self.session.phase, Phase::LoggingIn { .. } | Phase::Online { .. }) {
+                if !self.session.phase.is_connected() {
                     return;
                 }
             }
@@ -285,6 +277,13 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Step::Follow(source) => self.follow_redirect(source),
             Step::Console(command) => self.run_console(command, ConsoleOrigin::Cloud).await,
             Step::Claim(claim) => self.take_claim(claim).await,
+            Step::Token(token) => {
+                // The answer is at most one login away, so this is no recursion.
+                let Step::Tell(input) = self.take_token(token) else { return };
+                self.disconnect_cloud();
+                self.feed(input).await;
+            }
+            Step::NoToken { reason, is_verified_tls } => self.take_refusal(reason, is_verified_tls).await,
             Step::Release(order) => self.take_release_order(&order).await,
             Step::Update => self.take_ota_order().await,
             Step::Tell(input) => {

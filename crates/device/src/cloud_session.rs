@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 
-use home_store::{Epoch, ReleaseKey};
+use home_store::{Epoch, ReleaseKey, Token};
 use lifecycle::{CloudError, HomeSource, Input, Instant};
 use wire::{
-    DeviceInternal, DeviceMessage, FINGERPRINT_DIGITS, Frame, HEADER_BYTES, Info, ParseFrameError, PinWrite,
-    REHOME_PROTOCOL_VERSION, Secret, ServerHardware, ServerInternal, ServerMessage, Status, Values,
+    ClaimRequest, DeviceInternal, DeviceMessage, FINGERPRINT_DIGITS, Frame, HEADER_BYTES, Info, NoToken,
+    ParseFrameError, PinWrite, REHOME_PROTOCOL_VERSION, Secret, ServerHardware, ServerInternal,
+    ServerMessage, Status, Values,
 };
 
 use crate::application::{Application, OutgoingWrite};
@@ -40,9 +41,33 @@ const LIBRARY_VERSION: &str = "1.3.2";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     Idle,
-    Dialing { source: HomeSource, redirect_count: u8 },
-    LoggingIn { source: HomeSource, redirect_count: u8, is_verified_tls: bool, answer_due_at: Instant },
-    Online { heard_at: Instant, spoke_at: Instant, pinged_at: Instant },
+    Dialing {
+        source: HomeSource,
+        redirect_count: u8,
+    },
+    LoggingIn {
+        source: HomeSource,
+        redirect_count: u8,
+        is_verified_tls: bool,
+        answer_due_at: Instant,
+    },
+    /// A claim code was sent in place of the login; only a home on trial has one.
+    Exchanging {
+        redirect_count: u8,
+        is_verified_tls: bool,
+        answer_due_at: Instant,
+    },
+    Online {
+        heard_at: Instant,
+        spoke_at: Instant,
+        pinged_at: Instant,
+    },
+}
+
+impl Phase {
+    pub(crate) const fn is_connected(&self) -> bool {
+        matches!(self, Self::LoggingIn { .. } | Self::Exchanging { .. } | Self::Online { .. })
+    }
 }
 
 /// What the shell must do after the conversation went on.
@@ -56,6 +81,10 @@ pub(crate) enum Step {
     Follow(HomeSource),
     /// Run a command of the console.
     Console(ConsoleCommand),
+    /// The token came that the claim code stood for; the connection goes on.
+    Token(Token),
+    /// The claim code was not exchanged.
+    NoToken { reason: NoToken, is_verified_tls: bool },
     /// A release key came.
     Claim(ReceivedClaim),
     /// A release order came; nothing about it is proven.
@@ -118,7 +147,9 @@ impl CloudSession {
     pub(crate) fn next_timeout(&self) -> Option<Instant> {
         match self.phase {
             Phase::Idle | Phase::Dialing { .. } => None,
-            Phase::LoggingIn { answer_due_at, .. } => Some(answer_due_at),
+            Phase::LoggingIn { answer_due_at, .. } | Phase::Exchanging { answer_due_at, .. } => {
+                Some(answer_due_at)
+            }
             Phase::Online { heard_at, spoke_at, pinged_at } => {
                 Some(self.ping_due_at(heard_at, spoke_at, pinged_at).min(self.silence_ends_at(heard_at)))
             }
@@ -156,11 +187,43 @@ impl CloudSession {
         }
     }
 
+    /// The connection stands: asks for the token that a claim code stands for.
+    pub(crate) fn exchange_code<P: Platform>(
+        &mut self,
+        platform: &mut P,
+        request: ClaimRequest<'_>,
+        is_verified_tls: bool,
+    ) -> Step {
+        let Phase::Dialing { redirect_count, .. } = self.phase else {
+            return Step::None;
+        };
+        self.next_message_id = LOGIN_MESSAGE_ID;
+        let answer_due_at = platform.now().after(LOGIN_TIMEOUT);
+        self.phase = Phase::Exchanging { redirect_count, is_verified_tls, answer_due_at };
+        match self.send(platform, &DeviceMessage::Internal(DeviceInternal::ClaimCode(request))) {
+            Ok(()) => Step::None,
+            Err(SendError) => self.fail(CloudError::Other),
+        }
+    }
+
+    /// Logs in over the connection on which the token came.
+    pub(crate) fn log_in_after_exchange<P: Platform>(&mut self, platform: &mut P, token: &[u8]) -> Step {
+        let Phase::Exchanging { redirect_count, is_verified_tls, .. } = self.phase else {
+            return Step::None;
+        };
+        self.phase = Phase::Dialing { source: HomeSource::Candidate, redirect_count };
+        self.log_in(platform, token, is_verified_tls)
+    }
+
     /// Does what time asks for: the login's answer is overdue, a keep-alive is due, the cloud fell silent.
     pub(crate) fn handle_time<P: Platform>(&mut self, platform: &mut P) -> Step {
         let now = platform.now();
         match self.phase {
-            Phase::LoggingIn { answer_due_at, .. } if now >= answer_due_at => self.fail(CloudError::Timeout),
+            Phase::LoggingIn { answer_due_at, .. } | Phase::Exchanging { answer_due_at, .. }
+                if now >= answer_due_at =>
+            {
+                self.fail(CloudError::Timeout)
+            }
             Phase::Online { heard_at, .. } if now >= self.silence_ends_at(heard_at) => {
                 self.fail(CloudError::Timeout)
             }
@@ -182,7 +245,9 @@ impl CloudSession {
         let phase = core::mem::replace(&mut self.phase, Phase::Idle);
         match phase {
             Phase::Idle => Step::None,
-            Phase::Dialing { .. } | Phase::LoggingIn { .. } => Step::Tell(Input::CloudFailed(error)),
+            Phase::Dialing { .. } | Phase::LoggingIn { .. } | Phase::Exchanging { .. } => {
+                Step::Tell(Input::CloudFailed(error))
+            }
             Phase::Online { .. } => Step::Tell(Input::CloudLost),
         }
     }
@@ -211,6 +276,9 @@ impl CloudSession {
                     application.on_online(platform.now());
                 }
                 answer
+            }
+            Phase::Exchanging { is_verified_tls, .. } => {
+                self.handle_exchange_answer(frame, platform, is_verified_tls)
             }
             Phase::Online { spoke_at, pinged_at, .. } => {
                 self.phase = Phase::Online { heard_at: platform.now(), spoke_at, pinged_at };
@@ -254,6 +322,29 @@ impl CloudSession {
                 Step::None
             }
             // Anything else before the login's answer is not for us yet.
+            Ok(_) | Err(_) => Step::None,
+        }
+    }
+
+    fn handle_exchange_answer<P: Platform>(
+        &mut self,
+        frame: &Frame<'_>,
+        platform: &mut P,
+        is_verified_tls: bool,
+    ) -> Step {
+        match ServerMessage::parse(frame) {
+            Ok(ServerMessage::Internal(ServerInternal::Token { token })) => {
+                Token::parse(token.0).map_or_else(|_| self.fail(CloudError::Other), Step::Token)
+            }
+            Ok(ServerMessage::Internal(ServerInternal::NoToken(reason))) => {
+                Step::NoToken { reason, is_verified_tls }
+            }
+            // A server that knows no claim codes answers with a status, if at all; whichever, it says nothing about a token.
+            Ok(ServerMessage::Response(_)) => self.fail(CloudError::Other),
+            Ok(ServerMessage::DebugPrint { text }) => {
+                log_text(platform, text);
+                Step::None
+            }
             Ok(_) | Err(_) => Step::None,
         }
     }
@@ -324,6 +415,7 @@ impl CloudSession {
             tmpl: Some(identity.template_id),
             rehome: Some(REHOME_PROTOCOL_VERSION),
             epoch: Some(ownership.epoch.0),
+            uid: Some(identity.uid).filter(|uid| !uid.is_empty()),
             release_key: key.map(|key| wire::key_fingerprint(&key.public_key, &mut fingerprint)),
             bench: ownership.is_on_bench.then_some(1),
             ..Info::default()

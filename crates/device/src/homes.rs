@@ -5,7 +5,9 @@ use core::fmt::Write as _;
 use home_store::{CloudBinding, Home, Host, Network, NetworkSecret, OwnerData, Ssid, StaticAddress, Token};
 use lifecycle::HomeSource;
 use portal::{ConfigForm, Security};
+use wire::ClaimCode;
 
+use crate::claims::TOKEN_TO_COME;
 use crate::identity::DeviceConfig;
 use crate::platform::{ScanList, SeenNetwork};
 
@@ -22,6 +24,8 @@ pub(crate) struct Homes {
     pub(crate) is_stored_on_bench: bool,
     /// `candidate` is to be kept in RAM only.
     pub(crate) is_candidate_on_bench: bool,
+    /// What the candidate has in place of a token until the cloud gave it one.
+    pub(crate) claim_code: Option<ClaimCode>,
 }
 
 impl Homes {
@@ -67,12 +71,14 @@ impl Homes {
 
     /// Makes a home of what a person submitted. Its first network is the submitted one.
     ///
-    /// Without a token the stored binding is kept, and so are the other stored networks and the owner's data: it is
-    /// the same owner with a new router. With a token it is a new home, which takes nothing over.
+    /// Without a token or claim code the stored binding is kept, and so are the other stored networks and the owner's data: it is
+    /// the same owner with a new router. With a credential it is a new home, which takes nothing over.
     fn build_candidate(&self, form: &ConfigForm, config: &DeviceConfig<'_>) -> Option<Home> {
         let network = network_of(form)?;
-        let Some(token) = &form.token else {
-            return with_network_first(self.stored.as_ref()?, &network);
+        let token = match (&form.token, &form.claim_code) {
+            (Some(token), _) => Token::parse(token.expose().as_bytes()).ok()?,
+            (None, Some(_)) => Token::parse(&TOKEN_TO_COME).ok()?,
+            (None, None) => return with_network_first(self.stored.as_ref()?, &network),
         };
         let mut networks = heapless::Vec::new();
         networks.push(network).ok()?;
@@ -80,7 +86,7 @@ impl Homes {
         let cloud = CloudBinding {
             host: Host::parse(form.host.as_deref().unwrap_or(config.default_host)).ok()?,
             port,
-            token: Token::parse(token.expose().as_bytes()).ok()?,
+            token,
             uses_tls: !config.plain_ports.contains(&port),
             trust_anchor: None,
             release_key: None,

@@ -12,6 +12,7 @@ extern crate std;
 
 mod agent;
 mod application;
+mod claims;
 mod clock_text;
 mod cloud_session;
 mod console;
@@ -23,6 +24,7 @@ mod homes;
 mod identity;
 mod outputs;
 mod platform;
+mod portal_release;
 mod portal_server;
 mod release;
 mod releases;

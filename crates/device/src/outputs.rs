@@ -10,6 +10,7 @@ use crate::application::Application;
 use crate::clock_text::ClockText;
 use crate::door::Door;
 use crate::platform::{CloudAddress, HotspotRequest, JoinRequest, Platform};
+use crate::portal_release::PortalRelease;
 
 /// Wall-clock times before this are a clock that was never set: 2020-01-01.
 const CLOCK_SET_S_MIN: u64 = 1_577_836_800;
@@ -146,7 +147,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         if self.homes.is_candidate_on_bench {
             return self.keep_candidate_on_bench();
         }
-        let (Some(candidate), Some(store)) = (&self.homes.candidate, &mut self.store) else {
+        let (Some(candidate), Some(store), None) =
+            (&self.homes.candidate, &mut self.store, &self.homes.claim_code)
+        else {
             return Err(StoreFault);
         };
         store.save_home(candidate).await.or(Err(StoreFault))?;
@@ -160,6 +163,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.homes.is_stored_on_bench = false;
         self.follow_release_key();
         self.portal.trial = Trial::Succeeded;
+        self.portal.release = PortalRelease::None;
         self.log_now(format_args!("Home stored"));
         Ok(())
     }
@@ -177,6 +181,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
 
     fn drop_candidate(&mut self) {
         self.homes.candidate = None;
+        self.homes.claim_code = None;
         if self.portal.trial == Trial::Running {
             self.portal.trial = Trial::Failed;
         }
@@ -198,6 +203,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.update.forget();
         self.follow_release_key();
         self.homes.candidate = None;
+        self.homes.claim_code = None;
         self.portal.trial = Trial::None;
         self.portal.trial_ssid.clear();
         self.log_now(format_args!("Home erased, epoch {}", report.epoch.0));

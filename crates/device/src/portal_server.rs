@@ -3,8 +3,9 @@
 use embedded_storage_async::nor_flash::NorFlash;
 use lifecycle::Input;
 use portal::{
-    Access, Dialect, Identity, ParsedRequest, PortalMode, PortalView, Progress, REQUEST_BYTES_MAX, Route,
-    Routed, ScanEntry, ScanView, Trial, parse_request, respond_chunk, route_parse_error, route_with_lock,
+    Access, ClaimRefusal, Dialect, Identity, ParsedRequest, PortalMode, PortalView, Progress,
+    REQUEST_BYTES_MAX, Route, Routed, ScanEntry, ScanView, Trial, parse_request, respond_chunk,
+    route_parse_error, route_with_lock,
 };
 
 use crate::agent::Agent;
@@ -13,6 +14,7 @@ use crate::door::Door;
 use crate::platform::{
     ConnectionIndex, PORTAL_CONNECTION_COUNT_MAX, Platform, SCAN_COUNT_MAX, ScanList, SeenNetwork,
 };
+use crate::portal_release::PortalRelease;
 
 /// Part of an answer that is rendered and sent at once.
 const ANSWER_CHUNK_BYTES: usize = 1024;
@@ -31,6 +33,9 @@ pub(crate) struct PortalServer {
     pub(crate) trial: Trial,
     pub(crate) attempt: u32,
     pub(crate) trial_ssid: heapless::Vec<u8, 32>,
+    /// Why the candidate got no token for its claim code.
+    pub(crate) claim_refusal: Option<ClaimRefusal>,
+    pub(crate) release: PortalRelease,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +53,8 @@ impl PortalServer {
             trial: Trial::None,
             attempt: 0,
             trial_ssid: heapless::Vec::new(),
+            claim_refusal: None,
+            release: PortalRelease::None,
         }
     }
 
@@ -71,6 +78,7 @@ enum Act {
     AnswerThen(Input),
     CountProof,
     Submit,
+    Release,
     Busy,
     WaitForScan,
 }
@@ -124,6 +132,12 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                 self.submit(&routed).await;
                 self.render(connection, &routed).await;
             }
+            Act::Release => {
+                if let Route::Release(text) = &routed.route {
+                    self.take_portal_order(text).await;
+                }
+                self.render(connection, &routed).await;
+            }
             Act::AnswerThen(input) => {
                 self.render(connection, &routed).await;
                 self.platform.close_portal(connection);
@@ -167,6 +181,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             }
             Route::Config(_) if !self.machine.accepts_candidate() => Act::Busy,
             Route::Config(_) => Act::Submit,
+            Route::Release(_) => Act::Release,
             Route::Reset if !self.machine.accepts_portal_reset() => Act::Busy,
             Route::Reset => Act::AnswerThen(Input::PortalReset),
             Route::Reboot => Act::AnswerThen(Input::PortalReboot),
@@ -189,6 +204,8 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         };
         self.portal.attempt = self.portal.attempt.wrapping_add(1);
         self.portal.trial_ssid = form.ssid.iter().copied().take(32).collect();
+        self.portal.claim_refusal = None;
+        self.homes.claim_code = form.claim_code;
         let network_count = self.homes.take_candidate(form, self.config);
         match u8::try_from(network_count) {
             Ok(network_count) if network_count > 0 => {
@@ -228,6 +245,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     fn render_chunk(&self, routed: &Routed<'_>, offset_bytes: usize, out: &mut [u8]) -> portal::Chunk {
         let seen = self.portal.scan.as_deref().unwrap_or_default();
         let entries: heapless::Vec<ScanEntry<'_>, SCAN_COUNT_MAX> = seen.iter().map(scan_entry).collect();
+        let receipt = self.portal.release.receipt_text();
         let identity = &self.config.identity;
         let ssid = (!self.portal.trial_ssid.is_empty()).then_some(self.portal.trial_ssid.as_slice());
         let view = PortalView {
@@ -252,6 +270,8 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                 ssid,
             },
             epoch: self.epoch(),
+            claim_refusal: self.portal.claim_refusal,
+            release: self.portal.release.outcome(receipt.as_ref(), self.homes.stored.is_some()),
         };
         respond_chunk(routed, &view, offset_bytes, out)
     }

@@ -685,6 +685,7 @@ fn unusable_flash_is_no_home_and_no_reason_to_stop() {
 }
 
 mod bench_mode;
+mod claim_codes;
 mod door;
 mod releases;
 mod updates;

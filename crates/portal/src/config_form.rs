@@ -1,6 +1,7 @@
 //! The arguments of `/config`, validated once, here.
 
 use thiserror::Error;
+use wire::{ClaimCode, ParseClaimCodeError};
 
 use crate::dialect::{Access, Dialect, PortalMode};
 use crate::field_encoding::{Arguments, Decoded, hex_digit};
@@ -70,8 +71,11 @@ pub struct ConfigForm {
     pub is_typed_ssid: bool,
     /// Network password; 8 to 63 bytes, 64 hexadecimal digits, or empty. Stock dialects take what they get.
     pub password: Password,
-    /// Device token. `None` only in recovery: the stored cloud binding is kept, then host and port are `None` too.
+    /// Device token. Without token and claim code, only in recovery, the stored cloud binding is kept; then host and port
+    /// are `None` too.
     pub token: Option<Token>,
+    /// Claim code in place of a token; its check character is right. Our dialect only.
+    pub claim_code: Option<ClaimCode>,
     /// Server, or `None` for the default. New Edgent takes `None` as empty and fails later with code 700.
     pub host: Option<Host>,
     /// TLS port, or `None` for the default.
@@ -111,16 +115,16 @@ pub enum ReadConfigFormError {
     #[error("the password contains a character that cannot be typed")]
     PasswordCharacter,
     /// No token, and no home whose token could be kept.
-    #[error("enter the device token")]
+    #[error("enter the device token or the claim code")]
     TokenMissing,
     /// Not 32 characters of the token alphabet.
-    #[error("a device token has exactly 32 letters, digits, dashes or underscores")]
-    TokenMalformed,
-    /// A claim code, which this firmware cannot exchange.
     #[error(
-        "claim codes are not supported by this firmware version yet: enter the 32-character device token"
+        "a device token has exactly 32 letters, digits, dashes or underscores, a claim code has 8 like ABCD-2345"
     )]
-    ClaimCodeUnsupported,
+    TokenMalformed,
+    /// A claim code with a typing mistake.
+    #[error(transparent)]
+    ClaimCode(#[from] ParseClaimCodeError),
     /// Not a host name or address.
     #[error("the server name is not valid")]
     HostMalformed,
@@ -146,7 +150,7 @@ impl ReadConfigFormError {
             Self::PasswordCharacter => "password_character",
             Self::TokenMissing => "token_missing",
             Self::TokenMalformed => "token_malformed",
-            Self::ClaimCodeUnsupported => "claim_code_unsupported",
+            Self::ClaimCode(_) => "claim_code_malformed",
             Self::HostMalformed => "host_malformed",
             Self::PortMalformed => "port_malformed",
             Self::StaticAddress(_) => "static_address",
@@ -195,12 +199,13 @@ fn read_own(arguments: &Arguments<'_>, access: Access) -> Result<ConfigForm, Rea
     let password = read_own_password(arguments.get("pass"))?;
     let host = arguments.get("host").map(read_own_host).transpose()?.flatten();
     let port = arguments.get("port_ssl").map(read_own_port).transpose()?.flatten();
-    let token = match read_token_value(arguments) {
-        TokenField::Token(token) => Some(token),
+    let (token, claim_code) = match read_token_value(arguments) {
+        TokenField::Token(token) => (Some(token), None),
+        TokenField::ClaimCode(code) => (None, Some(code)),
         // A stored token must never travel to a server that a visitor of an open hotspot names.
-        TokenField::Empty if access == Access::Recovery && host.is_none() && port.is_none() => None,
+        TokenField::Empty if access == Access::Recovery && host.is_none() && port.is_none() => (None, None),
         TokenField::Empty => return Err(ReadConfigFormError::TokenMissing),
-        TokenField::ClaimCode => return Err(ReadConfigFormError::ClaimCodeUnsupported),
+        TokenField::MistypedCode(error) => return Err(error.into()),
         TokenField::Malformed => return Err(ReadConfigFormError::TokenMalformed),
     };
     Ok(ConfigForm {
@@ -209,6 +214,7 @@ fn read_own(arguments: &Arguments<'_>, access: Access) -> Result<ConfigForm, Rea
         is_typed_ssid,
         password,
         token,
+        claim_code,
         host,
         port,
         static_address: static_address::read_static_address(arguments)?,
@@ -228,6 +234,7 @@ fn read_old(arguments: &Arguments<'_>) -> Result<ConfigForm, ReadConfigFormError
         is_typed_ssid,
         password: Secret::new(cut(arguments.get("pass"), OLD_PASSWORD_BYTES_MAX)),
         token: Some(read_stock_token(arguments)?),
+        claim_code: None,
         host: arguments.get_filled("host").and_then(|value| stock_host(value, OLD_HOST_BYTES_MAX)),
         port: arguments.get_filled("port_ssl").map(read_stock_port),
         static_address: static_address::read_stock_static_address(arguments),
@@ -261,6 +268,7 @@ fn read_new(arguments: &Arguments<'_>) -> Result<ConfigForm, ReadConfigFormError
         is_typed_ssid,
         password: Secret::new(password),
         token: Some(read_stock_token(arguments)?),
+        claim_code: None,
         host: arguments.get_filled("host").and_then(|value| stock_host(value, HOST_BYTES_MAX)),
         port: None,
         static_address: static_address::read_stock_static_address(arguments),

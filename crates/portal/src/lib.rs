@@ -27,6 +27,7 @@ mod lock;
 mod pages;
 mod probes;
 mod proof;
+mod release;
 mod request;
 mod response;
 mod route;
@@ -56,6 +57,7 @@ pub use hotspot_name::{
 };
 pub use lock::{PROOF_BYTES_MAX, ProofLock, ProofVerdict, WRONG_PROOF_COUNT_MAX};
 pub use proof::route_with_lock;
+pub use release::{RefusedRelease, ReleaseOutcome};
 pub use request::{
     BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADER_COUNT_MAX, Method, ParseRequestError, ParsedRequest,
     REQUEST_BYTES_MAX, Request, parse_request,
@@ -65,5 +67,8 @@ pub use route::{AnswerFormat, RedirectTarget, Route, Routed, route, route_parse_
 pub use secret::Secret;
 pub use static_address::{ReadStaticAddressError, StaticAddress};
 pub use token::{TOKEN_BYTES, Token};
-pub use view::{Identity, MacAddress, PortalView, Progress, ScanEntry, ScanView, Security, Trial};
+pub use view::{
+    ClaimRefusal, Identity, MacAddress, PortalView, Progress, ScanEntry, ScanView, Security, Trial,
+};
 pub use wifi_scan::SCAN_ENTRIES_MAX;
+pub use wire::{ClaimCode, ParseClaimCodeError};

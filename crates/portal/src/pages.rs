@@ -30,7 +30,9 @@ pub(crate) fn write_setup_page(
             "token_hint" if routed.access == Access::Recovery => {
                 out.write_str("Leave empty to keep the stored account.")?;
             }
-            "token_hint" => out.write_str("32 characters, from the page where you added the device.")?,
+            "token_hint" => out.write_str(
+                "Both are on the page where you added the device. A claim code looks like ABCD-2345.",
+            )?,
             "proof" if routed.is_proof_needed => out.write_str(PROOF_FIELD)?,
             "proof" => {}
             "access" => out.write_str(if routed.access == Access::Recovery { "recovery" } else { "new" })?,
@@ -82,11 +84,11 @@ impl Display for FormSsid<'_> {
     }
 }
 
-const PAGE_START: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+pub(crate) const PAGE_START: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
     <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
     <meta name=\"color-scheme\" content=\"light dark\"><title>Device setup</title>";
 
-const PAGE_STYLE: &str = "<style>body{font:17px/1.5 system-ui,sans-serif;max-width:26rem;margin:3rem auto;padding:0 1.2rem}\
+pub(crate) const PAGE_STYLE: &str = "<style>body{font:17px/1.5 system-ui,sans-serif;max-width:26rem;margin:3rem auto;padding:0 1.2rem}\
     a{color:#0a6e78}@media(prefers-color-scheme:dark){a{color:#5cc8d2}}</style>";
 
 /// Writes the result page for browsers without JavaScript; it reloads itself until the trial has ended.
@@ -102,7 +104,7 @@ pub(crate) fn write_status_page(view: &PortalView<'_>, out: &mut dyn Write) -> f
         Step::Done => "Done",
         Step::Failed => "That did not work",
     };
-    write!(out, "{PAGE_STYLE}<h1>{heading}</h1><p role=\"status\">{}</p>", Message(step, view.last_error))?;
+    write!(out, "{PAGE_STYLE}<h1>{heading}</h1><p role=\"status\">{}</p>", Message::of(view))?;
     if let Some(ssid) = view.progress.ssid {
         write!(out, "<p>Network: {}</p>", HtmlText(ssid))?;
     }

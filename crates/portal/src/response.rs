@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::captive_api::{CAPTIVE_API_TYPE, write_captive_api};
 use crate::dialect::{Dialect, HOTSPOT_ADDRESS};
 use crate::lock::WRONG_PROOF_COUNT_MAX;
+use crate::release::{self, ReleaseOutcome};
 use crate::route::{AnswerFormat, RedirectTarget, Route, Routed};
 use crate::text::HtmlText;
 use crate::view::PortalView;
@@ -86,12 +87,17 @@ fn write_answer(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Write)
     }
     let mut body = Window { out: &mut [], offset_bytes: 0, position_bytes: 0, written_bytes: 0 };
     write_body(routed, view, &mut body)?;
-    write_head(routed, body.position_bytes, out)?;
+    write_head(routed, view, body.position_bytes, out)?;
     if routed.is_head { Ok(()) } else { write_body(routed, view, out) }
 }
 
-fn write_head(routed: &Routed<'_>, body_bytes: usize, out: &mut dyn Write) -> fmt::Result {
-    let status = status_code(routed);
+fn write_head(
+    routed: &Routed<'_>,
+    view: &PortalView<'_>,
+    body_bytes: usize,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    let status = status_code(routed, view);
     write!(out, "HTTP/1.1 {status} {}\r\n", reason_phrase(status))?;
     write!(out, "Content-Type: {}\r\nContent-Length: {body_bytes}\r\n", content_type(routed))?;
     out.write_str("Connection: close\r\n")?;
@@ -119,7 +125,7 @@ const OWN_HEADERS: &str = "Cache-Control: no-store\r\n\
     Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n";
 
-fn status_code(routed: &Routed<'_>) -> u16 {
+fn status_code(routed: &Routed<'_>, view: &PortalView<'_>) -> u16 {
     match &routed.route {
         Route::Bad(error) => error.status(),
         Route::Redirect(_) => 302,
@@ -128,6 +134,8 @@ fn status_code(routed: &Routed<'_>) -> u16 {
         | Route::ProofMissing
         | Route::ProofWrong { .. }
         | Route::DoorClosed => 403,
+        Route::Release(_) if matches!(view.release, ReleaseOutcome::Refused(_)) => 403,
+        Route::ReleaseUnreadable(_) => 400,
         Route::NotFound { .. } => 404,
         Route::MethodNotAllowed { .. } => 405,
         // Clients expect 500 with the JSON answer; a page may tell the truth, that the input was wrong.
@@ -163,7 +171,7 @@ fn content_type(routed: &Routed<'_>) -> &'static str {
         // The server library of old Edgent answers so.
         Route::NotFound { .. } if routed.dialect == Dialect::EdgentOld => "text/html",
         Route::FirmwareUpload | Route::NotFound { .. } if is_stock => "text/plain",
-        Route::SetupPage | Route::FirmwareForm => HTML,
+        Route::SetupPage | Route::FirmwareForm | Route::ReleasePage => HTML,
         Route::BoardInfo | Route::WifiScan => JSON,
         Route::CaptiveApi => CAPTIVE_API_TYPE,
         Route::Config(_)
@@ -175,6 +183,8 @@ fn content_type(routed: &Routed<'_>) -> &'static str {
         | Route::ProofMissing
         | Route::ProofWrong { .. }
         | Route::DoorClosed
+        | Route::Release(_)
+        | Route::ReleaseUnreadable(_)
         | Route::Status => match routed.format {
             AnswerFormat::Json => JSON,
             AnswerFormat::Html => HTML,
@@ -209,6 +219,11 @@ fn write_body(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Write) -
         Route::ConfigRefused(error) if is_page => {
             pages::write_notice_page("Check your settings", &format_args!("{error}."), out)
         }
+        Route::ReleasePage => release::write_release_page(routed.access, &view.release, out),
+        Route::Release(_) if is_page => release::write_outcome_page(&view.release, out),
+        Route::Release(_) => release::write_outcome_json(&view.release, out),
+        Route::ReleaseUnreadable(error) if is_page => release::write_unreadable_page(*error, out),
+        Route::ReleaseUnreadable(error) => release::write_refusal_json("unreadable", error, out),
         Route::Reset | Route::Reboot | Route::ControlRefused | Route::ForeignOrigin if is_page => {
             let (heading, text) = verdict_texts(&routed.route);
             pages::write_notice_page(heading, &text, out)

@@ -1,19 +1,18 @@
 //! Decides what a request wants, and whether it may have it.
 
+use wire::{ReadReleaseTextError, ReleaseText};
+
 use crate::captive_api::{CAPTIVE_API_PATH, wants_captive_api};
 use crate::config_form::{ConfigForm, ReadConfigFormError, read_config_form};
 use crate::dialect::{Access, Dialect, PortalMode};
 use crate::field_encoding::Decoded;
 use crate::host::{is_foreign_origin, is_own_host};
 use crate::probes::is_probe_path;
+use crate::release::read_release;
 use crate::request::{Method, ParseRequestError, Request};
 
 /// What a request asks for. The shell acts on the variants marked *act*, then renders every one with `respond`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one route lives at a time, and there is no heap to box the form on"
-)]
 pub enum Route<'a> {
     /// The setup page.
     SetupPage,
@@ -25,6 +24,12 @@ pub enum Route<'a> {
     Config(ConfigForm),
     /// `/config` with arguments that were refused.
     ConfigRefused(ReadConfigFormError),
+    /// GET `/release`: where somebody enters a release order.
+    ReleasePage,
+    /// POST `/release`. *Act*: prove the order and wipe, before rendering; nothing about it is proven yet.
+    Release(ReleaseText),
+    /// POST `/release` with something that is no order.
+    ReleaseUnreadable(ReadReleaseTextError),
     /// `/reset`. *Act*: forget everything, after rendering.
     Reset,
     /// `/reboot`. *Act*: restart, after rendering. Stock dialects answer nothing: see [`Routed::is_answered`].
@@ -146,6 +151,7 @@ pub fn route_parse_error(error: ParseRequestError, mode: &PortalMode<'_>) -> Rou
 
 const READ_METHODS: &str = "GET, HEAD";
 const WRITE_METHODS: &str = "GET, POST";
+const RELEASE_METHODS: &str = "GET, HEAD, POST";
 
 fn route_own<'a>(request: &Request<'a>, mode: &PortalMode<'_>) -> Route<'a> {
     let endpoint = own_endpoint(request);
@@ -166,6 +172,7 @@ fn route_own<'a>(request: &Request<'a>, mode: &PortalMode<'_>) -> Route<'a> {
             }
             route_write(endpoint, request, mode)
         }
+        Some(Endpoint::Release) => route_release(request),
         None if is_path(request, CAPTIVE_API_PATH) && wants_captive_api(request.accept) => {
             read_only(request, Route::CaptiveApi)
         }
@@ -183,7 +190,8 @@ fn route_own<'a>(request: &Request<'a>, mode: &PortalMode<'_>) -> Route<'a> {
 /// Routes what a phone believes to send to somebody else: every path leads to the setup page, ours included, so that
 /// neither a probe nor another site's page ever gets an answer of this device.
 fn route_foreign_host(request: &Request<'_>, endpoint: Option<Endpoint>) -> Route<'static> {
-    let is_change = matches!(endpoint, Some(Endpoint::Config | Endpoint::Reset | Endpoint::Reboot));
+    let is_change =
+        matches!(endpoint, Some(Endpoint::Config | Endpoint::Reset | Endpoint::Reboot | Endpoint::Release));
     let is_visit = matches!(request.method, Method::Get | Method::Head)
         && request.origin.is_none()
         && !request.is_cross_site;
@@ -216,6 +224,16 @@ fn route_config(request: &Request<'_>, mode: &PortalMode<'_>) -> Route<'static> 
     }
 }
 
+/// An order proves itself, so it needs no proof of possession and counts in recovery too.
+fn route_release(request: &Request<'_>) -> Route<'static> {
+    match request.method {
+        Method::Get | Method::Head => Route::ReleasePage,
+        Method::Post if is_foreign_origin(request) => Route::ForeignOrigin,
+        Method::Post => read_release(request).map_or_else(Route::ReleaseUnreadable, Route::Release),
+        Method::Other => Route::MethodNotAllowed { allow: RELEASE_METHODS },
+    }
+}
+
 /// Stock firmware takes any method everywhere. Source: `reference/edgent-device.md` §5.
 fn route_stock<'a>(request: &Request<'a>, mode: &PortalMode<'_>) -> Route<'a> {
     match own_endpoint(request) {
@@ -225,11 +243,13 @@ fn route_stock<'a>(request: &Request<'a>, mode: &PortalMode<'_>) -> Route<'a> {
         Some(Endpoint::Config) => route_config(request, mode),
         Some(Endpoint::Reset) => Route::Reset,
         Some(Endpoint::Reboot) => Route::Reboot,
-        Some(Endpoint::Status) | None if is_path(request, "/update") => match request.method {
-            Method::Get | Method::Head => Route::FirmwareForm,
-            Method::Post | Method::Other => Route::FirmwareUpload,
-        },
-        Some(Endpoint::Status) | None => Route::NotFound { path: request.path },
+        Some(Endpoint::Status | Endpoint::Release) | None if is_path(request, "/update") => {
+            match request.method {
+                Method::Get | Method::Head => Route::FirmwareForm,
+                Method::Post | Method::Other => Route::FirmwareUpload,
+            }
+        }
+        Some(Endpoint::Status | Endpoint::Release) | None => Route::NotFound { path: request.path },
     }
 }
 
@@ -242,6 +262,7 @@ enum Endpoint {
     Reset,
     Reboot,
     Status,
+    Release,
 }
 
 fn own_endpoint(request: &Request<'_>) -> Option<Endpoint> {
@@ -252,6 +273,7 @@ fn own_endpoint(request: &Request<'_>) -> Option<Endpoint> {
         ("/config", Endpoint::Config),
         ("/reset", Endpoint::Reset),
         ("/reboot", Endpoint::Reboot),
+        ("/release", Endpoint::Release),
         ("/status", Endpoint::Status),
         ("/status.json", Endpoint::Status),
     ]

@@ -6,7 +6,7 @@ use crate::dialect::Access;
 use crate::explanation::explain_error;
 use crate::route::Routed;
 use crate::text::JsonText;
-use crate::view::{PortalView, Progress, Trial};
+use crate::view::{ClaimRefusal, PortalView, Progress, Trial};
 
 /// How far the trial of a candidate got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,11 +46,36 @@ impl Step {
 }
 
 /// One or two sentences for a person.
-pub(crate) struct Message(pub(crate) Step, pub(crate) u16);
+pub(crate) struct Message {
+    step: Step,
+    last_error: u16,
+    claim_refusal: Option<ClaimRefusal>,
+}
+
+impl Message {
+    pub(crate) fn of(view: &PortalView<'_>) -> Self {
+        Self {
+            step: Step::of(&view.progress),
+            last_error: view.last_error,
+            claim_refusal: view.claim_refusal,
+        }
+    }
+}
 
 impl Display for Message {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0, explain_error(self.1)) {
+        if let (Step::Failed, Some(refusal)) = (self.step, self.claim_refusal) {
+            return formatter.write_str(match refusal {
+                ClaimRefusal::Code => {
+                    "The server does not know this claim code. Codes are good for 15 minutes and for one device: \
+                     get a new one."
+                }
+                ClaimRefusal::Owned => {
+                    "This device still belongs to somebody. Its owner must release it before it can be set up anew."
+                }
+            });
+        }
+        match (self.step, explain_error(self.last_error)) {
             (Step::Starting, _) => formatter.write_str("Getting ready to connect."),
             (Step::Network, _) => formatter.write_str("Connecting to the Wi-Fi network."),
             (Step::Cloud, _) => formatter.write_str("Wi-Fi works. Connecting to the server."),
@@ -70,7 +95,7 @@ pub(crate) fn write_status(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut
     write!(out, "{{\"state\":{},", JsonText(progress.state.as_bytes()))?;
     write!(out, "\"step\":\"{}\",\"last_error\":{},", step.as_str(), view.last_error)?;
     // The texts are ours and hold nothing that JSON would need escaped; a test parses every one.
-    write!(out, "\"message\":\"{}\",", Message(step, view.last_error))?;
+    write!(out, "\"message\":\"{}\",", Message::of(view))?;
     match progress.ssid {
         Some(ssid) => write!(out, "\"ssid\":{},", JsonText(ssid))?,
         None => out.write_str("\"ssid\":null,")?,

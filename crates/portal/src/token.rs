@@ -1,5 +1,7 @@
 //! The one place that tells a token, a claim code and a mistake apart.
 
+use wire::{ClaimCode, ParseClaimCodeError};
+
 use crate::Secret;
 
 /// Length of a device token in bytes. Source: `reference/edgent-device.md` §5.
@@ -13,19 +15,22 @@ pub type Token = Secret<heapless::String<TOKEN_BYTES>>;
 pub(crate) enum TokenField {
     Empty,
     Token(Token),
-    /// Has the shape of a claim code; exchanging one is not supported by this firmware version.
-    ClaimCode,
+    /// A claim code whose check character is right.
+    ClaimCode(ClaimCode),
+    /// As long as a claim code, and none.
+    MistypedCode(ParseClaimCodeError),
     Malformed,
 }
 
-/// Reads a token field: exactly 32 characters of `A-Za-z0-9-_`, or the shape of a claim code, `ABCD-2345`.
+/// Reads a token field: exactly 32 characters of `A-Za-z0-9-_`, or a claim code, `ABCD-2345`, in either case
+/// and with or without its hyphen.
 pub(crate) fn read_token_field(text: &[u8]) -> TokenField {
     let text = text.trim_ascii();
     if text.is_empty() {
         return TokenField::Empty;
     }
-    if is_claim_code(text) {
-        return TokenField::ClaimCode;
+    if ClaimCode::is_shaped_like(text) {
+        return ClaimCode::parse(text).map_or_else(TokenField::MistypedCode, TokenField::ClaimCode);
     }
     let is_token_character = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if text.len() != TOKEN_BYTES || !text.iter().all(is_token_character) {
@@ -42,12 +47,4 @@ pub(crate) fn read_stock_token(text: &[u8]) -> Option<Token> {
 fn stored_token(text: &[u8]) -> Option<Token> {
     let text = core::str::from_utf8(text).ok()?;
     heapless::String::try_from(text).ok().map(Secret::new)
-}
-
-fn is_claim_code(text: &[u8]) -> bool {
-    let mut groups = text.split(|&byte| byte == b'-');
-    let is_group = |group: Option<&[u8]>| {
-        group.is_some_and(|group| group.len() == 4 && group.iter().all(u8::is_ascii_alphanumeric))
-    };
-    is_group(groups.next()) && is_group(groups.next()) && groups.next().is_none()
 }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::release::ReleaseOutcome;
+
 /// A hardware address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct MacAddress(pub [u8; 6]);
@@ -130,6 +132,15 @@ pub struct Progress<'a> {
     pub ssid: Option<&'a [u8]>,
 }
 
+/// Why the cloud gave no token for a claim code, where that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClaimRefusal {
+    /// It does not know the code: used, too old, or made by another server.
+    Code,
+    /// The device belongs to somebody who did not release it.
+    Owned,
+}
+
 /// Everything that answers are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortalView<'a> {
@@ -143,4 +154,8 @@ pub struct PortalView<'a> {
     pub progress: Progress<'a>,
     /// Ownership epoch.
     pub epoch: u32,
+    /// Why the last candidate got no token for its claim code.
+    pub claim_refusal: Option<ClaimRefusal>,
+    /// What became of the last release order that was handed over here.
+    pub release: ReleaseOutcome<'a>,
 }

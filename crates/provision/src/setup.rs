@@ -1,5 +1,6 @@
 //! The settings, and what each firmware can take of them.
 
+use portal::{ClaimCode, ParseClaimCodeError};
 use thiserror::Error;
 
 use crate::board_info::{BoardInfo, Firmware};
@@ -40,7 +41,7 @@ pub struct Setup {
 /// The cloud that the device shall belong to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CloudTarget {
-    /// Device token; a Rehome device in recovery keeps its own without one.
+    /// Device token, or a claim code for a Rehome device. In recovery that keeps its own without one.
     pub token: Option<Secret>,
     /// Server; `None` for the firmware's own.
     pub host: Option<String>,
@@ -104,6 +105,12 @@ impl CloudTarget {
     /// [`RefuseSetupError`], before anything was sent.
     pub fn check(&self, board: &BoardInfo) -> Result<(), RefuseSetupError> {
         match &self.token {
+            Some(typed) if is_claim_code_shaped(typed.expose()) => {
+                if board.firmware != Firmware::Rehome {
+                    return Err(RefuseSetupError::ClaimCodeNotTaken);
+                }
+                ClaimCode::parse(typed.expose().trim_ascii()).map_err(RefuseSetupError::ClaimCode)?;
+            }
             Some(token) if !is_token(token.expose()) => return Err(RefuseSetupError::Token),
             None if !board.is_recovery || self.host.is_some() || self.port.is_some() => {
                 return Err(RefuseSetupError::TokenMissing);
@@ -129,6 +136,10 @@ impl CloudTarget {
             _ => Ok(()),
         }
     }
+}
+
+fn is_claim_code_shaped(text: &[u8]) -> bool {
+    ClaimCode::is_shaped_like(text.trim_ascii())
 }
 
 fn is_token(text: &[u8]) -> bool {
@@ -182,6 +193,12 @@ pub enum RefuseSetupError {
     /// Not the form of a token.
     #[error("a device token has exactly {TOKEN_BYTES} letters, digits, dashes or underscores")]
     Token,
+    /// A claim code with a typing mistake.
+    #[error("the claim code cannot be right")]
+    ClaimCode(#[source] ParseClaimCodeError),
+    /// Stock firmware logs in with a token only.
+    #[error("stock Edgent takes no claim codes: give the 32-character token")]
+    ClaimCodeNotTaken,
     /// Only a Rehome device in recovery keeps the token it has.
     #[error("this device needs a token")]
     TokenMissing,

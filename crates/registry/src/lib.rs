@@ -4,6 +4,7 @@
 //! store found are arguments. Read [`decide_login`] first: it says what a device is told when it presents a token, and
 //! why status 9 is so rare. Then read [`Release`], which says when a board is safe to ship.
 
+mod claim_code;
 mod firmware_tag;
 mod forced_delete;
 mod ids;
@@ -16,6 +17,7 @@ mod release;
 mod shipment;
 mod token;
 
+pub use claim_code::{Reclaim, ReclaimPolicy, decide_reclaim};
 pub use firmware_tag::{ApplyRule, Eligibility, FindTagError, FirmwareTag, RunningFirmware};
 pub use forced_delete::left_behind;
 pub use ids::{DeviceId, Epoch, FirmwareId, ParseIdError, SessionId, ShipmentId, TemplateId};
@@ -38,3 +40,4 @@ pub use shipment::{
     ORDER_INTERVAL_MS, Review, ShipmentStage, ShipmentState, review,
 };
 pub use token::{ParseTokenError, SecretPurpose, TOKEN_CHARS, Token, TokenFingerprint, TokenHash, TokenKey};
+pub use wire::{ClaimCode, ParseClaimCodeError};

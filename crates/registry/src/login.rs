@@ -14,6 +14,10 @@
 //! a board that tries a token for the first time gives up by itself after one failed attempt (old Edgent: 702, ERROR,
 //! restart, `WAIT_CONFIG`; new Edgent: `WAIT_CONFIG`; ours: the trial fails and the old home is kept).
 //!
+//! A token of an earlier ownership of a device that was set up anew since is not refused: UIDs prove nothing, so the
+//! board that presents it may be another one, whose owner did nothing. It is let into no quarantine either: an order
+//! signed for it could be carried to the next owner's board.
+//!
 //! A token whose wipe is only *inferred* is not refused either. A board that presents it was evidently not wiped; a 9
 //! would strand it with its home in flash. It goes back to quarantine and is ordered again.
 
@@ -45,6 +49,11 @@ pub enum TokenRecord {
         /// How far its release has come.
         release: ReleaseState,
     },
+    /// The token of an ownership that ended because the board was set up anew.
+    Superseded {
+        /// The device, which is in a later ownership now.
+        device: DeviceId,
+    },
     /// The token of a device that was deleted by force.
     Revoked,
 }
@@ -73,6 +82,8 @@ pub enum TryLaterReason {
     SessionExpired,
     /// The session was cancelled before any device claimed it.
     SessionCancelled,
+    /// A board with this token's UID was set up anew, so this is another board, or a copy of its flash.
+    Superseded,
 }
 
 impl TryLaterReason {
@@ -83,6 +94,9 @@ impl TryLaterReason {
             Self::UnknownToken => "This server does not know this token. Check it for typing mistakes.",
             Self::StoreUnavailable => "The server cannot look up tokens right now. Trying again helps.",
             Self::SessionExpired => "This provisioning token has expired. Start a new provisioning session.",
+            Self::Superseded => {
+                "A device with this UID was set up anew; this token belongs to its time before that."
+            }
             Self::SessionCancelled => "This provisioning session was cancelled. Start a new one.",
         }
     }
@@ -149,6 +163,9 @@ pub fn decide_login(looked_up: LookedUp, now: UtcTime) -> LoginDecision {
             }
             ReleaseState::Confirmed => LoginDecision::RefuseInvalid(RefusalReason::WipeConfirmed),
         },
+        LookedUp::Found(TokenRecord::Superseded { .. }) => {
+            LoginDecision::TryLater(TryLaterReason::Superseded)
+        }
         LookedUp::Found(TokenRecord::Revoked) => LoginDecision::RefuseInvalid(RefusalReason::DeletedByForce),
     }
 }
@@ -189,6 +206,7 @@ mod tests {
             LookedUp::Malformed(ParseTokenError::Length { bytes: 3 }),
             LookedUp::Found(TokenRecord::Device { device: device(), epoch: Epoch::FIRST }),
             LookedUp::Found(TokenRecord::Revoked),
+            LookedUp::Found(TokenRecord::Superseded { device: device() }),
         ];
         for release in ReleaseState::ALL {
             all.push(LookedUp::Found(TokenRecord::Tombstone { device: device(), release }));

@@ -1,4 +1,4 @@
-//! Provisioning sessions: a token that is good for one claim and for 15 minutes.
+//! Provisioning sessions: a token, and a short code for it, that are good for one claim and for 15 minutes.
 
 use crate::UtcTime;
 
@@ -100,6 +100,10 @@ pub fn advance_session(
 pub enum StepName {
     /// The session was opened.
     Opened,
+    /// A device exchanged the claim code for the token.
+    CodeExchanged,
+    /// A device that has an owner was not given away.
+    ClaimRefused,
     /// A device presented the token.
     TokenSeen,
     /// The claim is on disk, the device record exists.
@@ -118,8 +122,10 @@ pub enum StepName {
 
 impl StepName {
     /// Every value.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Opened,
+        Self::CodeExchanged,
+        Self::ClaimRefused,
         Self::TokenSeen,
         Self::Claimed,
         Self::InfoReceived,
@@ -134,6 +140,8 @@ impl StepName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "opened",
+            Self::CodeExchanged => "code_exchanged",
+            Self::ClaimRefused => "claim_refused",
             Self::TokenSeen => "token_seen",
             Self::Claimed => "claimed",
             Self::InfoReceived => "info_received",

@@ -129,6 +129,10 @@ pub enum SecretPurpose {
     ConsoleSession,
     /// Proof, stored in the database, that a key belongs to it.
     KeyCheck,
+    /// A claim code.
+    ClaimCode,
+    /// A claim code that can be made again from its nonce without being stored.
+    DerivedClaimCode,
     /// A token that an idempotent request can be answered with twice without storing it.
     DerivedToken,
     /// What lets one device fetch the image of one shipment.
@@ -142,6 +146,8 @@ impl SecretPurpose {
             Self::SignInCode => b"sign-in-code\0",
             Self::ConsoleSession => b"console-session\0",
             Self::KeyCheck => b"key-check\0",
+            Self::ClaimCode => b"claim-code\0",
+            Self::DerivedClaimCode => b"derived-claim-code\0",
             Self::DerivedToken => b"derived-token\0",
             Self::FirmwareDownload => b"firmware-download\0",
         }

@@ -15,6 +15,7 @@
 //! decisions are made by `registry`.
 
 mod audit;
+mod claims;
 mod console_auth;
 mod data_folder;
 mod database;
@@ -22,6 +23,7 @@ mod devices;
 mod error;
 mod firmware_images;
 mod idempotency;
+mod key_epochs;
 mod page;
 mod provisioning;
 mod readers;
@@ -35,12 +37,15 @@ mod values;
 mod writer;
 
 pub use audit::AuditEntry;
+pub use claims::{Adopted, Redeemed};
 pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, METADATA_FIELDS_MAX, NewDevice};
 pub use error::{OpenStoreError, StorageError};
 pub use firmware_images::{DeleteFirmwareError, FirmwareImage};
 pub use idempotency::{FinishRequestError, IdempotentAnswer, IdempotentStart};
 pub use page::{ListError, Listed, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page};
-pub use provisioning::{Claimed, CompleteClaimError, CreateSessionError, NewSession, Session, SessionError};
+pub use provisioning::{
+    Claimed, CompleteClaimError, CreateSessionError, NewSession, Session, SessionCode, SessionError,
+};
 pub use releases::StartedRelease;
 pub use shipments::{NewShipment, Shipment, ShipmentError, ShippedDevice};
 pub use store::{Store, StoreSettings};

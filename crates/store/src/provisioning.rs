@@ -1,11 +1,12 @@
 //! Provisioning sessions and claims.
 
 use registry::{
-    AdvanceSessionError, DeviceId, Epoch, Ownership, SessionEvent, SessionId, SessionState, SessionStep,
+    AdvanceSessionError, ClaimCode, DeviceId, Epoch, SessionEvent, SessionId, SessionState, SessionStep,
     StepName, TemplateId, Token, TokenHash, TokenRecord, UtcTime, advance_session,
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::claims::NewClaim;
 use crate::devices::{mark_seen, template_exists};
 use crate::page::Order;
 use crate::token_index::token_now;
@@ -32,6 +33,8 @@ pub struct Session {
     pub expires_at: UtcTime,
     /// The device that claimed it.
     pub device_id: Option<DeviceId>,
+    /// Whether a claim code stands for its token.
+    pub has_claim_code: bool,
     /// Its steps, oldest first.
     pub steps: Vec<SessionStep>,
 }
@@ -47,8 +50,19 @@ pub struct NewSession {
     pub device_name: Option<String>,
     /// Its token; only the keyed hash is stored.
     pub token: Token,
+    /// A claim code for the token. `None` where the token cannot be made again, so that no code can stand for it.
+    pub code: Option<SessionCode>,
     /// When the token stops being good for a claim.
     pub expires_at: UtcTime,
+}
+
+/// A claim code to be opened with a session. Code and token belong to `nonce`, see [`Store::derive_token`].
+#[derive(Debug, Clone)]
+pub struct SessionCode {
+    /// The code; only the keyed hash is stored.
+    pub code: ClaimCode,
+    /// Stored until the session ends.
+    pub nonce: [u8; 16],
 }
 
 /// A claim that succeeded.
@@ -56,8 +70,10 @@ pub struct NewSession {
 pub struct Claimed {
     /// The device that now owns the token.
     pub device: DeviceId,
-    /// Its first ownership.
+    /// The ownership that begins.
     pub epoch: Epoch,
+    /// The device was known before by its UID: what is connected under its id belongs to an ownership that has ended.
+    pub was_known: bool,
 }
 
 /// Why a session was not opened.
@@ -97,6 +113,9 @@ pub enum CompleteClaimError {
     /// The session is over, claimed by another login included.
     #[error("the session cannot be claimed")]
     State(#[from] AdvanceSessionError),
+    /// The device has an owner who did not release it, and its template says that this counts.
+    #[error("the device has an owner")]
+    Owned,
     /// Storage failed.
     #[error("storing the claim failed")]
     Storage(#[from] StorageError),
@@ -134,6 +153,7 @@ impl Store {
         change: Change,
     ) -> Result<Session, CreateSessionError> {
         let hash = self.hash_token(&new.token);
+        let code = new.code.as_ref().map(|code| (self.hash_claim_code(code.code), code.nonce));
         self.write(move |work| {
             if let Some(session) = session_of_token(work.conn, &hash)? {
                 return Ok(session);
@@ -153,6 +173,9 @@ impl Store {
                 .prepare_cached("INSERT INTO tokens (hash, kind, session_id, created_at) VALUES (?1, 'session', ?2, ?3)")?
                 .execute((hash.as_bytes(), id, created_at))?;
             work.token_changed(&hash)?;
+            if let Some((code_hash, nonce)) = &code {
+                work.put_claim_code(&new.id, code_hash, nonce, change.at)?;
+            }
             work.add_step(&new.id, &step(change.at, StepName::Opened, "Session opened."))?;
             work.audit(&change, "session.create", id, "")?;
             session_now(work.conn, &new.id)?.ok_or(CreateSessionError::Storage(DAMAGED))
@@ -264,11 +287,14 @@ impl Store {
         .await
     }
 
-    /// Completes a claim: the session's token becomes the token of a new device, `device`, in its first ownership. All of
-    /// it or nothing, on disk when this returns; of two logins at once only one succeeds.
+    /// Completes a claim: the session's token becomes the token of a device. All of it or nothing, on disk when this
+    /// returns; of two logins at once only one succeeds.
+    ///
+    /// A device that exchanged the session's claim code said its UID. When it is known, its record goes on with the next
+    /// ownership, which sees nothing of the earlier ones; otherwise `device` becomes a new record.
     ///
     /// # Errors
-    /// When the session is over or unknown, or storage fails.
+    /// When the session is over or unknown, the device has an owner who must let it go first, or storage fails.
     pub async fn complete_claim(
         &self,
         session: SessionId,
@@ -289,20 +315,27 @@ impl Store {
                 .conn
                 .prepare_cached("SELECT hash FROM tokens WHERE session_id = ?1")?
                 .query_row([session.as_str()], |row| row.get(0))?;
-            work.insert_device(&device, &found.template_id, &name, Ownership::Owned, at)?;
-            mark_seen(work.conn, &device, at)?;
+            let uid = work.uid_of_session(&session)?;
+            let claim = NewClaim { template_id: &found.template_id, name: &name, at };
+            let claimed = match &uid {
+                Some(uid) => work.claim_by_uid(&device, uid, &claim)?.ok_or(CompleteClaimError::Owned)?,
+                None => work.claim_new_device(&device, None, &claim)?,
+            };
+            let device = &claimed.device;
+            mark_seen(work.conn, device, at)?;
             work.conn
                 .prepare_cached(
                     "UPDATE tokens SET kind = 'device', device_id = ?2, epoch = ?3, session_id = NULL WHERE hash = ?1",
                 )?
-                .execute((hash, device.as_str(), Epoch::FIRST.get()))?;
+                .execute((hash, device.as_str(), claimed.epoch.get()))?;
             work.conn
                 .prepare_cached("UPDATE provisioning_sessions SET state = ?2, device_id = ?3 WHERE id = ?1")?
                 .execute((session.as_str(), state.as_str(), device.as_str()))?;
+            work.drop_claim_code(&session)?;
             work.token_changed(&TokenHash::from_bytes(hash))?;
             work.add_step(&session, &step(at, StepName::Claimed, "The device logged in; the claim is complete."))?;
             work.audit(&Change::by("device", at), "device.claim", device.as_str(), session.as_str())?;
-            Ok(Claimed { device, epoch: Epoch::FIRST })
+            Ok(claimed)
         })
         .await
     }
@@ -312,6 +345,7 @@ const DAMAGED: StorageError = StorageError::Damaged { what: "a provisioning sess
 
 impl Work<'_> {
     fn set_session_state(&mut self, id: &SessionId, state: SessionState) -> Result<(), StorageError> {
+        self.drop_claim_code(id)?;
         self.conn
             .prepare_cached("UPDATE provisioning_sessions SET state = ?2 WHERE id = ?1")?
             .execute((id.as_str(), state.as_str()))?;
@@ -323,7 +357,7 @@ impl Work<'_> {
         hashes.into_iter().try_for_each(|hash| self.token_changed(&TokenHash::from_bytes(hash)))
     }
 
-    fn add_step(&self, id: &SessionId, step: &SessionStep) -> Result<(), StorageError> {
+    pub(crate) fn add_step(&self, id: &SessionId, step: &SessionStep) -> Result<(), StorageError> {
         self.conn
             .prepare_cached(
                 "INSERT INTO session_steps (session_id, at, step, code, message)
@@ -334,15 +368,16 @@ impl Work<'_> {
     }
 }
 
-fn step(at: UtcTime, step: StepName, message: &str) -> SessionStep {
+pub(crate) fn step(at: UtcTime, step: StepName, message: &str) -> SessionStep {
     SessionStep { at, step, code: None, message: message.to_owned() }
 }
 
 const SELECT_SESSION: &str =
-    "SELECT seq, id, template_id, device_name, state, created_at, expires_at, device_id
+    "SELECT seq, id, template_id, device_name, state, created_at, expires_at, device_id,
+            code_hash IS NOT NULL
      FROM provisioning_sessions";
 
-fn session_now(conn: &Connection, id: &SessionId) -> Result<Option<Session>, StorageError> {
+pub(crate) fn session_now(conn: &Connection, id: &SessionId) -> Result<Option<Session>, StorageError> {
     let sql = format!("{SELECT_SESSION} WHERE id = ?1");
     let found = conn
         .prepare_cached(&sql)?
@@ -354,7 +389,10 @@ fn session_now(conn: &Connection, id: &SessionId) -> Result<Option<Session>, Sto
     Ok(Some(session))
 }
 
-fn session_of_device(conn: &Connection, device: &DeviceId) -> Result<Option<SessionId>, StorageError> {
+pub(crate) fn session_of_device(
+    conn: &Connection,
+    device: &DeviceId,
+) -> Result<Option<SessionId>, StorageError> {
     let id: Option<String> = conn
         .prepare_cached(
             "SELECT id FROM provisioning_sessions WHERE device_id = ?1 ORDER BY seq DESC LIMIT 1",
@@ -384,6 +422,7 @@ fn read_session(row: &Row<'_>) -> Result<Session, StorageError> {
         created_at: UtcTime::from_unix_ms(row.get(5)?),
         expires_at: UtcTime::from_unix_ms(row.get(6)?),
         device_id: device.map(|id| DeviceId::parse(&id).or(Err(DAMAGED))).transpose()?,
+        has_claim_code: row.get(8)?,
         steps: Vec::new(),
     })
 }

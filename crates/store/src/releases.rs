@@ -141,7 +141,7 @@ impl Store {
 const DAMAGED: StorageError = StorageError::Damaged { what: "a release" };
 
 impl Work<'_> {
-    fn purge_owner_data(&mut self, id: &DeviceId) -> Result<(), StorageError> {
+    pub(crate) fn purge_owner_data(&mut self, id: &DeviceId) -> Result<(), StorageError> {
         self.conn.prepare_cached("DELETE FROM values_last WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.conn.prepare_cached("DELETE FROM metadata WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.purged();
@@ -180,7 +180,7 @@ impl Work<'_> {
         Ok(hashes.collect::<Result<_, _>>()?)
     }
 
-    fn device_tokens_changed(&mut self, id: &DeviceId) -> Result<(), StorageError> {
+    pub(crate) fn device_tokens_changed(&mut self, id: &DeviceId) -> Result<(), StorageError> {
         self.device_tokens(id)?.iter().try_for_each(|hash| self.token_changed(hash))
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use registry::{DeviceId, LookedUp, SecretPurpose, ShipmentId, Token, TokenHash, TokenKey};
+use registry::{ClaimCode, DeviceId, LookedUp, SecretPurpose, ShipmentId, Token, TokenHash, TokenKey};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::data_folder::DataFolder;
@@ -111,6 +111,16 @@ impl Store {
             *target = source;
         }
         Token::from_random(random)
+    }
+
+    /// Returns the claim code that belongs to a nonce; see [`registry::TokenKey::derive_claim_code`].
+    #[must_use]
+    pub fn derive_claim_code(&self, nonce: &[u8; 16]) -> ClaimCode {
+        self.inner.key.derive_claim_code(nonce)
+    }
+
+    pub(crate) fn hash_claim_code(&self, code: ClaimCode) -> [u8; 32] {
+        self.inner.key.hash_claim_code(&code)
     }
 
     /// Returns how many tokens the store knows, tombstones included.

@@ -1,6 +1,6 @@
 //! Templates.
 
-use registry::{TemplateId, UtcTime};
+use registry::{ReclaimPolicy, TemplateId, UtcTime};
 use rusqlite::{OptionalExtension, Row};
 
 use crate::page::Order;
@@ -15,6 +15,8 @@ pub struct Template {
     pub name: String,
     /// When it was made.
     pub created_at: UtcTime,
+    /// What becomes of its devices when they are claimed again without having been released.
+    pub reclaim: ReclaimPolicy,
 }
 
 impl Store {
@@ -33,7 +35,7 @@ impl Store {
                 .prepare_cached("INSERT INTO templates (id, name, created_at) VALUES (?1, ?2, ?3)")?
                 .execute((id.as_str(), &name, change.at.unix_ms()))?;
             work.audit(&change, "template.create", id.as_str(), "")?;
-            Ok(Template { id, name, created_at: change.at })
+            Ok(Template { id, name, created_at: change.at, reclaim: ReclaimPolicy::default() })
         })
         .await
     }
@@ -44,13 +46,40 @@ impl Store {
     /// When storage fails.
     pub async fn template(&self, id: TemplateId) -> Result<Option<Template>, StorageError> {
         self.read(move |conn| {
-            conn.prepare_cached("SELECT seq, id, name, created_at FROM templates WHERE id = ?1")?
+            conn.prepare_cached("SELECT seq, id, name, created_at, reclaim FROM templates WHERE id = ?1")?
                 .query_row([id.as_str()], |row| Ok(read_template(row)))
                 .optional()?
                 .transpose()
                 .map(|found| found.map(|(_, template)| template))
         })
         .await
+    }
+
+    /// Sets what becomes of a template's devices when they are claimed again. Returns the template; none when there is no
+    /// such one.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn set_reclaim_policy(
+        &self,
+        id: TemplateId,
+        policy: ReclaimPolicy,
+        change: Change,
+    ) -> Result<Option<Template>, StorageError> {
+        let changed_id = id.clone();
+        let is_changed = self
+            .write(move |work| {
+                let changed_count = work
+                    .conn
+                    .prepare_cached("UPDATE templates SET reclaim = ?2 WHERE id = ?1")?
+                    .execute((changed_id.as_str(), policy.as_str()))?;
+                if changed_count > 0 {
+                    work.audit(&change, "template.reclaim", changed_id.as_str(), policy.as_str())?;
+                }
+                Ok::<_, StorageError>(changed_count > 0)
+            })
+            .await?;
+        if is_changed { self.template(id).await } else { Ok(None) }
     }
 
     /// Lists templates, oldest first.
@@ -61,7 +90,7 @@ impl Store {
         let window = page.window(Order::OldestFirst)?;
         self.read(move |conn| {
             let mut statement = conn.prepare_cached(
-                "SELECT seq, id, name, created_at FROM templates WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+                "SELECT seq, id, name, created_at, reclaim FROM templates WHERE seq > ?1 ORDER BY seq LIMIT ?2",
             )?;
             let mut rows = statement.query([window.after, window.rows])?;
             let mut templates = Vec::new();
@@ -77,5 +106,8 @@ impl Store {
 fn read_template(row: &Row<'_>) -> Result<(i64, Template), StorageError> {
     let id: String = row.get(1)?;
     let id = TemplateId::parse(&id).or(Err(StorageError::Damaged { what: "a template" }))?;
-    Ok((row.get(0)?, Template { id, name: row.get(2)?, created_at: UtcTime::from_unix_ms(row.get(3)?) }))
+    let reclaim = ReclaimPolicy::from_name(&row.get::<_, String>(4)?)
+        .ok_or(StorageError::Damaged { what: "a template" })?;
+    let created_at = UtcTime::from_unix_ms(row.get(3)?);
+    Ok((row.get(0)?, Template { id, name: row.get(2)?, created_at, reclaim }))
 }

@@ -13,8 +13,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::StorageError;
 
 const SELECT: &str =
-    "SELECT t.hash, t.kind, t.device_id, t.epoch, t.session_id, s.state, s.expires_at, r.state
+    "SELECT t.hash, t.kind, t.device_id, t.epoch, t.session_id, s.state, s.expires_at, r.state, d.epoch
      FROM tokens t
+     LEFT JOIN devices d ON d.id = t.device_id
      LEFT JOIN provisioning_sessions s ON s.id = t.session_id
      LEFT JOIN releases r ON r.device_id = t.device_id AND r.epoch = t.epoch";
 
@@ -69,13 +70,22 @@ fn read_token(row: &Row<'_>) -> Result<TokenChange, StorageError> {
     let kind: String = row.get(1)?;
     let device =
         || -> Result<DeviceId, StorageError> { DeviceId::parse(&row.get::<_, String>(2)?).or(Err(DAMAGED)) };
+    let is_superseded = || -> Result<bool, StorageError> {
+        Ok(row
+            .get::<_, Option<u32>>(8)?
+            .is_some_and(|current| row.get(3).is_ok_and(|epoch: u32| epoch < current)))
+    };
     let record = match kind.as_str() {
+        "device" if is_superseded()? => TokenRecord::Superseded { device: device()? },
         "device" => TokenRecord::Device { device: device()?, epoch: Epoch::new(row.get(3)?) },
         "tombstone" => {
             let state: String = row.get(7)?;
-            TokenRecord::Tombstone {
-                device: device()?,
-                release: ReleaseState::from_name(&state).ok_or(DAMAGED)?,
+            let release = ReleaseState::from_name(&state).ok_or(DAMAGED)?;
+            // What was proven stays proven.
+            if release != ReleaseState::Confirmed && is_superseded()? {
+                TokenRecord::Superseded { device: device()? }
+            } else {
+                TokenRecord::Tombstone { device: device()?, release }
             }
         }
         "session" => TokenRecord::Session {

@@ -182,6 +182,7 @@ mod crash {
                 template_id: template_id(),
                 device_name: None,
                 token: claim_token(claim),
+                code: None,
                 expires_at: NOW.plus_ms(1),
             };
             let session = store.create_session(new, Change::by("owner", NOW)).await.unwrap();

@@ -177,6 +177,7 @@ mod folder {
             template_id: template_id(),
             device_name: None,
             token: claimed_later.clone(),
+            code: None,
             expires_at: NOW.plus_ms(1_000),
         };
         store.create_session(session, owner()).await.unwrap();

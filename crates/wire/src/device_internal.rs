@@ -1,6 +1,7 @@
 //! INTERNAL bodies that a device sends.
 
 use crate::body::{BodyWriter, EncodeMessageError, ParseBodyError};
+use crate::claim_code::ClaimRequest;
 use crate::fields::{split_field, text};
 use crate::info::Info;
 use crate::release::Receipt;
@@ -30,6 +31,8 @@ pub enum DeviceInternal<'a> {
     },
     /// `released`: the receipt of a proven release. Ours; answer with status 200.
     Released(Receipt<'a>),
+    /// `claim-code`: asks for a token, in place of the login. Ours; answer with `token` or `no-token`.
+    ClaimCode(ClaimRequest<'a>),
     /// Anything else: no action, no reply.
     Other {
         /// The whole body.
@@ -52,6 +55,7 @@ impl<'a> DeviceInternal<'a> {
             }
             b"meta" => Self::parse_meta(body, rest.unwrap_or_default()),
             b"released" => Receipt::parse(rest.unwrap_or_default()).map(Self::Released),
+            b"claim-code" => ClaimRequest::parse(rest.unwrap_or_default()).map(Self::ClaimCode),
             _ => Ok(Info::parse(body).map_or(Self::Other { body: Secret(body) }, Self::Info)),
         }
     }
@@ -94,6 +98,7 @@ impl<'a> DeviceInternal<'a> {
                 writer.field(value)
             }
             Self::Released(receipt) => receipt.write(writer),
+            Self::ClaimCode(request) => request.write(writer),
             Self::Other { body: Secret(body) } => match Self::parse(body) {
                 Ok(Self::Other { .. }) => writer.raw(body),
                 _ => Err(EncodeMessageError::Ambiguous { name: "internal body" }),

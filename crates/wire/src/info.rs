@@ -58,6 +58,9 @@ pub struct Info<'a> {
     pub release_key: Option<&'a str>,
     /// `bench`: 1 while the device lives on a home in RAM, which a restart forgets. Ours.
     pub bench: Option<u32>,
+    /// `uid`: the device's UID, so that it is known before a release key is offered. Ours; stock firmware sends it as
+    /// metadata.
+    pub uid: Option<&'a str>,
 }
 
 impl<'a> Info<'a> {
@@ -157,6 +160,7 @@ impl<'a> Info<'a> {
             b"epoch" => self.epoch = self.epoch.or(decimal(value, "epoch").ok()),
             b"rkey" => self.release_key = self.release_key.or(text),
             b"bench" => self.bench = self.bench.or(decimal(value, "bench").ok()),
+            b"uid" => self.uid = self.uid.or(text),
             _ => return false,
         }
         true
@@ -184,7 +188,8 @@ impl<'a> Info<'a> {
         write_number(writer, "rehome", self.rehome)?;
         write_number(writer, "epoch", self.epoch)?;
         write_text(writer, "rkey", self.release_key)?;
-        write_number(writer, "bench", self.bench)
+        write_number(writer, "bench", self.bench)?;
+        write_text(writer, "uid", self.uid)
     }
 }
 

@@ -13,7 +13,11 @@
 
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 mod body;
+mod claim_code;
 mod command;
 mod device_internal;
 mod device_message;
@@ -24,6 +28,7 @@ mod hardware;
 mod info;
 mod pin;
 mod release;
+mod release_text;
 mod server_internal;
 mod server_message;
 mod status;
@@ -31,6 +36,10 @@ mod token;
 mod utc;
 
 pub use body::{BodyWriter, EncodeMessageError, ParseBodyError};
+pub use claim_code::{
+    CLAIM_CODE_CHARS, CLAIM_CODE_RANDOM_CHARS, ClaimCode, ClaimRequest, NoToken, ParseClaimCodeError,
+    UID_BYTES_MAX,
+};
 pub use command::Command;
 pub use device_internal::DeviceInternal;
 pub use device_message::{
@@ -47,6 +56,7 @@ pub use release::{
     REHOME_PROTOCOL_VERSION, Receipt, ReceiptSecret, ReleaseOrder, ReleaseTerms, SIGNATURE_BYTES,
     key_fingerprint, receipt_bytes,
 };
+pub use release_text::{RELEASE_TEXT_BYTES_MAX, ReadReleaseTextError, ReleaseText};
 pub use server_internal::ServerInternal;
 pub use server_message::{
     ParseServerMessageError, REDIRECT_HOST_BYTES_MAX, REDIRECT_PORT_DEFAULT, ServerMessage,

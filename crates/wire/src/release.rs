@@ -245,18 +245,20 @@ fn take_device_id<'a>(fields: &mut Fields<'a>) -> Result<DeviceId<'a>, ParseBody
 
 /// Reads exactly `2 * N` lower-case digits: every value has one form.
 fn take_hex<const N: usize>(fields: &mut Fields<'_>, name: &'static str) -> Result<[u8; N], ParseBodyError> {
-    let digits = take(fields, name)?;
-    let malformed = ParseBodyError::NotANumber { name };
+    read_hex(take(fields, name)?).ok_or(ParseBodyError::NotANumber { name })
+}
+
+/// Reads exactly `2 * N` lower-case digits.
+pub(crate) fn read_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     if digits.len() != N.saturating_mul(2) {
-        return Err(malformed);
+        return None;
     }
     let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = pair else { return Err(malformed) };
-        let (Some(high), Some(low)) = (digit_value(*high), digit_value(*low)) else { return Err(malformed) };
-        *byte = high << 4 | low;
+        let [high, low] = pair else { return None };
+        *byte = digit_value(*high)? << 4 | digit_value(*low)?;
     }
-    Ok(bytes)
+    Some(bytes)
 }
 
 /// Something after the last field is no message of ours.
@@ -276,7 +278,7 @@ fn write_hex<const N: usize>(writer: &mut BodyWriter<'_>, bytes: &[u8; N]) -> Re
     writer.field(digits.get(..N.saturating_mul(2)).unwrap_or_default())
 }
 
-fn hex_digits(byte: u8) -> [u8; 2] {
+pub(crate) fn hex_digits(byte: u8) -> [u8; 2] {
     let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' + (value - 10) };
     [digit(byte >> 4), digit(byte & 15)]
 }

@@ -1,9 +1,10 @@
 //! INTERNAL bodies that a server sends.
 
 use crate::body::{BodyWriter, EncodeMessageError, ParseBodyError};
+use crate::claim_code::{NoToken, parse_token};
 use crate::fields::{decimal, split_field, text};
 use crate::release::{Claim, ReleaseOrder};
-use crate::token::Secret;
+use crate::token::{Secret, is_token_shaped};
 use crate::utc::{UtcAnswer, UtcQuery};
 
 /// What a server orders or answers with INTERNAL. Source: reference §6.2 and §6.3. A device sends no reply to any.
@@ -41,6 +42,13 @@ pub enum ServerInternal<'a> {
     Claim(Claim<'a>),
     /// `release`: the signed order to wipe. Ours; only to firmware that holds a key.
     Release(ReleaseOrder<'a>),
+    /// `token`: the answer to a claim code; the login follows. Ours.
+    Token {
+        /// The device's token.
+        token: Secret<'a>,
+    },
+    /// `no-token`: the other answer to a claim code; the connection ends. Ours.
+    NoToken(NoToken),
     /// `vfs`, or anything else: passed on as it is.
     Other {
         /// The whole body.
@@ -70,6 +78,8 @@ impl<'a> ServerInternal<'a> {
             }),
             b"claim" => Claim::parse(rest).map(Self::Claim),
             b"release" => ReleaseOrder::parse(rest).map(Self::Release),
+            b"token" => parse_token(rest).map(|token| Self::Token { token }),
+            b"no-token" => Ok(Self::NoToken(NoToken::parse(rest))),
             _ => Ok(Self::Other { body: Secret(body) }),
         }
     }
@@ -104,6 +114,14 @@ impl<'a> ServerInternal<'a> {
             }
             Self::Claim(claim) => claim.write(writer),
             Self::Release(order) => order.write(writer),
+            Self::Token { token: Secret(token) } => {
+                if !is_token_shaped(token) {
+                    return Err(EncodeMessageError::MissingField { name: "token" });
+                }
+                writer.raw(b"token")?;
+                writer.field(token)
+            }
+            Self::NoToken(reason) => reason.write(writer),
             Self::Other { body: Secret(body) } => match Self::parse(body) {
                 Ok(Self::Other { .. }) => writer.raw(body),
                 _ => Err(EncodeMessageError::Ambiguous { name: "internal body" }),

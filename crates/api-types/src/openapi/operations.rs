@@ -7,9 +7,10 @@ use super::{Access, Contract, Described};
 use crate::{
     AuditEntry, ChangeShipment, CreateDevice, CreateProvisioningSession, CreateShipment, CreateTemplate,
     CreatedDevice, CreatedProvisioningSession, DatastreamList, Delivery, Device, DeviceEvent, DeviceQuery,
-    FirmwareImage, ForcedDelete, LaggedEvent, OwnerSession, PageQuery, PasswordSignIn, ProvisioningSession,
-    Release, ReleaseEvent, RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetPassword, Shipment,
-    SignInLink, StoredValue, Template, UnknownToken, UploadFirmware, ValueEvent,
+    FirmwareImage, ForcedDelete, HandInReceipt, LaggedEvent, OwnerSession, PageQuery, PasswordSignIn,
+    ProvisioningSession, Release, ReleaseEvent, ReleaseOrder, RenameDevice, ServerInfo, SessionEvent,
+    SetDatastream, SetPassword, Shipment, SignInLink, StoredValue, Template, UnknownToken, UpdateTemplate,
+    UploadFirmware, ValueEvent,
 };
 
 pub(super) fn add_all(contract: &mut Contract) {
@@ -92,6 +93,15 @@ fn add_templates(contract: &mut Contract) {
         get("/api/v1/templates/{id}", "get_template", "Gets a template")
             .json::<Template>("200", "The template."),
     );
+    contract.add(
+        patch(
+            "/api/v1/templates/{id}",
+            "update_template",
+            "Says what becomes of devices that are claimed again",
+        )
+        .body::<UpdateTemplate>()
+        .json::<Template>("200", "The template."),
+    );
 }
 
 fn add_devices(contract: &mut Contract) {
@@ -126,6 +136,20 @@ fn add_devices(contract: &mut Contract) {
     );
     contract.add(
         get(release, "get_release", "Says how far a release has come").json::<Release>("200", "The release."),
+    );
+    contract.add(
+        get(
+            "/api/v1/devices/{id}/release/order",
+            "get_release_order",
+            "Exports the signed order of a release",
+        )
+        .json::<ReleaseOrder>("200", "The order, as text, link and QR code."),
+    );
+    let receipt = "/api/v1/devices/{id}/release/receipt";
+    contract.add(
+        post(receipt, "hand_in_release_receipt", "Hands in the receipt of a release without a network")
+            .body::<HandInReceipt>()
+            .json::<Release>("200", "The release, now confirmed."),
     );
 }
 

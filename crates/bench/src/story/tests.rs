@@ -19,6 +19,18 @@ fn with_our_firmware_the_founding_story_ends_well() {
 }
 
 #[test]
+fn the_founding_story_by_claim_codes_ends_well_and_no_code_is_printed() {
+    let report = told(StoryFirmware::Rehome, StoryPolicy::Rehome, Scenario::FoundingByCode);
+    assert!(report.is_ok, "{report}");
+    let (by_code, by_token) = (
+        report.to_string(),
+        told(StoryFirmware::Rehome, StoryPolicy::Rehome, Scenario::Founding).to_string(),
+    );
+    assert!(by_code.contains("safe to ship, the board proved with a receipt"));
+    assert_eq!(by_code.matches("Home stored").count(), by_token.matches("Home stored").count());
+}
+
+#[test]
 fn with_the_stock_policy_our_firmware_strands_the_customer_too() {
     let report = told(StoryFirmware::Rehome, StoryPolicy::Stock, Scenario::Founding);
     assert!(!report.is_ok, "{report}");

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use wire::{
-    DeviceInternal, DeviceMessage, Frame, Parsed, PinWrite, Receipt, ReleaseOrder, Secret, ServerHardware,
-    ServerInternal, ServerMessage, Status, Values, VirtualPin,
+    ClaimRequest, DeviceInternal, DeviceMessage, Frame, Parsed, PinWrite, Receipt, ReleaseOrder, Secret,
+    ServerHardware, ServerInternal, ServerMessage, Status, Values, VirtualPin,
 };
 
 use super::firmware_host::{is_request, serve_request};
@@ -172,6 +172,9 @@ impl Session {
             (DeviceMessage::Login { token } | DeviceMessage::LoginOld { token }, None) => {
                 self.log_in(message_id, token.0, mood).await
             }
+            (DeviceMessage::Internal(DeviceInternal::ClaimCode(request)), None) => {
+                self.exchange(message_id, &request, mood).await
+            }
             (_, None) => Next::Close,
             (DeviceMessage::Response(_), Some(_)) if self.erasing == Erasing::Probing => {
                 self.order_erase().await;
@@ -193,6 +196,23 @@ impl Session {
                 Next::GoOn
             }
         }
+    }
+
+    async fn exchange(&mut self, message_id: u16, request: &ClaimRequest<'_>, mood: Mood) -> Next {
+        if matches!(mood, Mood::Silent | Mood::Garbage | Mood::CaptivePortal) {
+            return Next::GoOn;
+        }
+        let redeemed = match self.inner.service {
+            Service::Rehome => self.inner.claim_codes.redeem(request),
+            // The hosted service knows no codes and closes on anything but a login.
+            Service::Hosted => return Next::Close,
+        };
+        let (answer, next) = match &redeemed {
+            Ok(token) => (ServerInternal::Token { token: Secret(token) }, Next::GoOn),
+            Err(reason) => (ServerInternal::NoToken(*reason), Next::Close),
+        };
+        self.send_message(&ServerMessage::Internal(answer), message_id).await;
+        next
     }
 
     async fn log_in(&mut self, message_id: u16, token: &[u8], mood: Mood) -> Next {
@@ -219,6 +239,7 @@ impl Session {
         };
         self.respond(message_id, status).await;
         if let Some(device) = device.filter(|_| status == Status::Success) {
+            self.inner.claim_codes.close(token);
             device.login_count.set(device.login_count.get().saturating_add(1));
             *device.session.borrow_mut() = Some(Rc::clone(&self.orders));
             let is_released = device.state.get() != TokenState::Active;

@@ -10,6 +10,8 @@ use crate::phone::Phone;
 use crate::virtual_cloud::{CLOUD_HOST, Mood, Service, TokenState};
 use crate::virtual_time::{VirtualWorld, run_virtual};
 
+mod claims;
+
 const HOME_SSID: &str = "Nest 🐣 + \"quotes\" & 50%";
 const HOME_PASSWORD: &str = "p=a&s+s %word\"7";
 const OTHER_SSID: &str = "Other place";
@@ -63,6 +65,15 @@ impl Stage {
         let is_settled = |view: &BoardView| view.report.state == "RUNNING" && view.hotspot_ssid.is_none();
         assert!(self.wait(5 * MINUTE, is_settled).await, "{}", self.serial());
         assert!(self.world.cloud.is_online(&token));
+        token
+    }
+
+    /// Sets the board up by the other place's network and waits until its hotspot is closed again.
+    async fn set_up_at_the_other_place(&self) -> Secret {
+        let token = self.world.cloud.create_device();
+        self.submit(OTHER_SSID, OTHER_PASSWORD, Some(&token)).await;
+        let is_settled = |view: &BoardView| view.report.state == "RUNNING" && view.hotspot_ssid.is_none();
+        assert!(self.wait(5 * MINUTE, is_settled).await, "{}", self.serial());
         token
     }
 

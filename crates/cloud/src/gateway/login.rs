@@ -8,8 +8,11 @@ use registry::{
 };
 use store::DeviceError;
 use tracing::{debug, info, warn};
-use wire::{Command, Frame, Parsed, ServerMessage, Status, trim_token};
+use wire::{
+    ClaimRequest, Command, DeviceInternal, DeviceMessage, Frame, Parsed, ServerMessage, Status, trim_token,
+};
 
+use super::claim_codes::{self, CodeRequest, Exchanged};
 use super::links::{Link, Turned};
 use super::outbox::Outbox;
 use super::socket::Inbound;
@@ -34,6 +37,12 @@ struct Presented {
     token: Vec<u8>,
 }
 
+/// What may come first on a connection.
+enum FirstFrame {
+    Login(Presented),
+    Code(CodeRequest),
+}
+
 /// Reads the login and answers it; `None` when the device is not let in.
 pub(super) async fn log_in(
     app: &App,
@@ -42,14 +51,7 @@ pub(super) async fn log_in(
     outbox: &Outbox,
     peer: Peer,
 ) -> Option<LoggedIn> {
-    // Only the device's part has a time limit. Once a login is being acted on it is carried to its end: cut off between
-    // the table of connections and the session that serves them, it would show the device as online for ever.
-    let reading = tokio::time::timeout(app.config.timings.first_bytes(), read_login(inbound, buffer));
-    let Ok(presented) = reading.await else {
-        count_login("timeout");
-        return None;
-    };
-    let Presented { message_id, token: presented } = presented?;
+    let Presented { message_id, token: presented } = read_login(app, inbound, buffer, outbox, peer).await?;
     let token = Token::parse(&presented).ok();
     if let Some(token) = &token {
         let fingerprint = app.store.hash_token(token).fingerprint();
@@ -96,23 +98,60 @@ pub(super) async fn log_in(
     }
 }
 
-/// Reads the first frame; anything but a login closes the connection without an answer (reference/wire-protocol.md 4).
-async fn read_login(inbound: &mut Inbound, buffer: &mut BytesMut) -> Option<Presented> {
+/// Reads the login; before it, one claim code may be exchanged.
+///
+/// Only the device's part has a time limit. Once a login is being acted on it is carried to its end: cut off between the
+/// table of connections and the session that serves them, it would show the device as online for ever.
+async fn read_login(
+    app: &App,
+    inbound: &mut Inbound,
+    buffer: &mut BytesMut,
+    outbox: &Outbox,
+    peer: Peer,
+) -> Option<Presented> {
+    let mut may_exchange = true;
     loop {
-        let is_login = |code: u8| matches!(Command::from(code), Command::Login | Command::LoginOld);
-        if buffer.first().is_some_and(|code| !is_login(*code)) {
+        let reading = read_first_frame(inbound, buffer, may_exchange);
+        let Ok(first) = tokio::time::timeout(app.config.timings.first_bytes(), reading).await else {
+            count_login("timeout");
+            return None;
+        };
+        match first? {
+            FirstFrame::Login(presented) => return Some(presented),
+            FirstFrame::Code(request) => {
+                may_exchange = false;
+                if claim_codes::exchange(app, outbox, request, peer).await == Exchanged::Nothing {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// Reads one frame; anything but a login, or a claim code where that may come, closes the connection without an answer
+/// (reference/wire-protocol.md 4).
+async fn read_first_frame(
+    inbound: &mut Inbound,
+    buffer: &mut BytesMut,
+    may_exchange: bool,
+) -> Option<FirstFrame> {
+    loop {
+        let is_expected = |code: u8| match Command::from(code) {
+            Command::Login | Command::LoginOld => true,
+            Command::Internal => may_exchange,
+            _ => false,
+        };
+        if buffer.first().is_some_and(|code| !is_expected(*code)) {
             count_login("not_a_login");
             return None;
         }
         match next_frame(buffer) {
             NextFrame::Complete { frame_bytes } => {
                 let frame = buffer.split_to(frame_bytes);
-                let Ok(Parsed::Complete { frame: Frame::Message { message_id, body, .. }, .. }) =
-                    Frame::parse(&frame, frame_bytes)
-                else {
+                let Ok(Parsed::Complete { frame, .. }) = Frame::parse(&frame, frame_bytes) else {
                     return None;
                 };
-                return Some(Presented { message_id, token: trim_token(body).to_vec() });
+                return read_credential(&frame);
             }
             NextFrame::Incomplete => {}
             NextFrame::TooLarge { .. } | NextFrame::Malformed => {
@@ -131,6 +170,20 @@ async fn read_login(inbound: &mut Inbound, buffer: &mut BytesMut) -> Option<Pres
     }
 }
 
+fn read_credential(frame: &Frame<'_>) -> Option<FirstFrame> {
+    let Frame::Message { message_id, command, body } = *frame else { return None };
+    if command != Command::Internal {
+        return Some(FirstFrame::Login(Presented { message_id, token: trim_token(body).to_vec() }));
+    }
+    let Ok(DeviceMessage::Internal(DeviceInternal::ClaimCode(ClaimRequest { code, uid }))) =
+        DeviceMessage::parse(frame)
+    else {
+        count_login("not_a_login");
+        return None;
+    };
+    Some(FirstFrame::Code(CodeRequest { message_id, code, uid: uid.to_owned() }))
+}
+
 /// Claims a provisioning session; the device is in only when that is on disk.
 async fn claim(app: &App, session: &SessionId, token: &Token) -> LoginDecision {
     let device = DeviceId::from_random(rand::random());
@@ -139,6 +192,9 @@ async fn claim(app: &App, session: &SessionId, token: &Token) -> LoginDecision {
             info!(session.id = %session, device.id = %claimed.device, "session {session} was claimed by device {}", claimed.device);
             counter!("provisioning_sessions_claimed_total").increment(1);
             app.publish_session(session).await;
+            if claimed.was_known {
+                claim_codes::end_earlier_ownership(app, &claimed.device).await;
+            }
             app.publish_device(&claimed.device, api_types::DeviceChange::Created);
             LoginDecision::Accept { device: claimed.device, epoch: claimed.epoch }
         }

@@ -38,6 +38,8 @@ pub(super) struct Session {
     token: Token,
     /// The provisioning session that this connection's login claimed; its next step is the info message.
     claimed: Option<SessionId>,
+    /// Whether the UID that this device says may belong to a record that is older than its claim.
+    may_be_known: bool,
     /// Values that arrived and are not on disk yet, in order.
     unwritten: Vec<(Pin, Value)>,
     /// The time of the group of writes that is open.
@@ -55,6 +57,7 @@ impl Session {
             app,
             link,
             token,
+            may_be_known: claimed_session.is_some(),
             claimed: claimed_session,
             unwritten,
             group_at: None,
@@ -185,7 +188,7 @@ impl Session {
             DeviceMessage::Ping => self.respond(message_id, Status::Success),
             DeviceMessage::Internal(DeviceInternal::Info(info)) => {
                 self.respond(message_id, Status::Success);
-                if self.note_release_key(info) == HeldKey::Ours {
+                if self.note_release_key(info).await == HeldKey::Ours {
                     self.app.releases.key_shown(self.link.device().clone(), &self.link).await;
                 }
             }

@@ -11,9 +11,9 @@ use registry::{
     DeviceId, Epoch, MonoTime, Release, ReleaseAction, ReleaseEvent, ReleaseRecord, ReleaseState,
 };
 use store::Store;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use wire::{KEY_BYTES, NONCE_BYTES, Receipt, Secret, ServerInternal, ServerMessage, Status};
 
 use crate::clock::Clock;
@@ -57,7 +57,9 @@ enum Input {
         digest: [u8; KEY_BYTES],
         signature: [u8; KEY_BYTES],
     },
-    /// The device was deleted by force: forget it.
+    /// A person handed in a receipt; it was verified.
+    ReceiptHandedIn { device: DeviceId, record: ReleaseRecord, taken: oneshot::Sender<()> },
+    /// The device was deleted by force, or set up anew: forget it.
     Forget { device: DeviceId },
 }
 
@@ -119,6 +121,14 @@ impl ReleaseDriver {
         let Receipt { digest, signature, .. } = *receipt;
         let link_id = link.id();
         self.give(Input::Receipt { device, link_id, message_id, names_device, digest, signature }).await;
+    }
+
+    /// Takes a verified receipt that a person handed in; it has been acted on when this returns.
+    pub(crate) async fn receipt_handed_in(&self, device: DeviceId, record: ReleaseRecord) {
+        let (taken, is_taken) = oneshot::channel();
+        self.give(Input::ReceiptHandedIn { device, record, taken }).await;
+        // The only error is that the server stops; then the stored record says what is true.
+        drop(is_taken.await);
     }
 
     pub(crate) async fn forget(&self, device: DeviceId) {
@@ -192,15 +202,7 @@ impl Task {
     async fn take(&mut self, input: Input) {
         match input {
             Input::Attach { device, record, link, event } => {
-                let now = self.surroundings.clock.now().mono;
-                let active = self.active.entry(device.clone()).or_insert_with(|| Active {
-                    release: Release::resume(record, now),
-                    link: None,
-                    ordered_link_id: None,
-                    nonce: rand::random(),
-                    signed_epoch: None,
-                    receipt_message_id: None,
-                });
+                let active = self.resume(&device, record);
                 if link.is_some() {
                     active.link = link;
                 }
@@ -244,12 +246,33 @@ impl Task {
                     warn!(device.id = %device, "a receipt of {device} does not fit its order; it counts for nothing");
                 }
             }
+            Input::ReceiptHandedIn { device, record, taken } => {
+                self.resume(&device, record);
+                self.handle(&device, ReleaseEvent::ReceiptVerified).await;
+                self.drop_if_idle(&device);
+                if taken.send(()).is_err() {
+                    debug!(device.id = %device, "whoever handed in the receipt has stopped waiting");
+                }
+            }
             Input::Forget { device } => {
                 if let Some(Active { link: Some(link), .. }) = self.active.remove(&device) {
                     link.cut();
                 }
             }
         }
+    }
+
+    /// Goes on with a release that is in memory, or takes it up again from its record.
+    fn resume(&mut self, device: &DeviceId, record: ReleaseRecord) -> &mut Active {
+        let Surroundings { clock, signer, .. } = &self.surroundings;
+        self.active.entry(device.clone()).or_insert_with(|| Active {
+            nonce: signer.nonce(device, record.requested_at),
+            release: Release::resume(record, clock.now().mono),
+            link: None,
+            ordered_link_id: None,
+            signed_epoch: None,
+            receipt_message_id: None,
+        })
     }
 
     fn is_current(&self, device: &DeviceId, link_id: u64) -> bool {

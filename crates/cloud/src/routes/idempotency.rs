@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: the same request gets the same answer for 24 hours.
 //!
-//! Answers may contain a token, and tokens are never stored. The token is derived from a nonce that is stored as long as
-//! the key; the stored answer has a mark in its place.
+//! Answers may contain a token or a claim code, and neither is ever stored. Both are derived from a nonce that is stored as long
+//! as the key; the stored answer has marks in their place.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use registry::Token;
+use registry::{ClaimCode, Token};
 use sha2::{Digest, Sha256};
 use store::{IdempotentAnswer, IdempotentStart};
 use tracing::warn;
@@ -27,6 +27,11 @@ const KEY_BYTES_MAX: usize = 255;
 /// The nonce of the request being worked on, for handlers that make a token.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RequestNonce([u8; 16]);
+
+/// Returns a nonce from which token and claim code of a session can be made: the request's when it may be repeated.
+pub(super) fn session_nonce(nonce: Option<RequestNonce>) -> [u8; 16] {
+    nonce.map_or_else(rand::random, |RequestNonce(nonce)| nonce)
+}
 
 /// Returns the token of a new device: derived when the request may be repeated, else random.
 pub(super) fn new_token(app: &App, nonce: Option<RequestNonce>) -> Token {
@@ -83,8 +88,9 @@ async fn finish(app: &App, key: String, nonce: [u8; 16], response: Response) -> 
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, HTTP_BODY_BYTES_MAX).await.unwrap_or_default();
     let stored = if parts.status.is_success() {
-        let text =
-            String::from_utf8_lossy(&body).replace(app.store.derive_token(&nonce).expose(), &mark(&nonce));
+        let text = String::from_utf8_lossy(&body)
+            .replace(app.store.derive_token(&nonce).expose(), &mark(&nonce))
+            .replace(&claim_code(app, &nonce), &code_mark(&nonce));
         app.store
             .finish_request(key, parts.status.as_u16(), text)
             .await
@@ -100,7 +106,10 @@ async fn finish(app: &App, key: String, nonce: [u8; 16], response: Response) -> 
 }
 
 fn repeat(app: &App, answer: &IdempotentAnswer) -> Response {
-    let body = answer.body.replace(&mark(&answer.nonce), app.store.derive_token(&answer.nonce).expose());
+    let body = answer
+        .body
+        .replace(&mark(&answer.nonce), app.store.derive_token(&answer.nonce).expose())
+        .replace(&code_mark(&answer.nonce), &claim_code(app, &answer.nonce));
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let json = HeaderValue::from_static("application/json");
     let replayed = HeaderValue::from_static("true");
@@ -112,6 +121,20 @@ fn repeat(app: &App, answer: &IdempotentAnswer) -> Response {
 /// What stands in a stored answer in place of the token. The nonce is random, so no name a person gives contains it.
 fn mark(nonce: &[u8; 16]) -> String {
     format!("token-of-{}", hex(nonce))
+}
+
+/// What stands in a stored answer in place of the claim code.
+fn code_mark(nonce: &[u8; 16]) -> String {
+    format!("claim-code-of-{}", hex(nonce))
+}
+
+fn claim_code(app: &App, nonce: &[u8; 16]) -> String {
+    shown_claim_code(app.store.derive_claim_code(nonce))
+}
+
+/// Returns a claim code as its owner sees it.
+pub(super) fn shown_claim_code(code: ClaimCode) -> String {
+    code.shown().map(char::from).into_iter().collect()
 }
 
 fn request_hash(path: &str, body: &Bytes) -> [u8; 32] {

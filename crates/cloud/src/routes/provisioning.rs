@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use registry::{SESSION_TOKEN_LIFETIME_MS, SessionId};
-use store::{Change, CreateSessionError, NewSession, SessionError};
+use store::{Change, CreateSessionError, NewSession, SessionCode, SessionError};
 
 use super::access::Actor;
 use super::extract::{ApiJson, ApiPath, ApiQuery, checked_name, page_of, page_view};
-use super::idempotency::{RequestNonce, new_token};
+use super::idempotency::{RequestNonce, session_nonce, shown_claim_code};
 use super::templates::{template_id, template_not_found};
 use crate::app::App;
 use crate::errors::{ApiError, ProblemKind};
@@ -36,13 +36,16 @@ pub(super) async fn create_provisioning_session(
     ApiJson(request): ApiJson<api_types::CreateProvisioningSession>,
 ) -> Result<(StatusCode, Json<api_types::CreatedProvisioningSession>), ApiError> {
     let device_name = request.name.as_deref().map(checked_name).transpose()?;
-    let token = new_token(&app, nonce.map(|Extension(nonce)| nonce));
+    let nonce = session_nonce(nonce.map(|Extension(nonce)| nonce));
+    let token = app.store.derive_token(&nonce);
+    let code = app.store.derive_claim_code(&nonce);
     let now = app.clock.now().utc;
     let new = NewSession {
         id: SessionId::from_random(rand::random()),
         template_id: template_id(&request.template_id)?,
         device_name,
         token: token.clone(),
+        code: Some(SessionCode { code, nonce }),
         expires_at: now.plus_ms(SESSION_TOKEN_LIFETIME_MS),
     };
     let change = Change::by(actor.as_str(), now);
@@ -55,7 +58,7 @@ pub(super) async fn create_provisioning_session(
         id: session.id.to_string(),
         template_id: session.template_id.to_string(),
         token: SecretText::new(token.expose().to_owned()),
-        claim_code: None,
+        claim_code: session.has_claim_code.then(|| SecretText::new(shown_claim_code(code))),
         host: app.addresses.host.clone(),
         port: app.addresses.tls_port,
         uses_tls: true,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use registry::TemplateId;
+use registry::{ReclaimPolicy, TemplateId};
 use store::Change;
 
 use super::access::Actor;
@@ -30,7 +30,11 @@ pub(super) async fn create_template(
     let name = checked_name(&request.name)?;
     let change = Change::by(actor.as_str(), app.clock.now().utc);
     let id = TemplateId::from_random(rand::random());
-    let template = app.store.create_template(id, name, change).await?;
+    let mut template = app.store.create_template(id, name, change.clone()).await?;
+    if let Some(policy) = request.reclaim.map(policy_of).filter(|policy| *policy != template.reclaim) {
+        let set = app.store.set_reclaim_policy(template.id.clone(), policy, change).await?;
+        template = set.ok_or_else(template_not_found)?;
+    }
     Ok((StatusCode::CREATED, Json(template_view(template))))
 }
 
@@ -41,6 +45,25 @@ pub(super) async fn get_template(
     let id = template_id(&id)?;
     let template = app.store.template(id).await?.ok_or_else(template_not_found)?;
     Ok(Json(template_view(template)))
+}
+
+pub(super) async fn update_template(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    ApiPath(id): ApiPath<String>,
+    ApiJson(request): ApiJson<api_types::UpdateTemplate>,
+) -> Result<Json<api_types::Template>, ApiError> {
+    let change = Change::by(actor.as_str(), app.clock.now().utc);
+    let policy = policy_of(request.reclaim);
+    let template = app.store.set_reclaim_policy(template_id(&id)?, policy, change).await?;
+    Ok(Json(template_view(template.ok_or_else(template_not_found)?)))
+}
+
+fn policy_of(policy: api_types::ReclaimPolicy) -> ReclaimPolicy {
+    match policy {
+        api_types::ReclaimPolicy::Open => ReclaimPolicy::Open,
+        api_types::ReclaimPolicy::Locked => ReclaimPolicy::Locked,
+    }
 }
 
 /// Reads a template's id; what cannot be an id names no template.

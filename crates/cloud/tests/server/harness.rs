@@ -66,6 +66,13 @@ impl TestServer {
         request(self.running.plain_addr, method, path, &[("authorization", &authorization)], body).await
     }
 
+    /// Posts with the admin key and an idempotency key.
+    pub(crate) async fn send_keyed(&self, path: &str, once: &str, body: Value) -> Answer {
+        let authorization = format!("Bearer {}", self.key);
+        let headers: &[(&str, &str)] = &[("authorization", &authorization), ("idempotency-key", once)];
+        request(self.running.plain_addr, "POST", path, headers, Some(body)).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Value {
         let answer = self.send("GET", path, None).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());

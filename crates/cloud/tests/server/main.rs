@@ -5,6 +5,8 @@ mod access;
 #[cfg(test)]
 mod bench_routes;
 #[cfg(test)]
+mod claim_codes;
+#[cfg(test)]
 mod device_client;
 #[cfg(test)]
 mod device_https;
@@ -18,6 +20,8 @@ mod hostile_input;
 mod http_client;
 #[cfg(test)]
 mod live_updates;
+#[cfg(test)]
+mod offline_release;
 #[cfg(test)]
 mod provisioning;
 #[cfg(test)]

@@ -12,16 +12,16 @@ const INFO: &str = "mcu|1.0.0|h-beat|40|buff-in|1024|rehome|1|epoch|";
 
 /// What a device keeps of a claim, taken apart by hand so that the tests do not share code with the server.
 #[derive(Clone)]
-struct Claimed {
-    id: String,
-    epoch: u32,
-    key: Vec<u8>,
+pub(crate) struct Claimed {
+    pub(crate) id: String,
+    pub(crate) epoch: u32,
+    pub(crate) key: Vec<u8>,
     secret: Vec<u8>,
 }
 
-struct Order {
-    signed: Vec<u8>,
-    signature: Vec<u8>,
+pub(crate) struct Order {
+    pub(crate) signed: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -47,7 +47,7 @@ impl Claimed {
     }
 
     /// The info message of a device that holds this claim.
-    fn info(&self) -> String {
+    pub(crate) fn info(&self) -> String {
         format!("{INFO}{}|rkey|{}", self.epoch, hex(&self.key[..8]))
     }
 
@@ -58,7 +58,7 @@ impl Claimed {
         signed
     }
 
-    fn read_order(&self, text: &str) -> Order {
+    pub(crate) fn read_order(&self, text: &str) -> Order {
         let [kind, id, epoch, nonce, signature] = text.split('|').collect::<Vec<_>>()[..] else {
             panic!("{text}")
         };
@@ -69,7 +69,7 @@ impl Claimed {
         Order { signed, signature: bytes(signature) }
     }
 
-    fn receipt(&self, order: &Order) -> String {
+    pub(crate) fn receipt(&self, order: &Order) -> String {
         let digest = Sha512::digest(&order.signed)[..32].to_vec();
         let mut signed = self.signed_part("rehome release receipt v1");
         signed.extend(&digest);
@@ -78,12 +78,12 @@ impl Claimed {
     }
 }
 
-fn release_path(device: &str) -> String {
+pub(crate) fn release_path(device: &str) -> String {
     format!("/api/v1/devices/{device}/release")
 }
 
 /// Logs in and takes the claim, as a device in `epoch` without a key does.
-async fn claim(server: &TestServer, token: &str, epoch: u32) -> (Device, Claimed) {
+pub(crate) async fn claim(server: &TestServer, token: &str, epoch: u32) -> (Device, Claimed) {
     let mut device = Device::log_in(server, token).await;
     device.ask(INTERNAL, 2, &format!("{INFO}{epoch}"), 200).await;
     let claimed = Claimed::read(&device.next().await.unwrap().text());

@@ -1,10 +1,12 @@
 //! Claim, proven release and receipt, as the shell plays them.
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use home_store::sim_flash::{EraseTear, PowerCut};
 use home_store::{CloudDeviceId, Epoch, ReceiptSecret, ReleaseKey};
 use wire::{Claim, DeviceId, Info, NONCE_BYTES, ReleaseOrder, ReleaseTerms, ServerInternal, ServerMessage};
 
 use super::*;
+use crate::release::ReceivedOrder;
 
 const SECRET: [u8; 32] = [0x5A; 32];
 const ID: &str = "DEVA9A9HJKLMN";
@@ -209,4 +211,138 @@ fn a_new_home_of_another_owner_takes_no_key_over() {
     ]);
     let played = play(flash_with_key(), Script::new(704_100, &cues));
     assert_eq!(played.stored_home(), Some(home(443)), "{}", played.script.log);
+}
+
+fn order_text(epoch: u32) -> String {
+    let terms = terms(epoch);
+    let signature = signing_key().sign(terms.canonical_bytes().as_bytes()).to_bytes();
+    wire::ReleaseText::from_order(&ReleaseOrder { terms, signature }).as_str().to_string()
+}
+
+fn post_order(at_ms: u64, slot: usize, text: &str) -> (u64, Cue) {
+    let body = format!("order={text}");
+    let head =
+        format!("POST /release HTTP/1.1\r\nHost: 192.168.4.1\r\nContent-Length: {}\r\n\r\n", body.len());
+    phone(at_ms, slot, &(head + &body))
+}
+
+/// A device whose network is gone opens its hotspot; the phone comes after that.
+fn in_recovery(more: &[(u64, Cue)]) -> Vec<(u64, Cue)> {
+    let mut cues = std::vec![event(30_000, Event::JoinFailed(NetworkError::NotFound))];
+    cues.extend_from_slice(more);
+    cues
+}
+
+#[test]
+fn without_a_network_an_order_at_the_portal_wipes_and_the_answer_carries_the_receipt() {
+    let flash = flash_with_key();
+    let cues = in_recovery(&[
+        post_order(60_000, 0, &order_text(4)),
+        // The answer was lost: the phone sends the order again, and somebody looks at the page.
+        post_order(61_000, 1, &order_text(4)),
+        phone(62_000, 2, "GET /release HTTP/1.1\r\nHost: 192.168.4.1\r\n\r\n"),
+    ]);
+    let played = play(flash.clone(), Script::new(63_000, &cues));
+    assert_eq!(played.stored_home(), None, "{}", played.script.log);
+    assert_eq!(epoch_in(&flash), 5);
+    let receipt = wire::ReleaseText::from_receipt(&crate::sign_receipt(&terms(4), &SECRET));
+    for answer in &played.script.answers[..3] {
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(receipt.as_str()), "{answer}");
+    }
+    assert!(played.script.sent.is_empty(), "there is no cloud to tell");
+    assert_eq!(played.end, None, "no restart");
+    for trace in [&SECRET[..], &release_key(4).public_key, TOKEN.as_bytes(), PASSWORD.as_bytes()] {
+        let is_clean = flash.with(|flash| !flash.image().windows(trace.len()).any(|window| window == trace));
+        assert!(is_clean, "{trace:02x?} is left in flash");
+    }
+}
+
+#[test]
+fn a_replayed_foreign_or_older_order_at_the_portal_changes_nothing_and_is_told_in_words() {
+    let foreign = order_text(4).replace("DEVA9", "DEVB9");
+    let forged = order_text(4).replace(".08", ".09");
+    for (text, reason) in [
+        (order_text(3), "other_epoch"),
+        (order_text(5), "other_epoch"),
+        (foreign, "other_device"),
+        (forged, "signature"),
+    ] {
+        let flash = flash_with_key();
+        let played = play(flash.clone(), Script::new(61_000, &in_recovery(&[post_order(60_000, 0, &text)])));
+        assert_eq!(played.stored_home(), Some(home_with_key()), "{text}");
+        assert_eq!(epoch_in(&flash), 4);
+        let answer = &played.script.answers[0];
+        assert!(answer.starts_with("HTTP/1.1 403") && answer.contains(reason), "{answer}");
+    }
+    let played =
+        play(flash_with_home(), Script::new(61_000, &in_recovery(&[post_order(60_000, 0, &order_text(0))])));
+    assert_eq!(played.stored_home(), Some(home(443)));
+    assert!(played.script.answers[0].contains("no_key"), "{}", played.script.answers[0]);
+    let played = play(empty_flash(), Script::new(61_000, &[post_order(60_000, 0, &order_text(0))]));
+    assert!(played.script.answers[0].contains("no_home"), "{}", played.script.answers[0]);
+}
+
+#[test]
+fn no_flipped_bit_and_no_cut_of_an_order_text_is_proven() {
+    let text = order_text(4);
+    let key = release_key(4);
+    let proves = |bytes: &[u8]| {
+        let Ok(text) = wire::ReleaseText::collect(bytes.iter().copied()) else { return false };
+        let Some(order) = text.order().ok().and_then(|order| ReceivedOrder::copy(&order)) else {
+            return false;
+        };
+        order.prove(Some(&key), Epoch(4)).is_ok()
+    };
+    assert!(proves(text.as_bytes()));
+    for at in 0..text.len() {
+        assert!(!proves(&text.as_bytes()[..at]), "cut at {at}");
+        for bit in 0..8 {
+            let mut flipped = text.clone().into_bytes();
+            flipped[at] ^= 1 << bit;
+            assert!(!proves(&flipped), "bit {bit} of byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_wipe_ordered_at_the_portal_and_cut_off_is_finished_at_the_next_boot() {
+    let cues = in_recovery(&[post_order(60_000, 0, &order_text(4))]);
+    let counters = |flash: &SharedSimFlash| flash.with(|flash| flash.counters());
+    let uncut = flash_with_key();
+    let before = counters(&uncut);
+    drop(play(uncut.clone(), Script::new(59_000, &cues[..1])));
+    let booted = counters(&uncut);
+    let whole = flash_with_key();
+    drop(play(whole.clone(), Script::new(61_000, &cues)));
+    let after = counters(&whole);
+    let first_write = booted.written_bytes - before.written_bytes;
+    let first_erase = booted.erased_sectors - before.erased_sectors;
+    let writes = after.written_bytes - before.written_bytes;
+    let erases = after.erased_sectors - before.erased_sectors;
+    let in_write =
+        (first_write..writes).map(|written_bytes| PowerCut::InWrite { written_bytes, torn_mask: 0x5A });
+    let in_erase = (first_erase..erases).flat_map(|erased_sectors| {
+        [EraseTear::NotBegun, EraseTear::HeadErased { bytes: 100 }, EraseTear::SomeBitsErased { seed: 9 }]
+            .map(|tear| PowerCut::InErase { erased_sectors, tear })
+    });
+    let (mut kept, mut wiped) = (0, 0);
+    for cut in in_write.chain(in_erase) {
+        let flash = flash_with_key();
+        flash.with(|flash| flash.cut_power(cut));
+        let played = play(flash.clone(), Script::new(61_000, &cues));
+        assert!(!played.script.answers.iter().any(|answer| answer.contains("rehome-receipt")), "{cut:?}");
+        flash.with(SimFlash::power_on);
+        if let Some(home) = played.stored_home() {
+            assert_eq!(home, home_with_key(), "{cut:?}");
+            kept += 1;
+        } else {
+            assert_eq!(epoch_in(&flash), 5, "{cut:?}");
+            let has = |trace: &[u8]| {
+                flash.with(|flash| flash.image().windows(trace.len()).any(|window| window == trace))
+            };
+            assert!(!has(&SECRET) && !has(TOKEN.as_bytes()) && !has(PASSWORD.as_bytes()), "{cut:?}");
+            wiped += 1;
+        }
+    }
+    assert!(kept > 0 && wiped > 0, "{kept} kept, {wiped} wiped");
 }

@@ -1,6 +1,8 @@
 use std::string::String;
 use std::vec::Vec;
 
+use wire::{ClaimCode, ParseClaimCodeError};
+
 use super::*;
 use crate::request::Method;
 
@@ -95,10 +97,14 @@ fn tokens_claim_codes_and_mistakes_are_told_apart() {
     let verdict = |token: &str| read(&std::format!("ssid=a&blynk={token}")).map(|_| ());
     assert_eq!(verdict(TOKEN), Ok(()));
     assert_eq!(verdict(&std::format!("+{TOKEN}%0A")), Ok(()));
-    assert_eq!(verdict("ABCD-2345"), Err(ReadConfigFormError::ClaimCodeUnsupported));
-    assert_eq!(verdict("+abcd-2345"), Err(ReadConfigFormError::ClaimCodeUnsupported));
+    for code in ["9EF5-4D64", "+9ef5-4d64%0A", "9ef54d64", "9EF5+4D64"] {
+        let form = read(&std::format!("ssid=a&blynk={code}")).unwrap();
+        assert_eq!((form.token, form.claim_code), (None, ClaimCode::parse(b"9EF5-4D64").ok()), "{code}");
+    }
+    let mistyped = |error: ParseClaimCodeError| Err(ReadConfigFormError::ClaimCode(error));
+    assert_eq!(verdict("9EF5-4D65"), mistyped(ParseClaimCodeError::Check));
+    assert_eq!(verdict("9EF5-4D6O"), mistyped(ParseClaimCodeError::Alphabet));
     assert_eq!(verdict("ABCD-23456"), Err(ReadConfigFormError::TokenMalformed));
-    assert_eq!(verdict("ABCD2345"), Err(ReadConfigFormError::TokenMalformed));
     assert_eq!(verdict(TOKEN.trim_start_matches('a')), Err(ReadConfigFormError::TokenMalformed));
     assert_eq!(verdict(&TOKEN.replace('_', "%2B")), Err(ReadConfigFormError::TokenMalformed));
     assert_eq!(verdict(""), Err(ReadConfigFormError::TokenMissing));

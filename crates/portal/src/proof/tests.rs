@@ -28,6 +28,8 @@ fn view() -> PortalView<'static> {
         scan: ScanView::Unknown,
         progress: Progress { state: "WAIT_CONFIG", trial: Trial::None, attempt: 0, ssid: None },
         epoch: 1,
+        claim_refusal: None,
+        release: crate::ReleaseOutcome::None,
     }
 }
 

@@ -40,6 +40,8 @@ const fn view() -> PortalView<'static> {
         scan: ScanView::Found(&SCAN),
         progress: Progress { state: "WAIT_CONFIG", trial: Trial::None, attempt: 0, ssid: None },
         epoch: 3,
+        claim_refusal: None,
+        release: ReleaseOutcome::None,
     }
 }
 
@@ -129,10 +131,12 @@ fn config_answers_match_the_reference() {
 }
 
 #[test]
-fn a_claim_code_gets_a_clear_answer() {
-    let answer = ask(Dialect::Rehome, "GET /config?ssid=a&blynk=ABCD-2345 HTTP/1.1").json();
-    assert_eq!(answer["reason"], "claim_code_unsupported");
-    assert!(answer["detail"].as_str().unwrap().contains("not supported"), "{answer}");
+fn a_mistyped_claim_code_gets_a_clear_answer_before_anything_is_tried() {
+    let answer = ask(Dialect::Rehome, "GET /config?ssid=a&blynk=9EF5-4D65 HTTP/1.1").json();
+    assert_eq!(answer["reason"], "claim_code_malformed");
+    assert!(answer["detail"].as_str().unwrap().contains("typing mistake"), "{answer}");
+    let answer = ask(Dialect::Rehome, "GET /config?ssid=a&blynk=9ef5-4d64 HTTP/1.1").json();
+    assert_eq!(answer["status"], "ok");
 }
 
 #[test]
@@ -253,7 +257,7 @@ fn browsers_without_scripts_get_pages_that_reload_until_the_end() {
     let head = std::format!("GET /config?ssid=a&blynk=ABCD-2345 HTTP/1.1\r\n{browser}");
     let answer = ask_own(Access::Provisioning, &head, &view);
     assert_eq!(answer.status, 400);
-    assert!(answer.body.contains("claim codes are not supported"), "{}", answer.body);
+    assert!(answer.body.contains("typing mistake"), "{}", answer.body);
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub(crate) fn sample_view<'a>(scan: &'a [ScanEntry<'a>]) -> PortalView<'a> {
             ssid: Some(b"a\xff<\""),
         },
         epoch: 1,
+        claim_refusal: None,
+        release: portal::ReleaseOutcome::None,
     }
 }
 

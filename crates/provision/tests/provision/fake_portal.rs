@@ -146,6 +146,8 @@ impl Device {
             scan: ScanView::Unknown,
             progress: Progress { state, trial, attempt: self.attempt, ssid: None },
             epoch: 0,
+            claim_refusal: None,
+            release: portal::ReleaseOutcome::None,
         }
     }
 }

@@ -157,6 +157,16 @@ fn a_rehome_device_in_recovery_may_keep_its_token_and_others_may_not() {
 }
 
 #[test]
+fn a_claim_code_is_sent_to_a_rehome_device_in_place_of_a_token() {
+    let by_code = CloudTarget { token: Some(Secret::new(b"9ef5-4d64".to_vec())), ..target() };
+    let portal = FakePortal::start(Dialect::Rehome, Access::Provisioning, vec![DONE]);
+    assert!(Run::of(&portal.url, &setup(), &by_code, None).result.is_ok());
+    let submitted = portal.submitted();
+    let form = submitted[0].form.as_ref().unwrap();
+    assert_eq!((&form.token, form.claim_code), (&None, portal::ClaimCode::parse(b"9EF54D64").ok()));
+}
+
+#[test]
 fn a_device_of_another_template_is_sent_nothing() {
     let portal = FakePortal::start(Dialect::EdgentOld, Access::Provisioning, vec![QUIET]);
     let run = Run::of(&portal.url, &setup(), &target(), Some("TMPLother"));
@@ -173,6 +183,7 @@ fn what_a_firmware_would_cut_or_ignore_is_refused_before_it_is_sent() {
     let long_host = CloudTarget { host: Some("h".repeat(34)), ..target() };
     let no_host = CloudTarget { host: None, ..target() };
     let other_port = CloudTarget { port: Some(8443), ..target() };
+    let code = |code: &[u8]| CloudTarget { token: Some(Secret::new(code.to_vec())), ..target() };
     let bad_token = CloudTarget { token: Some(Secret::new(b"short".to_vec())), ..target() };
     let cases = [
         (Dialect::EdgentOld, &key, target(), RefuseSetupError::KeyTooLong),
@@ -182,6 +193,13 @@ fn what_a_firmware_would_cut_or_ignore_is_refused_before_it_is_sent() {
         (Dialect::EdgentNew, &setup(), no_host, RefuseSetupError::HostMissing),
         (Dialect::EdgentNew, &setup(), other_port, RefuseSetupError::PortNotTaken { port: 8443 }),
         (Dialect::EdgentOld, &setup(), bad_token, RefuseSetupError::Token),
+        (Dialect::EdgentOld, &setup(), code(b"9EF5-4D64"), RefuseSetupError::ClaimCodeNotTaken),
+        (
+            Dialect::Rehome,
+            &setup(),
+            code(b"9EF5-4D65"),
+            RefuseSetupError::ClaimCode(portal::ParseClaimCodeError::Check),
+        ),
     ];
     for (dialect, setup, target, expected) in cases {
         let portal = FakePortal::start(dialect, Access::Provisioning, vec![QUIET]);

@@ -65,6 +65,15 @@ struct CloudArguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["token_env", "session"])]
     token_file: Option<PathBuf>,
 
+    /// File with a claim code like ABCD-2345, or `-`; for a Rehome device, in place of a token.
+    #[arg(
+        long,
+        visible_alias = "claim-code",
+        value_name = "FILE",
+        conflicts_with_all = ["token_file", "token_env", "session"]
+    )]
+    claim_code_file: Option<PathBuf>,
+
     /// Environment variable with the device token.
     #[arg(long, value_name = "NAME", conflicts_with = "session")]
     token_env: Option<String>,
@@ -98,9 +107,15 @@ struct CloudArguments {
 pub(crate) fn run(arguments: ProvisionArguments) -> Result<ExitCode> {
     let cloud = &arguments.cloud;
     refuse_shared_stdin(
-        [&arguments.password_file, &arguments.pop_file, &cloud.token_file, &cloud.api_key_file]
-            .into_iter()
-            .flatten(),
+        [
+            &arguments.password_file,
+            &arguments.pop_file,
+            &cloud.token_file,
+            &cloud.claim_code_file,
+            &cloud.api_key_file,
+        ]
+        .into_iter()
+        .flatten(),
     );
     let portal = match PortalClient::new(&arguments.portal_url) {
         Ok(portal) => portal,
@@ -147,7 +162,7 @@ fn token(cloud: &CloudArguments) -> Result<Option<Secret>> {
             std::env::var_os(name).with_context(|| format!("the environment has no variable {name}"))?;
         return Ok(Some(Secret::from_file(value.into_vec())));
     }
-    secret(cloud.token_file.as_ref())
+    secret(cloud.claim_code_file.as_ref().or(cloud.token_file.as_ref()))
 }
 
 fn secret(path: Option<&PathBuf>) -> Result<Option<Secret>> {

@@ -52,6 +52,8 @@ enum Policy {
 enum Play {
     /// Set up in the workshop, given away, shipped, set up at the customer's.
     Founding,
+    /// The same, set up by claim codes where the firmware takes them.
+    FoundingByCode,
     /// Stays at home while its router is away for an hour.
     RouterReboot,
 }
@@ -70,6 +72,7 @@ pub(crate) fn run(arguments: &StoryArguments) -> Result<ExitCode> {
         },
         scenario: match arguments.scenario {
             Play::Founding => Scenario::Founding,
+            Play::FoundingByCode => Scenario::FoundingByCode,
             Play::RouterReboot => Scenario::RouterReboot,
         },
         seed: arguments.seed,

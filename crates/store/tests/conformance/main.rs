@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod backend;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod model;
@@ -58,6 +60,18 @@ macro_rules! conformance_of {
                 a_cancelled_session_cannot_be_claimed
                 sessions_past_their_time_are_swept
                 steps_are_shown_in_order_and_bounded;
+            claims:
+                a_code_is_worth_its_session_token_for_the_first_device_until_it_logs_in
+                a_code_ends_with_its_session
+                a_session_whose_code_is_taken_has_none
+                the_same_board_keeps_its_record_and_shows_nothing_of_its_earlier_owner
+                a_proven_wipe_of_an_earlier_ownership_stays_proven
+                an_owned_board_is_refused_where_its_template_is_locked
+                a_board_that_was_locked_after_its_exchange_is_refused_at_the_claim
+                an_open_template_lets_an_owned_board_go_and_says_so
+                a_board_that_claimed_by_a_token_gets_its_older_record_back
+                no_key_is_given_or_shown_for_an_epoch_that_was_not_recorded
+                the_keys_of_the_next_ownership_begin_above_every_earlier_one;
             requests:
                 the_same_request_gets_the_same_answer_for_a_day
                 a_request_cut_off_by_a_crash_can_be_repeated

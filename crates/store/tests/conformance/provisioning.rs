@@ -18,6 +18,7 @@ fn new_session(number: u8) -> NewSession {
         template_id: template_id(),
         device_name: None,
         token: token(number),
+        code: None,
         expires_at: EXPIRES_AT,
     }
 }

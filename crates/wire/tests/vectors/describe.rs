@@ -79,6 +79,10 @@ fn device_internal(internal: &DeviceInternal<'_>) -> String {
             hex(&receipt.digest),
             hex(&receipt.signature)
         ),
+        DeviceInternal::ClaimCode(request) => {
+            let code = request.code.expose().escape_ascii();
+            format!("claim code={code} uid={}", request.uid)
+        }
         DeviceInternal::Other { body } => format!("internal other body={}", secret(*body)),
     }
 }
@@ -106,6 +110,8 @@ fn server_internal(internal: &ServerInternal<'_>) -> String {
             hex(&order.terms.nonce),
             hex(&order.signature)
         ),
+        ServerInternal::Token { token } => format!("token token={}", secret(*token)),
+        ServerInternal::NoToken(reason) => format!("no token reason={reason:?}"),
         ServerInternal::Other { body } => format!("internal other body={}", secret(*body)),
     }
 }
@@ -153,6 +159,7 @@ fn info(info: &Info<'_>) -> String {
         ("epoch", epoch.as_deref()),
         ("rkey", info.release_key),
         ("bench", bench.as_deref()),
+        ("uid", info.uid),
     ];
     let shown = pairs.into_iter().filter_map(|(key, value)| Some(format!(" {key}={}", value?)));
     format!("info{}", shown.collect::<String>())

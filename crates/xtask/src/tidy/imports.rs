@@ -12,7 +12,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 const ALLOWED: [(&str, &[&str]); 19] = [
     ("wire", &[]),
     ("home-store", &[]),
-    ("portal", &[]),
+    ("portal", &["wire"]),
     ("lifecycle", &["wire"]),
     ("device", &["home-store", "lifecycle", "portal", "wire"]),
     ("bench", &["device", "home-store", "lifecycle", "portal", "wire"]),

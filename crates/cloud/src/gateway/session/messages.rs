@@ -3,16 +3,18 @@
 use api_types::{DeviceChange, ValueEvent};
 use metrics::counter;
 use registry::{Epoch, SessionStep, StepName, UtcTime};
-use store::WriteValuesError;
+use store::{Adopted, WriteValuesError};
 use telemetry::{Heartbeat, Pin, Value};
 use tracing::{debug, warn};
 use wire::{
     DeviceInternal, DeviceMessage, Group, Info, PinWrite, Property, Secret, ServerHardware, ServerInternal,
-    ServerMessage, Status, Sync, Values, VirtualPin,
+    ServerMessage, Status, Sync, UID_BYTES_MAX, Values, VirtualPin,
 };
 
 use super::{Flow, Session};
+use crate::control;
 use crate::errors::ErrorChain;
+use crate::gateway::claim_codes::end_earlier_ownership;
 use crate::gateway::time_answers;
 use crate::live::LiveEvent;
 use crate::shipments::running_firmware;
@@ -20,6 +22,9 @@ use crate::views::{timestamp, value_view};
 
 /// The reserved metadata field that holds the device's own token. Source: reference/wire-protocol.md 6.2.
 const AUTH_TOKEN_FIELD: &str = "Auth Token";
+
+/// The metadata field in which Edgent, old and new, says its UID. Source: reference/edgent-device.md 8.
+const UID_FIELD: &str = "Device UID";
 
 /// Properties that widgets have. Source: reference/http-api.md 6.
 const PROPERTIES: [&str; 29] = [
@@ -192,7 +197,8 @@ impl Session {
                 return self.take_metadata(field, value).await;
             }
             // A receipt without a release proves nothing to anybody.
-            DeviceInternal::Other { .. } | DeviceInternal::Released(_) => {
+            // A code is exchanged in place of a login, not after it.
+            DeviceInternal::Other { .. } | DeviceInternal::Released(_) | DeviceInternal::ClaimCode(_) => {
                 counter!("gateway_unknown_internal_total").increment(1);
                 Ok(())
             }
@@ -237,25 +243,76 @@ impl Session {
             self.app.publish_session(&session).await;
         }
         self.respond(message_id, Status::Success);
-        self.offer_claim(&info);
+        if let Some(uid) = info.uid
+            && self.adopt_uid(uid).await == Flow::Close
+        {
+            return Flow::Close;
+        }
+        self.offer_claim(&info).await;
         if !self.link.is_quarantined() {
             self.app.firmware_described(&self.link, running).await;
         }
         Flow::GoOn
     }
 
+    /// Finds out whether a board that claimed by a token is known by its UID. If so, its older record goes on, and the
+    /// board must log in again to be that device. A board that exchanged a claim code said its UID before.
+    async fn adopt_uid(&mut self, uid: &str) -> Flow {
+        let is_uid = (1..=UID_BYTES_MAX).contains(&uid.len());
+        if !is_uid || !std::mem::take(&mut self.may_be_known) {
+            return Flow::GoOn;
+        }
+        let device = self.link.device().clone();
+        let Some(epoch) = self.link.epoch() else { return Flow::GoOn };
+        let at = self.app.clock.now().utc;
+        match self.app.store.adopt_uid(device.clone(), epoch, uid.to_owned(), at).await {
+            Ok(Adopted::New) => Flow::GoOn,
+            Ok(Adopted::Known { device: known }) => {
+                end_earlier_ownership(&self.app, &known).await;
+                self.app.publish_device(&device, DeviceChange::Deleted);
+                self.app.publish_device(&known, DeviceChange::Created);
+                Flow::Close
+            }
+            Ok(Adopted::Owned) => {
+                // The board took its new home before it could be refused. It is wiped, so that it serves neither.
+                match control::release_device(&self.app, "server", &device).await {
+                    Ok(_) => Flow::GoOn,
+                    Err(_) => Flow::Close,
+                }
+            }
+            Err(failure) => {
+                warn!(device.id = %device, error = %ErrorChain(&failure), "the UID of {device} could not be stored");
+                Flow::Close
+            }
+        }
+    }
+
     /// Notes which release key a device says it holds.
-    pub(super) fn note_release_key(&self, info: &Info<'_>) -> HeldKey {
+    pub(super) async fn note_release_key(&self, info: &Info<'_>) -> HeldKey {
         match info.release_key {
             None => HeldKey::None,
             Some(fingerprint) if self.app.release_signer.has_fingerprint(fingerprint) => {
-                self.link.set_release_epoch(Epoch::new(info.epoch.unwrap_or_default()));
+                self.note_key_epoch(Epoch::new(info.epoch.unwrap_or_default())).await;
                 HeldKey::Ours
             }
             Some(_) => {
                 let device = self.link.device();
                 warn!(device.id = %device, "device {device} holds the release key of another server; it can be wiped at its portal or button only");
                 HeldKey::Other
+            }
+        }
+    }
+
+    /// Lets orders be signed for the epoch that a device says it is in, once that is recorded.
+    async fn note_key_epoch(&self, shown: Epoch) {
+        let device = self.link.device();
+        match self.app.store.show_key_epoch(device.clone(), shown).await {
+            Ok(Some(epoch)) => self.link.set_release_epoch(epoch),
+            Ok(None) => {
+                warn!(device.id = %device, "device {device} says that it is in epoch {shown}, which cannot be; it gets no signed order");
+            }
+            Err(failure) => {
+                warn!(device.id = %device, error = %ErrorChain(&failure), "the release key of {device} could not be noted");
             }
         }
     }
@@ -267,15 +324,30 @@ impl Session {
     /// covers owners this server knows nothing of, the record's covers boards whose flash was erased over a cable.
     ///
     /// A device on the bench stores nothing, so it is offered nothing.
-    fn offer_claim(&self, info: &Info<'_>) {
+    async fn offer_claim(&self, info: &Info<'_>) {
         if info.is_on_bench() {
             return;
         }
-        if self.note_release_key(info) != HeldKey::None || info.rehome.is_none_or(|version| version == 0) {
+        if self.note_release_key(info).await != HeldKey::None
+            || info.rehome.is_none_or(|version| version == 0)
+        {
             return;
         }
-        let Some(recorded) = self.link.epoch().filter(|_| !self.link.is_quarantined()) else { return };
-        let epoch = recorded.max(Epoch::new(info.epoch.unwrap_or_default()));
+        if self.link.is_quarantined() {
+            return;
+        }
+        let (device, counted) = (self.link.device(), Epoch::new(info.epoch.unwrap_or_default()));
+        let epoch = match self.app.store.claim_key_epoch(device.clone(), counted).await {
+            Ok(Some(epoch)) => epoch,
+            Ok(None) => {
+                warn!(device.id = %device, "device {device} says that it is in epoch {counted}, which cannot be; it gets no release key");
+                return;
+            }
+            Err(failure) => {
+                warn!(device.id = %device, error = %ErrorChain(&failure), "no release key could be given to {device}");
+                return;
+            }
+        };
         let Some(claim) = self.app.release_signer.claim(self.link.device(), epoch) else { return };
         if let Err(failure) = self.link.send(&ServerMessage::Internal(ServerInternal::Claim(claim))) {
             debug!(device.id = %self.link.device(), error = %ErrorChain(&failure), "a claim could not be sent");
@@ -308,7 +380,13 @@ impl Session {
         Flow::GoOn
     }
 
-    async fn take_metadata(&self, field: &str, value: &[u8]) -> Flow {
+    async fn take_metadata(&mut self, field: &str, value: &[u8]) -> Flow {
+        if field == UID_FIELD
+            && let Ok(uid) = std::str::from_utf8(value)
+            && self.adopt_uid(uid).await == Flow::Close
+        {
+            return Flow::Close;
+        }
         let device = self.link.device();
         let Some(epoch) = self.link.epoch() else { return Flow::GoOn };
         let (Ok(value), true) = (std::str::from_utf8(value), value.len() <= METADATA_BYTES_MAX) else {
