@@ -3,7 +3,7 @@
 use device::{HEAD_BYTES_MAX, ReadHeadError, ResponseHead, read_response_head};
 
 /// Reads any bytes as a head, whole and in two portions, and reads what was understood once more.
-pub fn check_response_head(input: &[u8]) {
+pub(crate) fn check_response_head(input: &[u8]) {
     match read_response_head(input) {
         Ok(Some((head, head_bytes))) => {
             assert!(head_bytes <= input.len() && head_bytes <= HEAD_BYTES_MAX);
