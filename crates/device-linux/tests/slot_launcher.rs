@@ -1,5 +1,11 @@
 //! Real processes: scripts in the program slots, started by the example `slot_launcher`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what tests share stops the test when it fails"
+)]
+
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
