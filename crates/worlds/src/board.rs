@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use device::{DeviceConfig, DeviceIdentity, RunEnd};
 use home_store::Network;
 use home_store::sim_flash::{OperationCounters, SharedSimFlash};
-use lifecycle::{BootReason, Settings};
+use lifecycle::{BootReason, RecoveryPolicy, Settings};
 use portal::MacAddress;
 
 use crate::cloud::Session;
@@ -78,7 +78,7 @@ impl Board {
             seen_operations: OperationCounters::default(),
             run: None,
             place: plan.place,
-            judge: Judge::new(plan.heartbeat_s),
+            judge: Judge::new(plan.heartbeat_s, settings.recovery == RecoveryPolicy::Rehome),
             plan,
             settings,
             power_generation: 0,

@@ -136,6 +136,8 @@ pub(crate) struct Judge {
     /// What the flash holds.
     pub(crate) home: Option<Home>,
     heartbeat_ms: u64,
+    /// The policy promises an open hotspot to a board without a home, also while a first home is tried.
+    is_promised: bool,
     is_powered: bool,
     off_since: u64,
     is_resetting: bool,
@@ -193,8 +195,9 @@ struct Due {
 }
 
 impl Judge {
-    pub(crate) fn new(heartbeat_s: u16) -> Self {
+    pub(crate) fn new(heartbeat_s: u16, is_promised: bool) -> Self {
         Self {
+            is_promised,
             tally: Tally { boards: 1, ..Tally::default() },
             home: None,
             heartbeat_ms: u64::from(heartbeat_s) * 1000,
@@ -382,6 +385,9 @@ impl Judge {
 
     fn due(&self) -> Option<Due> {
         if !self.is_powered || self.is_resetting {
+            return None;
+        }
+        if self.home.is_none() && !self.is_promised {
             return None;
         }
         if self.home.is_none() {

@@ -31,9 +31,9 @@ pub use tally::{DOOR_WAITS, Tally};
 pub const BOARD_COUNT: usize = 50;
 /// Days of an ordinary world.
 pub const DAY_COUNT: u64 = 30;
-/// Attempts of `stock` and `reset` are this far apart instead of 5 s. They fail the same way, and a stranded board
+/// Attempts of `stock` and `reset` are this far apart instead of 5 s, about one in each of their windows. They fail the same way, and a stranded board
 /// would otherwise cost more time than the rest of its world.
-const WINDOW_RETRY: Duration = Duration::from_secs(25);
+const WINDOW_RETRY: Duration = Duration::from_secs(40);
 
 /// Which world to run.
 #[derive(Clone, Debug)]

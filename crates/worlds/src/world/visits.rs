@@ -147,7 +147,9 @@ impl World {
             return;
         }
         if power_cycles_left == 0 {
-            board.judge.tally.visits_in_vain += 1;
+            if !board.session.is_online() {
+                board.judge.tally.visits_in_vain += 1;
+            }
             self.end_visit(index);
             return;
         }
@@ -209,7 +211,10 @@ impl World {
             self.go_on(index, Step::Leave, 2_000);
         } else if visit.answered(b"\"step\":\"failed\"") {
             let broken = Judge::judge_told_error(visit.told_error());
-            self.go_on(index, Step::Submit { tries_left: 5 }, 8_000);
+            // Some try again, some leave, and some sit there reading.
+            let is_reader = visit.entries.is_empty() && board.dice.chance(500);
+            let next = if is_reader { Step::Idle { left: 5 } } else { Step::Submit { tries_left: 5 } };
+            self.go_on(index, next, 8_000);
             if let Some(broken) = broken {
                 self.find(index, broken);
             }
