@@ -10,7 +10,7 @@ use home_store::Home;
 use lifecycle::State;
 
 use crate::board::CLOUD_HOST;
-use crate::raw_flash::{TRACE_BYTES_MIN, find_trace, is_identity_whole, slot_bytes, stored_home, traces_of};
+use crate::raw_flash::{TRACE_BYTES_MIN, find_trace, is_identity_whole, look, slot_bytes, traces_of};
 use crate::tally::Tally;
 
 /// Guarantee 1: the hotspot is open within 45 s.
@@ -60,6 +60,8 @@ pub enum Broken {
     },
     /// Guarantee 5, second half.
     IdentityLost,
+    /// An epoch never goes back, so that no old order can be obeyed again.
+    EpochWentBack,
     /// Guarantee 9.
     FlashWorn {
         /// Erases of the sector that has most.
@@ -92,6 +94,7 @@ impl fmt::Display for Broken {
                 "guarantee 5: {length_bytes} bytes of an earlier home are left in flash at {offset:#x}"
             ),
             Self::IdentityLost => formatter.write_str("guarantee 5: the identity went with the home"),
+            Self::EpochWentBack => formatter.write_str("guarantee 6: the epoch went back"),
             Self::FlashWorn { erases, erases_max } => write!(
                 formatter,
                 "guarantee 9: a sector was erased {erases} times where at most {erases_max} are explained"
@@ -135,6 +138,7 @@ pub(crate) struct Judge {
     pub(crate) tally: Tally,
     /// What the flash holds.
     pub(crate) home: Option<Home>,
+    epoch: u32,
     heartbeat_ms: u64,
     /// The policy promises an open hotspot to a board without a home, also while a first home is tried.
     is_promised: bool,
@@ -200,6 +204,7 @@ impl Judge {
             is_promised,
             tally: Tally { boards: 1, ..Tally::default() },
             home: None,
+            epoch: 0,
             heartbeat_ms: u64::from(heartbeat_s) * 1000,
             is_powered: false,
             off_since: 0,
@@ -514,18 +519,19 @@ impl Judge {
             return None;
         }
         self.seen_slots = slot_bytes(image).to_vec();
-        let (home, repaired) = match stored_home(image) {
+        let found = match look(image) {
             Ok(found) => found,
             Err(why) => return Some(Broken::StoreUnusable(why)),
         };
-        let mut broken = None;
-        if home != self.home {
-            broken = self.note_change(home, now_ms);
+        let mut broken = (found.epoch < self.epoch).then_some(Broken::EpochWentBack);
+        self.epoch = found.epoch;
+        if found.home != self.home {
+            broken = broken.or(self.note_change(found.home, now_ms));
             self.is_search_due = true;
         }
         if self.is_search_due {
             // What a cut left behind is cleared by the next boot, which the copy has been through.
-            let searched = if is_alive { image } else { repaired.as_slice() };
+            let searched = if is_alive { image } else { found.repaired.as_slice() };
             self.is_search_due = !is_alive;
             broken = broken.or_else(|| self.search(searched));
         }
@@ -647,3 +653,6 @@ fn is_made_of(home: &Home, typed: &Typed, before: Option<&Home>) -> bool {
     };
     is_first && is_rest_right
 }
+
+#[cfg(test)]
+mod tests;

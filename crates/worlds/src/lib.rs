@@ -63,6 +63,8 @@ pub enum Sabotage {
     NoGrace,
     /// The old home is tried again after five minutes.
     SlowReturn,
+    /// After a refused token the cloud is tried again after a day instead of an hour.
+    SlowRetries,
     /// A password stays in flash outside the store.
     Remnant,
 }
@@ -112,6 +114,10 @@ impl WorldSpec {
             Some(Sabotage::SlowDoor) => timings.boot_window = Duration::from_secs(50),
             Some(Sabotage::NoGrace) => timings.run_time_grace = None,
             Some(Sabotage::SlowReturn) => timings.trial_return = Duration::from_mins(5),
+            Some(Sabotage::SlowRetries) => {
+                let day = Duration::from_hours(24);
+                (timings.token_retry_first, timings.token_retry_max) = (day, day);
+            }
             Some(Sabotage::Remnant) | None => {}
         }
         settings

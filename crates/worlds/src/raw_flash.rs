@@ -34,16 +34,25 @@ pub(crate) fn slot_bytes(image: &[u8]) -> &[u8] {
     image.get(3 * SECTOR_BYTES..5 * SECTOR_BYTES).unwrap_or_default()
 }
 
-/// What the next boot would find; `Err` when it could not open or read the store.
-pub(crate) fn stored_home(image: &[u8]) -> Result<(Option<Home>, Vec<u8>), &'static str> {
+/// What the next boot would find.
+pub(crate) struct Found {
+    pub(crate) home: Option<Home>,
+    pub(crate) epoch: u32,
+    /// The flash after that boot had repaired what a power cut left behind.
+    pub(crate) repaired: Vec<u8>,
+}
+
+/// Looks at a copy; `Err` when the store could not be opened or read.
+pub(crate) fn look(image: &[u8]) -> Result<Found, &'static str> {
     let copy: SharedSimFlash = SharedSimFlash::new(SimFlash::from_image(image.to_vec()));
     let inspected = async {
         let mut store =
             HomeStore::open(copy.clone(), LAYOUT).await.or(Err("the home store cannot be opened"))?;
-        store.load_home().await.or(Err("the stored home cannot be read"))
+        let home = store.load_home().await.or(Err("the stored home cannot be read"))?;
+        Ok((home, store.epoch().0))
     };
-    let home = poll_now(inspected).unwrap_or(Err("the simulated flash waited"))?;
-    Ok((home, copy.with(|flash| flash.image().to_vec())))
+    let (home, epoch) = poll_now(inspected).unwrap_or(Err("the simulated flash waited"))?;
+    Ok(Found { home, epoch, repaired: copy.with(|flash| flash.image().to_vec()) })
 }
 
 /// Every byte string of a home that must not outlive it.
@@ -85,7 +94,7 @@ pub(crate) fn leave_remnant(flash: &SharedSimFlash, bytes: &[u8]) {
     let _was_free = poll_now(embedded_storage_async::nor_flash::NorFlash::write(&mut flash, offset, &padded));
 }
 
-fn poll_now<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(crate) fn poll_now<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
@@ -97,7 +106,7 @@ fn poll_now<T>(future: impl Future<Output = T>) -> Option<T> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{find_trace, is_identity_whole, new_flash, stored_home};
+    use super::{find_trace, is_identity_whole, look, new_flash};
 
     #[test]
     fn a_trace_is_found_wherever_it_stands_and_an_empty_flash_has_none() {
@@ -113,6 +122,7 @@ mod tests {
     #[test]
     fn a_new_flash_holds_no_home() {
         let image = new_flash().with(|flash| flash.image().to_vec());
-        assert_eq!(stored_home(&image).unwrap().0, None);
+        let found = look(&image).unwrap();
+        assert_eq!((found.home, found.epoch), (None, 0));
     }
 }

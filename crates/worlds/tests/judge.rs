@@ -1,4 +1,5 @@
 //! The judge of the worlds sees what is wrong: with other policies, and with faults put in on purpose.
+#![expect(clippy::expect_used, reason = "what tests share stops the test when it fails")]
 
 use lifecycle::RecoveryPolicy;
 use worlds::{Broken, Finding, Sabotage, WorldSpec, run_world};
@@ -53,6 +54,12 @@ fn a_door_that_stays_shut_at_run_time_is_found() {
 fn an_old_home_that_is_tried_late_is_found() {
     let finding = sabotaged(Sabotage::SlowReturn);
     assert_eq!(finding.broken, Broken::OldHomeNotTried, "{finding}");
+}
+
+#[test]
+fn a_board_that_stays_away_too_long_is_found() {
+    let finding = sabotaged(Sabotage::SlowRetries);
+    assert_eq!(finding.broken, Broken::NotBack, "{finding}");
 }
 
 #[test]

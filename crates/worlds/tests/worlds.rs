@@ -1,6 +1,7 @@
 //! Twenty-five worlds of fifty boards for thirty days: no guarantee is broken in any of them.
 //!
 //! In several tests so that they run side by side. `cargo xtask worlds --seeds 0..1000` does the rest of a night's work.
+#![expect(clippy::panic, reason = "what tests share stops the test when it fails")]
 
 use lifecycle::RecoveryPolicy;
 use worlds::{BOARD_COUNT, DAY_COUNT, Tally, WorldSpec, run_world};
