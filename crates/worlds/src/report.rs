@@ -98,7 +98,9 @@ fn push_table(html: &mut String, fleet: &Fleet) {
         "</tbody></table></div><p class=\"note\">Due means: 45 s after power-on without a usable network or token; \
          11 min after the networks went while the board ran; at once after a refused token. Only hours with power \
          count. Stock firmware and the workaround can send no receipt. Nobody presses a button to get a board back: \
-         many have none in reach.</p>",
+         many have none in reach. \
+         Under <code>rehome</code> a visit finds no hotspot where the network works and only the certificate check fails, for \
+         instance because the clock is wrong: that is no reason to open one.</p>",
     );
 }
 
@@ -113,7 +115,7 @@ fn push_chart(html: &mut String, fleet: &Fleet) {
     let width = columns * GROUP_WIDTH;
     html.push_str("<h2>Until the hotspot opened</h2><p>Troubles that called for the hotspot of a board with a home, by the time from their \
         beginning (or from power-on) until it opened. &ldquo;Never&rdquo;: the trouble went away by itself first, or the \
-        month ended.</p><div class=\"scroll\">");
+        month ended. <code>reset</code> has few of these: it opens the hotspot by erasing the home.</p><div class=\"scroll\">");
     html.push_str(&format!(
         "<svg viewBox=\"0 0 {width} 220\" width=\"{width}\" height=\"220\" role=\"img\" \
          aria-label=\"Waits for the hotspot by policy\">"
