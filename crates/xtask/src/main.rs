@@ -18,6 +18,7 @@ mod tidy;
 mod tools;
 mod up;
 mod wifi;
+mod worlds;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -47,6 +48,9 @@ enum Command {
     Firmware(firmware::FirmwareArguments),
     /// Plays the founding story on real Wi-Fi software in an emulated machine.
     Wifi,
+    /// Runs seeded worlds of fifty boards for thirty days in virtual time and judges them at every step.
+    #[command(disable_help_flag = true)]
+    Worlds(worlds::WorldsArguments),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +76,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Bench(arguments) => bench::run(&root, arguments),
         Command::Firmware(arguments) => firmware::run(&root, arguments),
         Command::Wifi => wifi::run(&root),
+        Command::Worlds(arguments) => worlds::run(&root, arguments),
     }
 }
 

@@ -1,0 +1,72 @@
+//! What the judge may find, in words that name the guarantee.
+
+use std::fmt;
+
+/// A guarantee that does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// Guarantee 1.
+    Stranded(&'static str),
+    /// Guarantee 1, second half: no counter or time-out gives up for good.
+    NotBack,
+    /// Guarantee 2 or 6.
+    HomeLost,
+    /// Guarantee 2 or 3.
+    HomeAltered,
+    /// Guarantee 3.
+    OldHomeNotTried,
+    /// Guarantee 3.
+    NoReasonShown,
+    /// Guarantee 4.
+    StoreUnusable(&'static str),
+    /// Guarantee 5.
+    TraceLeft {
+        /// Where in the raw image.
+        offset: usize,
+        /// How long the byte string is.
+        length_bytes: usize,
+    },
+    /// Guarantee 5, second half.
+    IdentityLost,
+    /// An epoch never goes back, so that no old order can be obeyed again.
+    EpochWentBack,
+    /// Guarantee 9.
+    FlashWorn {
+        /// Erases of the sector that has most.
+        erases: u32,
+        /// How many there should be at most.
+        erases_max: u64,
+    },
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stranded(why) => write!(formatter, "guarantee 1: the hotspot is closed although {why}"),
+            Self::NotBack => formatter
+                .write_str("guarantee 1: the way to the cloud has been free for hours and the board is not back"),
+            Self::HomeLost => {
+                formatter.write_str("guarantees 2 and 6: the stored home is gone without anybody's authority")
+            }
+            Self::HomeAltered => formatter.write_str(
+                "guarantees 2 and 3: the stored home is neither the old one nor the new one that the cloud accepted",
+            ),
+            Self::OldHomeNotTried => formatter
+                .write_str("guarantee 3: the old home was not tried again within 90 s of the submission"),
+            Self::NoReasonShown => {
+                formatter.write_str("guarantee 3: the portal shows no reason for the failed trial")
+            }
+            Self::StoreUnusable(why) => write!(formatter, "guarantee 4: {why}"),
+            Self::TraceLeft { offset, length_bytes } => write!(
+                formatter,
+                "guarantee 5: {length_bytes} bytes of an earlier home are left in flash at {offset:#x}"
+            ),
+            Self::IdentityLost => formatter.write_str("guarantee 5: the identity went with the home"),
+            Self::EpochWentBack => formatter.write_str("guarantee 6: the epoch went back"),
+            Self::FlashWorn { erases, erases_max } => write!(
+                formatter,
+                "guarantee 9: a sector was erased {erases} times where at most {erases_max} are explained"
+            ),
+        }
+    }
+}
