@@ -64,8 +64,9 @@ mod tests {
     use super::*;
 
     fn document(entry: &str) -> String {
-        let rest: String = (2..=9).map(|number| format!("## {number}. G\n\n- `a.rs`: `a_test`\n")).collect();
-        format!("## 1. G\n\n{entry}\n{rest}")
+        let held = |number: usize| format!("## {number}. G\n\n- `a.rs`: `a_test`\n");
+        let rest: Vec<String> = (2..=9).map(held).collect();
+        format!("## 1. G\n\n{entry}\n{}", rest.concat())
     }
 
     fn complain(entry: &str) -> Vec<String> {
