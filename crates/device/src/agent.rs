@@ -13,7 +13,7 @@ use crate::application::Application;
 use crate::cloud_session::{CLOUD_BODY_BYTES_MAX, CloudSession, Phase, Step, WRITES_PER_TURN_MAX};
 use crate::console_commands::ConsoleOrigin;
 use crate::firmware_update::FirmwareUpdate;
-use crate::homes::{Homes, Ranking};
+use crate::homes::{Homes, Ranking, SsidBytes};
 use crate::identity::DeviceConfig;
 use crate::platform::{EVENT_BUFFER_BYTES, Event, Platform};
 use crate::portal_server::PortalServer;
@@ -59,8 +59,8 @@ pub(crate) struct Agent<'a, P, A, F> {
     /// Somebody at the console waits for the networks around.
     pub(crate) is_scan_to_print: bool,
     /// Name of the network that was asked for last.
-    pub(crate) joining_ssid: heapless::Vec<u8, 32>,
-    pub(crate) is_joined: bool,
+    pub(crate) joining_ssid: SsidBytes,
+    pub(crate) joined_ssid: Option<SsidBytes>,
 }
 
 /// Runs the device from boot until it must be restarted.
@@ -104,8 +104,8 @@ pub async fn run<P: Platform, A: Application, F: NorFlash>(
         is_restart_due: false,
         is_hand_at_button: false,
         is_scan_to_print: false,
-        joining_ssid: heapless::Vec::new(),
-        is_joined: false,
+        joining_ssid: SsidBytes::new(),
+        joined_ssid: None,
     };
     agent.boot(boot_reason).await;
     while !agent.is_restart_due {
@@ -184,12 +184,13 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         match event {
             Event::TimedOut => {}
             Event::Joined => {
-                self.is_joined = true;
+                self.homes.last_joined = Some(self.joining_ssid.clone());
+                self.joined_ssid = Some(self.joining_ssid.clone());
                 self.feed(Input::NetworkJoined).await;
             }
             Event::JoinFailed(error) => self.feed(Input::NetworkFailed(error)).await,
             Event::LinkLost => {
-                self.is_joined = false;
+                self.joined_ssid = None;
                 self.disconnect_cloud();
                 self.feed(Input::NetworkLost).await;
                 self.update_network_lost().await;

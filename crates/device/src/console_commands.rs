@@ -73,7 +73,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             firmware_version: identity.firmware_version,
             firmware_build: identity.firmware_build,
             station_mac: identity.station_mac,
-            joined_ssid: self.is_joined.then_some(self.joining_ssid.as_slice()),
+            joined_ssid: self.joined_ssid.as_deref(),
             state: self.machine.state(),
             last_error: self.machine.last_error().map_or(0, ErrorCode::code),
             is_hotspot_open: self.machine.is_hotspot_open(),

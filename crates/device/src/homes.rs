@@ -14,6 +14,13 @@ use crate::platform::{ScanList, SeenNetwork};
 /// Positions in a home's network list, the best to try first.
 pub(crate) type Ranking = heapless::Vec<usize, { home_store::NETWORK_COUNT_MAX }>;
 
+/// Name of a network.
+pub(crate) type SsidBytes = heapless::Vec<u8, { home_store::SSID_BYTES_MAX }>;
+
+/// A network that worked last is preferred to one that is louder by less than this, in dB. The signal of the same
+/// access point varies by as much from one scan to the next. Ours.
+const LAST_SUCCESS_BONUS_DB: i16 = 10;
+
 /// The home in use and the candidate.
 #[derive(Debug, Default)]
 pub(crate) struct Homes {
@@ -26,6 +33,8 @@ pub(crate) struct Homes {
     pub(crate) is_candidate_on_bench: bool,
     /// What the candidate has in place of a token until the cloud gave it one.
     pub(crate) claim_code: Option<ClaimCode>,
+    /// The network that was joined last since the start.
+    pub(crate) last_joined: Option<SsidBytes>,
 }
 
 impl Homes {
@@ -55,16 +64,20 @@ impl Homes {
         self.candidate.as_ref().map_or(0, |home| home.networks.len())
     }
 
-    /// Returns the positions of a home's networks, the best to try first: those heard by signal, then the others (which
-    /// may be hidden) as they were stored. A submitted network stays first: it is the one on trial.
+    /// Returns the positions of a home's networks, the best to try first: those heard by signal and last success, then
+    /// the others (which may be hidden), the last success first. A submitted network stays first: it is the one on trial.
     pub(crate) fn rank_networks(&self, source: HomeSource, heard: &ScanList) -> Ranking {
         let networks = self.get(source).map(|home| home.networks.as_slice()).unwrap_or_default();
         let mut ranking: Ranking = (0..networks.len()).collect();
         if source == HomeSource::Stored {
-            let signal =
-                |position: &usize| networks.get(*position).and_then(|network| signal_dbm(network, heard));
+            let merit = |position: &usize| {
+                let network = networks.get(*position)?;
+                let has_worked = self.last_joined.as_deref() == Some(network.ssid.as_bytes());
+                let bonus_db = if has_worked { LAST_SUCCESS_BONUS_DB } else { 0 };
+                Some((signal_dbm(network, heard).map(|signal| signal.saturating_add(bonus_db)), has_worked))
+            };
             // The position keeps equals in their stored order.
-            ranking.sort_unstable_by_key(|position| (core::cmp::Reverse(signal(position)), *position));
+            ranking.sort_unstable_by_key(|position| (core::cmp::Reverse(merit(position)), *position));
         }
         ranking
     }

@@ -28,7 +28,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Output::Join { source, network_index } => return self.join(source, network_index),
             Output::Leave => {
                 self.join_after_scan = None;
-                self.is_joined = false;
+                self.joined_ssid = None;
                 self.platform.leave();
             }
             Output::ConnectCloud { source } => return self.connect_cloud(source),
@@ -105,7 +105,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         };
         let now = self.platform.now().as_millis();
         self.platform.log(format_args!("[{now}] Connecting to WiFi: {}", network.ssid));
-        self.is_joined = false;
+        self.joined_ssid = None;
         self.joining_ssid = network.ssid.as_bytes().iter().copied().take(32).collect();
         self.platform.start_join(JoinRequest { network });
         None
@@ -201,6 +201,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         }
         self.homes.stored = None;
         self.update.forget();
+        self.homes.last_joined = None;
         self.follow_release_key();
         self.homes.candidate = None;
         self.homes.claim_code = None;

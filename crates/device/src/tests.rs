@@ -10,7 +10,8 @@ use std::vec::Vec;
 use embassy_futures::poll_once;
 use home_store::sim_flash::{SharedSimFlash, SimFlash};
 use home_store::{
-    CloudBinding, Home, HomeStore, Host, Network, NetworkSecret, OwnerData, Ssid, StoreLayout, Token,
+    CloudBinding, Home, HomeStore, Host, Network, NetworkSecret, OwnerData, Ssid, StaticAddress, StoreLayout,
+    Token,
 };
 use lifecycle::{BootReason, CloudError, Instant, NetworkError, Pattern, Settings, State};
 use portal::{MacAddress, Security};
@@ -51,6 +52,7 @@ struct Script {
     heard: ScanList,
     slots: updates::TestSlots,
     wrong_proof_count: u8,
+    joined_at: Option<StaticAddress>,
 }
 
 impl Script {
@@ -130,6 +132,7 @@ impl Radio for Script {
 
     fn start_join(&mut self, request: JoinRequest<'_>) {
         self.calls.push(format!("join {}", request.network.ssid));
+        self.joined_at = request.network.static_address;
     }
 
     fn leave(&mut self) {
@@ -663,6 +666,77 @@ fn of_several_networks_the_strongest_is_tried_first_and_an_open_twin_does_not_co
     let played = play(flash, script);
     let joins: Vec<&String> = played.script.calls.iter().filter(|call| call.starts_with("join")).collect();
     assert_eq!(joins, ["join Near", "join Far", "join Home net", "join Hidden"]);
+}
+
+#[test]
+fn a_network_that_worked_is_preferred_to_one_that_is_a_little_louder_and_not_to_a_much_louder_one() {
+    for (other_dbm, first) in [(-52, "join Far"), (-45, "join Near")] {
+        let flash = empty_flash();
+        embassy_futures::block_on(async {
+            let mut home = home(443);
+            home.networks.clear();
+            for ssid in ["Near", "Far"] {
+                let ssid = Ssid::parse(ssid.as_bytes()).unwrap();
+                home.networks.push(Network { ssid, ..crate::tests::home(443).networks[0].clone() }).unwrap();
+            }
+            HomeStore::open(flash.clone(), LAYOUT).await.unwrap().save_home(&home).await.unwrap();
+        });
+        let cues = [
+            event(2_000, Event::ScanDone),
+            event(3_000, Event::JoinFailed(NetworkError::NotFound)),
+            event(4_000, Event::Joined),
+            event(5_000, Event::LinkLost),
+            event(7_000, Event::ScanDone),
+        ];
+        let mut script = Script::new(8_000, &cues);
+        script.heard.push(heard("Near", other_dbm, Security::Wpa2)).unwrap();
+        script.heard.push(heard("Far", -60, Security::Wpa2)).unwrap();
+        let played = play(flash, script);
+        let joins: Vec<&String> =
+            played.script.calls.iter().filter(|call| call.starts_with("join")).collect();
+        assert_eq!(joins, ["join Near", "join Far", first], "{other_dbm} dBm");
+    }
+}
+
+#[test]
+fn a_static_address_is_part_of_the_trial_and_is_stored_with_the_network() {
+    let form = "&ip=192.168.1.50&mask=255.255.255.0&gw=192.168.1.1&dns=9.9.9.9";
+    let body = format!("ssid=Home+net&pass={PASSWORD}&blynk={TOKEN}&host=cloud.example{form}");
+    let request =
+        format!("POST /config HTTP/1.1\r\nHost: 192.168.4.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let cues = [
+        phone(100, 0, &request),
+        event(3_000, Event::Joined),
+        event(3_500, Event::CloudConnected { is_verified_tls: true }),
+        cloud(4_000, &response(1, 200)),
+    ];
+    let tried = play(empty_flash(), Script::new(2_000, &cues[..1]));
+    let address = tried.script.joined_at.expect("a static address is tried");
+    assert_eq!((address.address.octets(), address.gateway.octets()), ([192, 168, 1, 50], [192, 168, 1, 1]));
+    assert_eq!(tried.stored_home(), None);
+    let played = play(empty_flash(), Script::new(4_100, &cues));
+    assert_eq!(played.stored_home().unwrap().networks[0].static_address, Some(address));
+}
+
+#[test]
+fn every_error_that_a_device_can_have_is_explained_to_a_person() {
+    for code in lifecycle::ErrorCode::ALL {
+        let explanation = portal::explain_error(code.code()).unwrap_or_else(|| panic!("{code:?}"));
+        assert!(!explanation.what.is_empty() && !explanation.advice.is_empty(), "{code:?}");
+    }
+    assert!(portal::explain_error(0).is_none(), "no error, no explanation");
+}
+
+#[test]
+fn a_certificate_error_is_never_a_refused_token_however_often_it_comes() {
+    let mut cues = std::vec![event(1_000, Event::Joined)];
+    cues.extend(
+        (0..60).map(|turn| event(1_500 + turn * 60_000, Event::CloudFailed(CloudError::Certificate))),
+    );
+    let played = play(flash_with_home(), Script::new(3_600_000, &cues));
+    assert!(played.script.log.contains("Error 711"), "{}", played.script.log);
+    assert!(!played.script.log.contains("Invalid auth token") && !played.script.log.contains("AP SSID"));
+    assert_eq!(played.stored_home(), Some(home(443)));
 }
 
 #[test]

@@ -82,3 +82,37 @@ impl Indication {
 const fn blink(colour: Colour, on_ms: u16, off_ms: u16) -> Pattern {
     Pattern::Blink { colour, on_ms, off_ms }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `reference/edgent-device.md`, section 6, the column of old Edgent.
+    #[test]
+    fn every_pattern_is_that_of_old_edgent() {
+        let table = [
+            (State::WaitConfig, blink(Colour(0x0D_36FF), 50, 500)),
+            (State::ResetConfig, blink(Colour(0x0D_36FF), 50, 500)),
+            (State::Configuring, blink(Colour(0x0D_36FF), 200, 200)),
+            (State::SwitchToSta, blink(Colour(0x2E_FFB9), 50, 500)),
+            (State::ConnectingNet, blink(Colour(0x2E_FFB9), 50, 500)),
+            (State::ConnectingCloud, blink(Colour(0x2E_FFB9), 100, 100)),
+            (State::Running, Pattern::Wave { colour: Colour(0x2E_FFB9), period_ms: 5_000 }),
+            (State::OtaUpgrade, blink(Colour(0xA7_00FF), 50, 50)),
+            (
+                State::Error,
+                Pattern::DoubleBlink { colour: Colour(0xFF_1008), on_ms: 80, between_ms: 100, off_ms: 1_000 },
+            ),
+        ];
+        assert_eq!(table.map(|(state, _)| state).len(), State::ALL.len());
+        for (state, pattern) in table {
+            assert_eq!(Indication::State(state).pattern(), pattern, "{state}");
+        }
+        let white = Colour(0xFF_FFE7);
+        assert_eq!(Indication::ButtonHeld.pattern(), Pattern::Wave { colour: white, period_ms: 1_000 });
+        assert_eq!(Indication::ButtonWipes.pattern(), blink(white, 100, 100));
+        // A person tells an open door from an empty device, and both from a device that only looks for its network.
+        let recovery = Indication::Recovery.pattern();
+        assert!(State::ALL.iter().all(|state| Indication::State(*state).pattern() != recovery));
+    }
+}

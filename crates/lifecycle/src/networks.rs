@@ -3,13 +3,13 @@
 /// Most networks a home can hold. Source: specification, "up to 16 stored".
 pub const NETWORK_COUNT_MAX: u8 = 16;
 
-/// The networks of the stored home: how many, and which one worked last.
+/// The networks of the stored home: how many, and which one was joined last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StoredNetworks {
     // Invariant: 1..=NETWORK_COUNT_MAX.
     count: u8,
-    // Invariant: below `count`.
-    preferred_index: u8,
+    // Invariant: below `count`. A place in the shell's present ranking.
+    joined_index: u8,
 }
 
 /// One pass over all stored networks.
@@ -22,21 +22,21 @@ pub(crate) struct Round {
 impl StoredNetworks {
     /// `None` when there is no network, which means no home.
     pub(crate) fn new(count: u8) -> Option<Self> {
-        (count > 0).then_some(Self { count: count.min(NETWORK_COUNT_MAX), preferred_index: 0 })
+        (count > 0).then_some(Self { count: count.min(NETWORK_COUNT_MAX), joined_index: 0 })
     }
 
     pub(crate) const fn count(self) -> u8 {
         self.count
     }
 
-    /// Starts with the network that worked last.
-    pub(crate) const fn first_round(self) -> Round {
-        Round { network_index: self.preferred_index, tried_count: 1 }
+    /// Starts with what the shell ranks first, by signal and last success.
+    pub(crate) const fn first_round() -> Round {
+        Round { network_index: 0, tried_count: 1 }
     }
 
-    /// Starts with the network after the one that worked last and comes back to it at the end.
+    /// Starts with the network after the joined one and comes back to it at the end.
     pub(crate) const fn round_elsewhere(self) -> Round {
-        Round { network_index: self.after(self.preferred_index), tried_count: 1 }
+        Round { network_index: self.after(self.joined_index), tried_count: 1 }
     }
 
     /// The next network of the round; `None` when all were tried.
@@ -48,7 +48,7 @@ impl StoredNetworks {
     }
 
     pub(crate) fn note_joined(&mut self, round: Round) {
-        self.preferred_index = round.network_index;
+        self.joined_index = round.network_index;
     }
 
     const fn after(self, index: u8) -> u8 {
@@ -67,12 +67,12 @@ mod tests {
     }
 
     #[test]
-    fn a_round_tries_every_network_once_and_starts_where_it_worked_last() {
+    fn a_round_tries_every_network_once_in_the_shells_order() {
         let mut networks = StoredNetworks::new(3).expect("three networks");
-        assert_eq!(indexes(networks, networks.first_round()), [0, 1, 2]);
-        networks.note_joined(Round { network_index: 2, tried_count: 3 });
-        assert_eq!(indexes(networks, networks.first_round()), [2, 0, 1]);
-        assert_eq!(indexes(networks, networks.round_elsewhere()), [0, 1, 2]);
+        assert_eq!(indexes(networks, StoredNetworks::first_round()), [0, 1, 2]);
+        networks.note_joined(Round { network_index: 1, tried_count: 2 });
+        assert_eq!(indexes(networks, StoredNetworks::first_round()), [0, 1, 2]);
+        assert_eq!(indexes(networks, networks.round_elsewhere()), [2, 0, 1]);
     }
 
     #[test]

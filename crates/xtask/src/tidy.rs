@@ -3,6 +3,7 @@
 //! Each rule is a function from the tree to a list of complaints; a complaint names a place and what to do.
 
 mod decisions;
+mod guarantees;
 mod imports;
 mod licences;
 mod sources;
@@ -22,6 +23,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     complaints.extend(licences::complaints(root)?);
     complaints.extend(sources::complaints(root, &files)?);
     complaints.extend(decisions::complaints(&files));
+    complaints.extend(guarantees::complaints(root)?);
     if complaints.is_empty() {
         println!("tidy: {} files, no complaint", files.len());
         return Ok(());

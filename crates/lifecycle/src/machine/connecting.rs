@@ -2,16 +2,16 @@
 
 use super::phase::{CloudStep, LinkWhileSaving, NetStep, OtaWait, Phase};
 use super::{LastError, Machine};
-use crate::networks::Round;
+use crate::networks::{Round, StoredNetworks};
 use crate::recovery::Reach;
 use crate::{CloudError, ErrorCode, HomeSource, Instant, Output, RecoveryPolicy};
 
 impl Machine {
-    /// Tries the stored networks, the one that worked last first.
+    /// Tries the stored networks, best first.
     pub(super) fn start_stored_round(&mut self, now: Instant) {
-        if let Some(home) = self.home {
+        if self.home.is_some() {
             self.start_window(now);
-            self.join_stored(now, home.first_round());
+            self.join_stored(now, StoredNetworks::first_round());
         } else {
             self.enter(Phase::WaitConfig);
         }
@@ -97,8 +97,8 @@ impl Machine {
             let hold_ends_at =
                 Some(hold_ends_at.unwrap_or_else(|| now.after(self.settings.timings.visitor_pause_max)));
             self.phase = Phase::ConnectingNet(NetStep::Pause { retry_at, latest_at, hold_ends_at });
-        } else if let Some(home) = self.home {
-            self.join_stored(now, home.first_round());
+        } else if self.home.is_some() {
+            self.join_stored(now, StoredNetworks::first_round());
         }
     }
 

@@ -27,7 +27,9 @@ fn a_board_tested_on_the_bench_is_byte_for_byte_the_board_that_never_was() {
         // The twin gets the same power and nothing else.
         let twin = stage.bench().add_board(new_board(None)).unwrap();
         let both = [stage.board.clone(), twin.clone()];
-        both.iter().for_each(|board| stage.bench().give_power(board).unwrap());
+        for board in &both {
+            stage.bench().give_power(board).unwrap();
+        }
         stage.world.pass(MINUTE).await;
         assert_eq!(stage.image_of(&stage.board), stage.image_of(&twin));
         let before = stage.image_of(&stage.board);
@@ -50,8 +52,10 @@ fn a_board_tested_on_the_bench_is_byte_for_byte_the_board_that_never_was() {
         assert_eq!(stage.image_of(&stage.board), before, "{}", stage.serial());
         assert!(!stage.bench().holds_secrets(&stage.board).unwrap());
 
-        both.iter().for_each(|board| stage.bench().cut_power(board).unwrap());
-        both.iter().for_each(|board| stage.bench().give_power(board).unwrap());
+        for board in &both {
+            stage.bench().cut_power(board).unwrap();
+            stage.bench().give_power(board).unwrap();
+        }
         stage.world.pass(MINUTE).await;
         assert_eq!(stage.image_of(&stage.board), stage.image_of(&twin));
         assert_eq!(stage.view().report.state, "WAIT_CONFIG", "the power cycle has forgotten it");

@@ -356,3 +356,69 @@ fn used_up_proofs_close_the_hotspot_until_the_next_power_on_whatever_happens() {
         assert_eq!(bench.machine.is_hotspot_open(), !is_door_locked, "{stored_network_count} networks");
     }
 }
+
+/// Leads a device with a home into a situation.
+type Lead = fn(&mut Bench);
+
+/// Situations that a person can find a device in, each with what its LED shows.
+const SITUATIONS: [(&str, Lead, Indication); 7] = [
+    ("joining", |_| {}, Indication::State(State::ConnectingNet)),
+    ("error", |bench| drop(bench.pass_s(30).to_vec()), Indication::State(State::Error)),
+    ("recovery", |bench| drop(bench.pass_s(41).to_vec()), Indication::Recovery),
+    (
+        "trial in recovery",
+        |bench| {
+            bench.pass_s(41);
+            bench.send(SUBMIT);
+            bench.pass_s(2);
+        },
+        Indication::State(State::ConnectingNet),
+    ),
+    (
+        "token refused",
+        |bench| {
+            bench.send(Input::NetworkJoined);
+            bench.send(Input::LoginRefused { verified_tls: true });
+        },
+        Indication::Recovery,
+    ),
+    (
+        "running",
+        |bench| {
+            bench.send(Input::NetworkJoined);
+            bench.send(Input::LoginAccepted);
+        },
+        Indication::State(State::Running),
+    ),
+    (
+        "firmware update",
+        |bench| {
+            bench.send(Input::NetworkJoined);
+            bench.send(Input::LoginAccepted);
+            bench.send(Input::OtaOrdered);
+            bench.pass_s(3);
+        },
+        Indication::State(State::OtaUpgrade),
+    ),
+];
+
+#[test]
+fn in_every_situation_the_led_tells_it_and_the_button_is_shown_and_wipes() {
+    for (name, lead, indication) in SITUATIONS {
+        let last = |bench: &Bench| bench.machine.indication;
+        let mut bench = Bench::rehome();
+        lead(&mut bench);
+        assert_eq!(last(&bench), Some(indication), "{name}");
+        bench.send(Input::ButtonPressed);
+        bench.pass_s(3);
+        assert_eq!(last(&bench), Some(Indication::ButtonHeld), "{name}");
+        bench.send(Input::ButtonReleased);
+        assert!(!bench.has(Output::WipeHome) && last(&bench) != Some(Indication::ButtonHeld), "{name}");
+        bench.send(Input::ButtonPressed);
+        bench.pass_s(10);
+        assert_eq!(last(&bench), Some(Indication::ButtonWipes), "{name}");
+        bench.send(Input::ButtonReleased);
+        assert!(bench.has(Output::WipeHome) && bench.state() == State::ResetConfig, "{name}");
+        assert_eq!(last(&bench), Some(Indication::State(State::ResetConfig)), "{name}");
+    }
+}
