@@ -72,7 +72,7 @@ impl CoreLibrary {
                 // Both are what makes a released compiler build its own library from a source of the same version.
                 Process::new(folder, "cargo", &all)
                     .env("RUSTC_BOOTSTRAP", "1")
-                    .env("__CARGO_TESTS_ONLY_SRC_ROOT", source)
+                    .env("__CARGO_TESTS_ONLY_SRC_ROOT", source.join("library"))
             }
         }
     }

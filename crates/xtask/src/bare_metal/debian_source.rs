@@ -57,6 +57,11 @@ pub(super) fn fetch(folder: &Path) -> Result<PathBuf> {
     verify(&package)?;
     Process::new(&place, "dpkg-deb", &[Path::new("--extract"), &package, &place]).run()?;
     ensure!(source.join("library/core").is_dir(), "{PACKAGE} does not hold {SOURCE}/library/core");
+    // The compiler's own source takes half a gigabyte.
+    for unneeded in ["compiler", "src"] {
+        fs::remove_dir_all(source.join(unneeded)).context("removing what is not needed of the source")?;
+    }
+    fs::remove_file(package).context("removing the package")?;
     Ok(source)
 }
 
