@@ -20,8 +20,10 @@ const WORKSPACE: &str = "firmware/esp32";
 const PACKAGE: &str = "rehome-esp32";
 const BUDGET_FILE: &str = "size-budget.toml";
 const PARTITION_FILE: &str = "partitions.csv";
-/// The tool that turns an ELF file into what the chip's bootloader loads, pinned with everything it needs.
-const IMAGE_TOOL_REQUIREMENTS: &str = "esptool-requirements.txt";
+/// What turns an ELF file into what the chip's bootloader loads, and what runs its first lines; pinned.
+const PYTHON_REQUIREMENTS: &str = "python-requirements.txt";
+/// Runs the first lines of an image for the ESP32-C3.
+const FIRST_LINES: &str = "emulator/first_lines.py";
 /// Flash of the boards that are sold most.
 const FLASH_SIZE: &str = "4MB";
 
@@ -119,8 +121,14 @@ fn build_image(root: &Path, folder: &Path, chip: Chip) -> Result<()> {
     let target = target_folder(folder)?;
     let program = target.join(chip.target()).join("release").join(PACKAGE);
     let image = target.join(format!("rehome-{}.bin", chip.name()));
-    let python = stages.run("image tool", || install_image_tool(folder, &target))?;
+    let python = stages.run("image tools", || install_image_tools(folder, &target))?;
     stages.run("make the image", || make_image(root, &python, chip, &program, &image))?;
+    if chip == Chip::Esp32c3 {
+        stages.run("first lines on an emulated CPU", || {
+            let arguments = [Path::new(FIRST_LINES), image.as_path(), Path::new(PARTITION_FILE)];
+            Process::new(folder, &python.to_string_lossy(), &arguments).run()
+        })?;
+    }
     let bytes = fs::read(&program).with_context(|| format!("reading {}", program.display()))?;
     let sizes = Sizes {
         image_bytes: fs::metadata(&image).context("measuring the image")?.len(),
@@ -149,11 +157,11 @@ fn require_tools(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Installs the image tool where that was not done yet, and returns the Python that has it.
-fn install_image_tool(folder: &Path, target: &Path) -> Result<PathBuf> {
-    let requirements = folder.join(IMAGE_TOOL_REQUIREMENTS);
+/// Installs the tools where that was not done yet, and returns the Python that has them.
+fn install_image_tools(folder: &Path, target: &Path) -> Result<PathBuf> {
+    let requirements = folder.join(PYTHON_REQUIREMENTS);
     let wanted = fs::read(&requirements).with_context(|| format!("reading {}", requirements.display()))?;
-    let venv = target.join("esptool");
+    let venv = target.join("image-tools");
     let python = venv.join("bin/python");
     // Written last: what is there is complete, and was installed for these requirements.
     let stamp = venv.join("installed-requirements.txt");
