@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::stage::Process;
-use crate::target_folder;
+use crate::{target_folder, workspace_root};
 
 /// The compiler's version that the package belongs to; a library of another version does not build.
 const RUST_VERSION: &str = "1.95.0";
@@ -25,7 +25,8 @@ const SOURCE: &str = "usr/src/rustc-1.95.0";
 /// When the compiler is of another version, the mirror cannot be reached, or the package is not the expected one.
 pub(super) fn fetch(folder: &Path) -> Result<PathBuf> {
     require_version(folder)?;
-    let place = target_folder(folder)?.join("rust-src");
+    // One place for all workspaces.
+    let place = target_folder(&workspace_root()?)?.join("rust-src");
     let source = place.join(SOURCE);
     if source.join("library/core").is_dir() {
         return Ok(source);
