@@ -118,7 +118,8 @@ fn build_image(root: &Path, folder: &Path, chip: Chip) -> Result<()> {
         let arguments = ["--release", "--package", PACKAGE, "--features", chip.name()];
         library.cargo(folder, "build", chip.target(), &arguments).run()
     })?;
-    let target = target_folder(folder)?;
+    // Without the dots of the workspace's settings: the path is shown.
+    let target = target_folder(folder)?.canonicalize().context("finding the target folder")?;
     let program = target.join(chip.target()).join("release").join(PACKAGE);
     let image = target.join(format!("rehome-{}.bin", chip.name()));
     let python = stages.run("image tools", || install_image_tools(folder, &target))?;
