@@ -1,10 +1,12 @@
 //! The core library for a chip without an operating system: installed by rustup, or built from its source.
 
-use std::env;
+mod debian_source;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fmt};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::stage::Process;
 
@@ -13,11 +15,10 @@ pub(crate) const RV32IMC: &str = "riscv32imc-unknown-none-elf";
 /// The 32-bit RISC-V of the ESP32-C6: with atomics.
 pub(crate) const RV32IMAC: &str = "riscv32imac-unknown-none-elf";
 
-/// Names a folder with the standard library's source, as Debian's package `rust-src` unpacks it; needed only where
-/// rustup can fetch neither the target nor the source.
+/// Asks for a build from source although the library may be installed: a folder that holds `library`, or [`DEBIAN`].
 const SOURCE_VARIABLE: &str = "REHOME_RUST_SRC";
-/// SHA-256 of Debian's `rust-src` 1.95.0 in trixie-backports, architecture `all`.
-const DEBIAN_SOURCE_SHA256: &str = "7b76db5b880a77f9e52975d2baa6209d2f76d2c9c2789515c3088cb960e2c83b";
+/// The source is taken from Debian's package.
+const DEBIAN: &str = "debian";
 
 /// Where the core library of a target comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,26 +30,40 @@ pub(crate) enum CoreLibrary {
 }
 
 impl CoreLibrary {
-    /// Finds the core library for `target` as cargo sees it from `folder`, and says which it is.
+    /// Finds the core library for `target` as cargo sees it from `folder`, and prints which it is.
+    ///
+    /// Tried in this order: what the environment asks for, the installed library, `rustup target add`, the source that
+    /// rustup has or fetches, and Debian's package with the source.
     ///
     /// # Errors
-    /// When there is neither the library nor its source.
+    /// When none of them can be had.
     pub(crate) fn find(folder: &Path, target: &str) -> Result<Self> {
-        let is_installed = is_installed(folder, target)?
-            || Process::new(folder, "rustup", &["target", "add", target]).succeeds()
-                && is_installed(folder, target)?;
-        if is_installed {
-            println!("core library for {target}: installed by rustup");
-            return Ok(Self::Installed);
-        }
-        let source = find_source(folder)?;
-        println!("core library for {target}: built from {}", source.display());
-        Ok(Self::FromSource(source))
+        let library = Self::search(folder, target)?;
+        println!("core library for {target}: {library}");
+        Ok(library)
     }
 
-    /// Returns `cargo build --release` for `target` in `folder`, with these arguments more.
-    pub(crate) fn build(&self, folder: &Path, target: &str, arguments: &[&str]) -> Process {
-        let mut all = vec!["build", "--quiet", "--release", "--locked", "--target", target];
+    fn search(folder: &Path, target: &str) -> Result<Self> {
+        match env::var_os(SOURCE_VARIABLE) {
+            Some(source) if source == DEBIAN => return debian_source::fetch(folder).map(Self::FromSource),
+            Some(source) => return Ok(Self::FromSource(PathBuf::from(source))),
+            None => {}
+        }
+        if is_installed(folder, target)? || rustup(folder, "target", target) && is_installed(folder, target)?
+        {
+            return Ok(Self::Installed);
+        }
+        let source = sysroot(folder)?.join("lib/rustlib/src/rust");
+        let is_there = || source.join("library/core").is_dir();
+        if is_there() || rustup(folder, "component", "rust-src") && is_there() {
+            return Ok(Self::FromSource(source));
+        }
+        debian_source::fetch(folder).map(Self::FromSource)
+    }
+
+    /// Returns `cargo <command>` for `target` in `folder`, with these arguments more.
+    pub(crate) fn cargo(&self, folder: &Path, command: &str, target: &str, arguments: &[&str]) -> Process {
+        let mut all = vec![command, "--quiet", "--locked", "--target", target];
         all.extend(arguments);
         match self {
             Self::Installed => Process::new(folder, "cargo", &all),
@@ -57,7 +72,18 @@ impl CoreLibrary {
                 // Both are what makes a released compiler build its own library from a source of the same version.
                 Process::new(folder, "cargo", &all)
                     .env("RUSTC_BOOTSTRAP", "1")
-                    .env("__CARGO_TESTS_ONLY_SRC_ROOT", source)
+                    .env("__CARGO_TESTS_ONLY_SRC_ROOT", source.join("library"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for CoreLibrary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Installed => formatter.write_str("installed by rustup"),
+            Self::FromSource(source) => {
+                write!(formatter, "built with -Zbuild-std from {}", source.display())
             }
         }
     }
@@ -67,22 +93,9 @@ fn is_installed(folder: &Path, target: &str) -> Result<bool> {
     Ok(sysroot(folder)?.join("lib/rustlib").join(target).join("lib").is_dir())
 }
 
-fn find_source(folder: &Path) -> Result<PathBuf> {
-    if let Some(source) = env::var_os(SOURCE_VARIABLE) {
-        return Ok(PathBuf::from(source));
-    }
-    let source = sysroot(folder)?.join("lib/rustlib/src/rust");
-    let is_there = || source.join("library/core").is_dir();
-    if is_there()
-        || Process::new(folder, "rustup", &["component", "add", "rust-src"]).succeeds() && is_there()
-    {
-        return Ok(source);
-    }
-    bail!(
-        "rustup can fetch neither the target nor the source of the core library. Unpack Debian's rust-src of the \
-         compiler's own version (1.95.0: trixie-backports, SHA-256 {DEBIAN_SOURCE_SHA256}) and set {SOURCE_VARIABLE} \
-         to the folder that holds `library`"
-    );
+/// Not every machine has rustup, and not every one that has it reaches its server.
+fn rustup(folder: &Path, kind: &str, name: &str) -> bool {
+    Process::new(folder, "rustup", &[kind, "add", name]).succeeds()
 }
 
 fn sysroot(folder: &Path) -> Result<PathBuf> {

@@ -68,7 +68,7 @@ fn run_rv32imc(root: &Path, stages: &mut Stages) -> Result<usize> {
     let on_host = transcript_on_host(root, stages)?;
     let folder = root.join(WORKSPACE);
     stages.run("build for rv32imc", || {
-        CoreLibrary::find(&folder, RV32IMC)?.build(&folder, RV32IMC, &[]).run()
+        CoreLibrary::find(&folder, RV32IMC)?.cargo(&folder, "build", RV32IMC, &["--release"]).run()
     })?;
     let on_chip = stages.run("run on the emulated rv32imc", || {
         let kernel = target_folder(&folder)?.join(RV32IMC).join("release/emulated");

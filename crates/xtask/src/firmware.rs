@@ -1,6 +1,5 @@
 //! Builds the flashable image of one chip and compares its size with the committed budget.
 
-mod elf;
 mod frames;
 mod partitions;
 
@@ -12,14 +11,19 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::bare_metal::{CoreLibrary, RV32IMAC, RV32IMC};
+use crate::elf;
 use crate::stage::{Process, Stages};
 use crate::target_folder;
 
 const WORKSPACE: &str = "firmware/esp32";
+/// The package that runs on chips only.
+const PACKAGE: &str = "rehome-esp32";
 const BUDGET_FILE: &str = "size-budget.toml";
 const PARTITION_FILE: &str = "partitions.csv";
-/// Turns an ELF file into what the chip's bootloader loads. Source: Python package index.
-const IMAGE_TOOL: &str = "esptool==5.6.0";
+/// What turns an ELF file into what the chip's bootloader loads, and what runs its first lines; pinned.
+const PYTHON_REQUIREMENTS: &str = "python-requirements.txt";
+/// Runs the first lines of an image for the ESP32-C3.
+const FIRST_LINES: &str = "emulator/first_lines.py";
 /// Flash of the boards that are sold most.
 const FLASH_SIZE: &str = "4MB";
 
@@ -27,8 +31,11 @@ const FLASH_SIZE: &str = "4MB";
 #[derive(Debug, Args)]
 pub(crate) struct FirmwareArguments {
     /// The chip on the board.
+    #[arg(long, required_unless_present = "tests", conflicts_with = "tests")]
+    chip: Option<Chip>,
+    /// Runs the tests of what needs no chip, and builds no image.
     #[arg(long)]
-    chip: Chip,
+    tests: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -83,25 +90,46 @@ struct Sizes {
     frame_bytes: u64,
 }
 
-/// Builds, converts, measures, compares.
+/// Builds the image, or runs the tests.
 ///
 /// # Errors
-/// When a tool is missing, a build fails, or the budget is exceeded.
+/// When a tool is missing, a build or a test fails, or the budget is exceeded.
 pub(crate) fn run(root: &Path, arguments: &FirmwareArguments) -> Result<()> {
-    let chip = arguments.chip;
     require_tools(root)?;
     let folder = root.join(WORKSPACE);
+    match arguments.chip {
+        Some(chip) => build_image(root, &folder, chip),
+        None => Process::new(
+            &folder,
+            "cargo",
+            &["test", "--quiet", "--locked", "--workspace", "--exclude", PACKAGE],
+        )
+        .run(),
+    }
+}
+
+/// Builds, converts, measures, compares.
+fn build_image(root: &Path, folder: &Path, chip: Chip) -> Result<()> {
     let table = fs::read_to_string(folder.join(PARTITION_FILE)).context("reading the partition table")?;
     let slot_bytes = partitions::check(&table)?;
     let mut stages = Stages::default();
     stages.run(&format!("build for {}", chip.name()), || {
-        let library = CoreLibrary::find(&folder, chip.target())?;
-        library.build(&folder, chip.target(), &["--package", "rehome-esp32", "--features", chip.name()]).run()
+        let library = CoreLibrary::find(folder, chip.target())?;
+        let arguments = ["--release", "--package", PACKAGE, "--features", chip.name()];
+        library.cargo(folder, "build", chip.target(), &arguments).run()
     })?;
-    let target = target_folder(&folder)?;
-    let program = target.join(chip.target()).join("release/rehome-esp32");
-    let image = target.join("firmware").join(format!("rehome-{}.bin", chip.name()));
-    stages.run("make the image", || make_image(root, &target, chip, &program, &image))?;
+    // Without the dots of the workspace's settings: the path is shown.
+    let target = target_folder(folder)?.canonicalize().context("finding the target folder")?;
+    let program = target.join(chip.target()).join("release").join(PACKAGE);
+    let image = target.join(format!("rehome-{}.bin", chip.name()));
+    let python = stages.run("image tools", || install_image_tools(folder, &target))?;
+    stages.run("make the image", || make_image(root, &python, chip, &program, &image))?;
+    if chip == Chip::Esp32c3 {
+        stages.run("first lines on an emulated CPU", || {
+            let arguments = [Path::new(FIRST_LINES), image.as_path(), Path::new(PARTITION_FILE)];
+            Process::new(folder, &python.to_string_lossy(), &arguments).run()
+        })?;
+    }
     let bytes = fs::read(&program).with_context(|| format!("reading {}", program.display()))?;
     let sizes = Sizes {
         image_bytes: fs::metadata(&image).context("measuring the image")?.len(),
@@ -110,11 +138,12 @@ pub(crate) fn run(root: &Path, arguments: &FirmwareArguments) -> Result<()> {
     };
     stages.print_summary();
     println!("\nimage: {}\nflash: see docs/guides/esp32.md", image.display());
-    report(chip, sizes, read_budget(&folder, chip)?, slot_bytes)
+    report(chip, sizes, read_budget(folder, chip)?, slot_bytes)
 }
 
 fn require_tools(root: &Path) -> Result<()> {
-    let tools = [("cmake", "cmake"), ("clang", "clang libclang-dev"), ("python3", "python3 python3-venv")];
+    let tools =
+        [("cmake", "cmake"), ("make", "make"), ("clang", "clang"), ("python3", "python3 python3-venv")];
     let missing: Vec<&str> = tools
         .into_iter()
         .filter(|(program, _)| !Process::new(root, program, &["--version"]).succeeds())
@@ -129,16 +158,28 @@ fn require_tools(root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn make_image(root: &Path, target: &Path, chip: Chip, program: &Path, image: &Path) -> Result<()> {
-    let venv = target.join("esptool");
+/// Installs the tools where that was not done yet, and returns the Python that has them.
+fn install_image_tools(folder: &Path, target: &Path) -> Result<PathBuf> {
+    let requirements = folder.join(PYTHON_REQUIREMENTS);
+    let wanted = fs::read(&requirements).with_context(|| format!("reading {}", requirements.display()))?;
+    let venv = target.join("image-tools");
     let python = venv.join("bin/python");
-    if !Process::new(root, &python.to_string_lossy(), &["-c", "import esptool"]).succeeds() {
-        Process::new(root, "python3", &[Path::new("-m"), Path::new("venv"), &venv]).run()?;
-        Process::new(root, &python.to_string_lossy(), &["-m", "pip", "install", "--quiet", IMAGE_TOOL])
-            .run()?;
+    // Written last: what is there is complete, and was installed for these requirements.
+    let stamp = venv.join("installed-requirements.txt");
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) && python.exists() {
+        return Ok(python);
     }
-    fs::create_dir_all(image.parent().context("the image has a folder")?)
-        .context("making the image's folder")?;
+    Process::new(folder, "python3", &[Path::new("-m"), Path::new("venv"), Path::new("--clear"), &venv])
+        .run()?;
+    let install =
+        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"];
+    let install: Vec<&Path> = install.iter().map(Path::new).chain([requirements.as_path()]).collect();
+    Process::new(folder, &python.to_string_lossy(), &install).run()?;
+    fs::write(&stamp, wanted).context("noting what is installed")?;
+    Ok(python)
+}
+
+fn make_image(root: &Path, python: &Path, chip: Chip, program: &Path, image: &Path) -> Result<()> {
     let arguments = [
         "-m",
         "esptool",

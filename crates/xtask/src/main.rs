@@ -9,9 +9,11 @@ mod bench;
 mod check;
 mod clients;
 mod console;
+mod elf;
 mod emulated;
 mod firmware;
 mod no_std;
+mod size;
 mod stage;
 mod test;
 mod tidy;
@@ -46,6 +48,8 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Builds the flashable image of one chip and compares its size with the budget.
     Firmware(firmware::FirmwareArguments),
+    /// Measures flash and RAM of the device's cores on a small chip and compares with the budget.
+    Size,
     /// Plays the founding story on real Wi-Fi software in an emulated machine.
     Wifi,
     /// Runs seeded worlds of fifty boards for thirty days in virtual time and judges them at every step.
@@ -75,6 +79,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Emulated(arguments) => emulated::run(&root, arguments),
         Command::Bench(arguments) => bench::run(&root, arguments),
         Command::Firmware(arguments) => firmware::run(&root, arguments),
+        Command::Size => size::run(&root),
         Command::Wifi => wifi::run(&root),
         Command::Worlds(arguments) => worlds::run(&root, arguments),
     }

@@ -5,6 +5,8 @@ use esp_bootloader_esp_idf::partitions::{PARTITION_TABLE_MAX_LEN, read_partition
 use esp_storage::{FlashStorage, FlashStorageError};
 use factory_image::{FactoryImage, ParseFactoryImageError, RECORD_BYTES};
 
+use crate::slots::SharedFlash;
+
 /// Where a partition lies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Partition {
@@ -35,12 +37,12 @@ pub(crate) fn read_factory_image(
 /// The chip is written by a blocking routine in ROM: a sector erase takes up to 0.4 s in which nothing else runs, which
 /// the radio survives. Source: data sheets of common 4 MiB chips; `esp-storage`.
 pub(crate) struct PartitionFlash {
-    flash: FlashStorage<'static>,
+    flash: &'static SharedFlash,
     partition: Partition,
 }
 
 impl PartitionFlash {
-    pub(crate) fn new(flash: FlashStorage<'static>, partition: Partition) -> Self {
+    pub(crate) fn new(flash: &'static SharedFlash, partition: Partition) -> Self {
         Self { flash, partition }
     }
 
@@ -63,7 +65,7 @@ impl ReadNorFlash for PartitionFlash {
 
     async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashStorageError> {
         let offset = self.absolute(offset, bytes.len())?;
-        self.flash.read_nor(offset, bytes)
+        self.flash.borrow_mut().read_nor(offset, bytes)
     }
 
     fn capacity(&self) -> usize {
@@ -80,11 +82,11 @@ impl NorFlash for PartitionFlash {
         let length_bytes = usize::try_from(length_bytes).or(Err(FlashStorageError::OutOfBounds))?;
         let first = self.absolute(from, length_bytes)?;
         let last = self.absolute(to, 0)?;
-        self.flash.erase(first, last)
+        self.flash.borrow_mut().erase(first, last)
     }
 
     async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashStorageError> {
         let offset = self.absolute(offset, bytes.len())?;
-        self.flash.write_nor(offset, bytes)
+        self.flash.borrow_mut().write_nor(offset, bytes)
     }
 }

@@ -4,29 +4,24 @@ use core::net::Ipv4Addr;
 use core::time::Duration as CoreDuration;
 
 use device::{ConnectionIndex, Event};
-use edge_dhcp::server::{Server, ServerOptions};
-use edge_dhcp::{Options, Packet};
 use embassy_futures::select::{Either3, select3};
 use embassy_net::tcp::TcpSocket;
 use embassy_net::udp::{PacketMetadata, UdpSocket};
 use embassy_net::{IpListenEndpoint, Stack};
 use embassy_time::Duration;
-use portal::HOTSPOT_ADDRESS;
+use portal::{
+    Access, DHCP_CLIENT_PORT, DHCP_REPLY_BYTES_MAX, DHCP_SERVER_PORT, DNS_MESSAGE_BYTES_MAX, DNS_PORT,
+    DhcpDestination, DhcpServer, Dialect, PortalMode,
+};
 
 use crate::fail;
 use crate::messages::{ANSWERS, AnswerPart, CHUNK_BYTES, Chunk, HANG_UPS, MESSAGES, Message};
+use crate::time::uptime_ms;
 
-/// Source: RFC 2131, section 4.1.
-const DHCP_SERVER_PORT: u16 = 67;
-const DHCP_CLIENT_PORT: u16 = 68;
+/// Packets that may wait while one is answered.
+const WAITING_PACKET_COUNT: usize = 4;
+/// What a phone asks fits one Ethernet frame with room to spare.
 const DHCP_PACKET_BYTES: usize = 1024;
-/// The radio takes four stations; some phones come under two addresses.
-const LEASE_COUNT_MAX: usize = 8;
-const DNS_PORT: u16 = 53;
-/// Source: RFC 1035, section 4.2.1.
-const DNS_PACKET_BYTES: usize = 512;
-/// A name that led here must lead elsewhere as soon as the phone is home again.
-const DNS_TIME_TO_LIVE: CoreDuration = CoreDuration::from_secs(10);
 const HTTP_PORT: u16 = 80;
 const PORTAL_RX_BYTES: usize = 1024;
 const PORTAL_TX_BYTES: usize = 2048;
@@ -36,59 +31,57 @@ const PORTAL_IDLE: Duration = Duration::from_secs(30);
 /// Gives addresses to phones, and itself as their name server and router.
 #[embassy_executor::task]
 pub(crate) async fn dhcp_task(stack: Stack<'static>) -> ! {
-    let (mut rx_meta, mut tx_meta) = ([PacketMetadata::EMPTY; 4], [PacketMetadata::EMPTY; 4]);
+    let (mut rx_meta, mut tx_meta) =
+        ([PacketMetadata::EMPTY; WAITING_PACKET_COUNT], [PacketMetadata::EMPTY; WAITING_PACKET_COUNT]);
     let (mut rx_buffer, mut tx_buffer) = ([0; DHCP_PACKET_BYTES], [0; DHCP_PACKET_BYTES]);
     let mut socket = UdpSocket::new(stack, &mut rx_meta, &mut rx_buffer, &mut tx_meta, &mut tx_buffer);
     if socket.bind(DHCP_SERVER_PORT).is_err() {
         fail("the DHCP port is taken")
     }
-    let address = HOTSPOT_ADDRESS;
-    let mut server = Server::<_, LEASE_COUNT_MAX>::new(|| crate::time::uptime_ms() / 1000, address);
-    let mut request_bytes = [0; DHCP_PACKET_BYTES];
-    let mut answer_bytes = [0; DHCP_PACKET_BYTES];
+    let mut server = DhcpServer::new();
+    let mut packet = [0; DHCP_PACKET_BYTES];
+    let mut reply_bytes = [0; DHCP_REPLY_BYTES_MAX];
     loop {
-        let Ok((byte_count, _)) = socket.recv_from(&mut request_bytes).await else {
+        let Ok((byte_count, _)) = socket.recv_from(&mut packet).await else {
             continue;
         };
-        let received = request_bytes.get(..byte_count).unwrap_or_default();
-        let Ok(request) = Packet::decode(received) else {
+        let received = packet.get(..byte_count).unwrap_or_default();
+        let now = CoreDuration::from_millis(uptime_ms());
+        let Some(reply) = server.handle(received, now, &mut reply_bytes) else {
             continue;
         };
-        let mut gateway = [Ipv4Addr::UNSPECIFIED];
-        let name_servers = [address];
-        let mut options = ServerOptions::new(address, Some(&mut gateway));
-        options.dns = &name_servers;
-        let mut option_buffer = Options::buf();
-        let Some(answer) = server.handle_request(&mut option_buffer, &options, &request) else {
-            continue;
+        let to = match reply.destination {
+            DhcpDestination::Address(address) => address,
+            // The network stack cannot send to a client that does not answer ARP yet; everybody hears a broadcast.
+            DhcpDestination::Broadcast | DhcpDestination::Hardware { .. } => Ipv4Addr::BROADCAST,
         };
-        if let Ok(bytes) = answer.encode(&mut answer_bytes) {
-            // The phone has no address yet. A lost answer is asked for again.
-            let _sent = socket.send_to(bytes, (Ipv4Addr::BROADCAST, DHCP_CLIENT_PORT)).await;
-        }
+        let reply = reply_bytes.get(..reply.written_bytes).unwrap_or_default();
+        // A lost answer is asked for again.
+        let _sent = socket.send_to(reply, (to, DHCP_CLIENT_PORT)).await;
     }
 }
 
 /// Answers every name with the portal's address, so that phones find it by themselves.
 #[embassy_executor::task]
 pub(crate) async fn dns_task(stack: Stack<'static>) -> ! {
-    let (mut rx_meta, mut tx_meta) = ([PacketMetadata::EMPTY; 4], [PacketMetadata::EMPTY; 4]);
-    let (mut rx_buffer, mut tx_buffer) = ([0; DNS_PACKET_BYTES], [0; DNS_PACKET_BYTES]);
+    let (mut rx_meta, mut tx_meta) =
+        ([PacketMetadata::EMPTY; WAITING_PACKET_COUNT], [PacketMetadata::EMPTY; WAITING_PACKET_COUNT]);
+    let (mut rx_buffer, mut tx_buffer) = ([0; 2 * DNS_MESSAGE_BYTES_MAX], [0; DNS_MESSAGE_BYTES_MAX]);
     let mut socket = UdpSocket::new(stack, &mut rx_meta, &mut rx_buffer, &mut tx_meta, &mut tx_buffer);
     if socket.bind(DNS_PORT).is_err() {
         fail("the DNS port is taken")
     }
-    let mut question = [0; DNS_PACKET_BYTES];
-    let mut answer = [0; DNS_PACKET_BYTES];
+    // Names are answered alike with and without a home.
+    let mode = PortalMode::new(Dialect::Rehome, Access::Provisioning);
+    let mut query = [0; DNS_MESSAGE_BYTES_MAX];
+    let mut answer = [0; DNS_MESSAGE_BYTES_MAX];
     loop {
-        let Ok((byte_count, from)) = socket.recv_from(&mut question).await else {
+        let Ok((byte_count, from)) = socket.recv_from(&mut query).await else {
             continue;
         };
-        let received = question.get(..byte_count).unwrap_or_default();
-        let replied = edge_captive::reply(received, &HOTSPOT_ADDRESS.octets(), DNS_TIME_TO_LIVE, &mut answer);
-        if let Ok(byte_count) = replied
-            && let Some(bytes) = answer.get(..byte_count)
-        {
+        let received = query.get(..byte_count).unwrap_or_default();
+        if let Some(written_bytes) = portal::answer_dns(received, &mode, &mut answer) {
+            let bytes = answer.get(..written_bytes).unwrap_or_default();
             // A lost answer is asked for again.
             let _sent = socket.send_to(bytes, from).await;
         }

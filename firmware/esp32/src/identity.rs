@@ -92,6 +92,9 @@ pub(crate) fn device_config<'a>(uid: &'a str, pop: Option<&'a Pop>) -> DeviceCon
 }
 
 /// Says why the chip started. Only a genuine power-on counts for the power-up gesture.
+///
+/// A supply that sags far enough for the boot loader's detector reads as a power-on; the chip tells them apart no
+/// further. Source: ESP-IDF, `RESET_REASON_CHIP_BROWN_OUT` has the code of `RESET_REASON_CHIP_POWER_ON`.
 pub(crate) fn boot_reason(reason: Option<SocResetReason>) -> BootReason {
     match reason {
         Some(SocResetReason::ChipPowerOn) => BootReason::PowerOn,

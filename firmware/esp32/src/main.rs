@@ -17,6 +17,7 @@ mod messages;
 mod panel;
 mod platform;
 mod radio;
+mod slots;
 mod time;
 
 use alloc::boxed::Box;
@@ -34,11 +35,13 @@ use esp_hal::timer::timg::{MwdtStage, TimerGroup, Wdt};
 use esp_radio::wifi::{ControllerConfig, Interface, WifiController};
 use esp_storage::FlashStorage;
 use factory_image::FactoryImage;
+use firmware_slots::{SlotError, Standing};
 use home_store::StoreLayout;
 use portal::HOTSPOT_ADDRESS;
 use static_cell::StaticCell;
 
 use crate::board::BOARD;
+use crate::slots::{ChipSlots, SharedFlash};
 
 esp_bootloader_esp_idf::esp_app_desc!();
 
@@ -73,9 +76,11 @@ async fn main(spawner: Spawner) {
     esp_rtos::start(TimerGroup::new(peripherals.TIMG0).timer0, peripherals.FROM_CPU_INTR0);
     spawn(spawner, watchdog_task(TimerGroup::new(peripherals.TIMG1).wdt));
 
-    let mut flash = FlashStorage::new(peripherals.FLASH);
-    let factory = read_factory(&mut flash);
-    let Some(home) = flash::find_partition(&mut flash, "home") else {
+    let flash = forever!(SharedFlash, SharedFlash::new(FlashStorage::new(peripherals.FLASH)));
+    // Before anything that may fail: an image on trial that gets no further has had its only boot.
+    show_slots(ChipSlots::start(flash));
+    let factory = read_factory(&mut flash.borrow_mut());
+    let Some(home) = flash::find_partition(&mut flash.borrow_mut(), "home") else {
         fail("there is no partition named home; flash with partitions.csv")
     };
 
@@ -120,6 +125,22 @@ async fn main(spawner: Spawner) {
     );
     match Box::into_pin(run).await {
         device::RunEnd::Restart => restart().await,
+    }
+}
+
+fn show_slots(started: Result<Option<ChipSlots>, SlotError>) {
+    match started {
+        Ok(Some(slots)) => match slots.standing() {
+            Standing::Confirmed => {}
+            Standing::OnTrial => {
+                esp_println::println!("Firmware on trial; before it: {}", slots.other_version());
+            }
+            Standing::Restored => {
+                esp_println::println!("Firmware restored; tried in vain: {}", slots.other_version());
+            }
+        },
+        Ok(None) => esp_println::println!("This board has no second slot for firmware"),
+        Err(error) => esp_println::println!("The firmware slots cannot be used: {error}"),
     }
 }
 

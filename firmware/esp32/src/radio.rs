@@ -92,6 +92,9 @@ impl Radio {
         match order {
             RadioOrder::OpenHotspot { ssid, passphrase } => {
                 self.hotspot = hotspot_config(&ssid, passphrase.as_deref());
+                if self.hotspot.is_none() {
+                    log(format_args!("The hotspot's name or passphrase is not one the radio takes"));
+                }
                 self.apply_config();
             }
             RadioOrder::CloseHotspot => {

@@ -1,5 +1,5 @@
-use super::elf::{RamUse, ram_use};
 use super::{Budget, Chip, Sizes, parse_budget, partitions, report};
+use crate::elf::{RamUse, ram_use};
 
 const TABLE: &str = include_str!("../../../../firmware/esp32/partitions.csv");
 const BUDGET: &str = include_str!("../../../../firmware/esp32/size-budget.toml");

@@ -1,4 +1,4 @@
-//! How much RAM a linked program takes, from its section table. Source: System V ABI, edition 4.1, chapter 4.
+//! What a linked program takes, from its section table. Source: System V ABI, edition 4.1, chapter 4.
 
 use std::ops::Range;
 
@@ -10,6 +10,10 @@ const SECTION_TABLE_OFFSET: usize = 32;
 const SECTION_ENTRY_BYTES: usize = 46;
 const SECTION_COUNT: usize = 48;
 const NAME_SECTION_INDEX: usize = 50;
+/// The section has no bytes in the file: it is memory that starts as zeros.
+const TYPE_NO_BITS: u32 = 8;
+/// The program writes to the section.
+const FLAG_WRITE: u32 = 1;
 /// The section takes memory while the program runs.
 const FLAG_ALLOC: u32 = 2;
 /// What the linker script leaves to the stack. Source: esp-hal, `ld/sections/stack.x`.
@@ -66,8 +70,48 @@ pub(crate) fn code(program: &[u8]) -> Result<&[u8]> {
     program.get(from..from + section.size_bytes as usize).context("the code is cut off")
 }
 
+/// A section that is in memory while the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Loaded<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) size_bytes: u64,
+    /// Its bytes are in the image, and so in flash.
+    pub(crate) is_stored: bool,
+    /// It is in RAM.
+    pub(crate) is_writable: bool,
+}
+
+/// Returns the sections that are in memory while the program runs.
+///
+/// # Errors
+/// As [`ram_use`].
+pub(crate) fn loaded_sections(program: &[u8]) -> Result<Vec<Loaded<'_>>> {
+    let sections = sections(program)?.into_iter().filter(|section| section.flags & FLAG_ALLOC != 0);
+    let loaded = sections.map(|section| Loaded {
+        name: section.name,
+        size_bytes: u64::from(section.size_bytes),
+        is_stored: section.kind != TYPE_NO_BITS,
+        is_writable: section.flags & FLAG_WRITE != 0,
+    });
+    Ok(loaded.collect())
+}
+
+/// Returns the addresses of the machine code.
+///
+/// # Errors
+/// As [`code`].
+pub(crate) fn code_range(program: &[u8]) -> Result<Range<u32>> {
+    let sections = sections(program)?;
+    let section =
+        sections.iter().find(|section| section.name == CODE_SECTION).context("the program has no code")?;
+    let end =
+        section.address.checked_add(section.size_bytes).context("the code ends beyond the last address")?;
+    Ok(section.address..end)
+}
+
 struct Section<'a> {
     name: &'a str,
+    kind: u32,
     flags: u32,
     address: u32,
     offset: u32,
@@ -86,6 +130,7 @@ fn sections(program: &[u8]) -> Result<Vec<Section<'_>>> {
         let entry = entry(index)?;
         Ok(Section {
             name: text(program, names + word(entry, 0)? as usize)?,
+            kind: word(entry, 4)?,
             flags: word(entry, 8)?,
             address: word(entry, 12)?,
             offset: word(entry, 16)?,
