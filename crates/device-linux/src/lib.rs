@@ -12,6 +12,7 @@
 mod agent;
 mod cloud_link;
 mod config;
+mod heard;
 mod hotspot_services;
 mod identity;
 pub mod local_api;
