@@ -23,6 +23,8 @@ const HOTSPOT_PREFIX_BITS: u32 = 24;
 const ADDRESS_TIMEOUT_S: i32 = 12;
 /// `NM_SETTING_WIRELESS_SECURITY_PMF_DISABLE`: old phones do not join a hotspot that offers protected frames.
 const PROTECTED_FRAMES_OFF: i32 = 1;
+/// `NM_SETTING_WIRELESS_SECURITY_WPS_METHOD_DISABLED`.
+const WPS_DISABLED: u32 = 1;
 /// Channel of a hotspot that was told none: NetworkManager may choose one that many phones do not listen to.
 const CHANNEL_DEFAULT: u8 = 1;
 /// Channels of the 2.4 GHz band end here.
@@ -106,6 +108,8 @@ pub(crate) fn hotspot_profile<'a>(hotspot: &'a HotspotRequest, interface: &'a st
                 ("pairwise", ccmp()),
                 ("group", ccmp()),
                 ("pmf", Variant::from(PROTECTED_FRAMES_OFF)),
+                // Else the hotspot offers to be joined by the push of a button, which the device does not have.
+                ("wps-method", Variant::from(WPS_DISABLED)),
             ]),
         );
     }
