@@ -12,6 +12,7 @@ mod console;
 mod emulated;
 mod firmware;
 mod no_std;
+mod package;
 mod stage;
 mod test;
 mod tidy;
@@ -32,7 +33,7 @@ enum Command {
     /// Builds what is missing and starts the cloud, its console and the virtual bench.
     Up(up::UpArguments),
     /// Runs every test: Rust, console, browser, third-party clients.
-    Test,
+    Test(test::TestArguments),
     /// Runs the checks that need no test: formatting, lints, documentation, tidy, bare-metal builds.
     Check,
     /// Checks the rules of this repository that no compiler knows.
@@ -46,7 +47,9 @@ enum Command {
     /// Builds the flashable image of one chip and compares its size with the budget.
     Firmware(firmware::FirmwareArguments),
     /// Plays the founding story on real Wi-Fi software in an emulated machine.
-    Wifi,
+    Wifi(wifi::WifiArguments),
+    /// Builds the Debian package and checks what is in it.
+    Package,
 }
 
 fn main() -> ExitCode {
@@ -64,14 +67,15 @@ fn run(command: &Command) -> Result<()> {
     let root = workspace_root()?;
     match command {
         Command::Up(arguments) => up::run(&root, arguments),
-        Command::Test => test::run(&root),
+        Command::Test(arguments) => test::run(&root, arguments),
         Command::Check => check::run(&root),
         Command::Tidy => tidy::run(&root),
         Command::Api => console::regenerate_clients(&root),
         Command::Emulated(arguments) => emulated::run(&root, arguments),
         Command::Bench(arguments) => bench::run(&root, arguments),
         Command::Firmware(arguments) => firmware::run(&root, arguments),
-        Command::Wifi => wifi::run(&root),
+        Command::Wifi(arguments) => wifi::run(&root, arguments),
+        Command::Package => package::run(&root),
     }
 }
 
