@@ -69,7 +69,8 @@ pub struct NetworkManager {
     /// Which device finished a scan last, and when.
     scanned: Option<(OwnedObjectPath, Instant)>,
     find_timeout: Duration,
-    /// How often in a row the hotspot did not come up on its own interface.
+    /// How often in a row the hotspot did not come up on its own interface. Only a hotspot that does ends the count: a
+    /// failure itself may take the interface away and bring it back.
     own_interface_failure_count: u8,
 }
 
@@ -158,20 +159,17 @@ impl NetworkManager {
             Signal::Scanned { device } => self.scanned = Some((device.clone(), Instant::now())),
             Signal::PhoneAttached => self.changes.push_back(WifiChange::PhoneAttached),
             Signal::PhoneDetached => self.changes.push_back(WifiChange::PhoneDetached),
-            Signal::DeviceAdded | Signal::OwnerChanged { is_running: true } => self.note_recheck(),
+            Signal::DeviceAdded | Signal::OwnerChanged { is_running: true } => {
+                self.changes.push_back(WifiChange::Recheck);
+            }
             Signal::DeviceState { old, new, .. } if state::is_usable(*old) != state::is_usable(*new) => {
-                self.note_recheck();
+                self.changes.push_back(WifiChange::Recheck);
             }
             Signal::DeviceState { .. }
             | Signal::ActiveState { .. }
             | Signal::DeviceRemoved { .. }
             | Signal::OwnerChanged { is_running: false } => {}
         }
-    }
-
-    fn note_recheck(&mut self) {
-        self.own_interface_failure_count = 0;
-        self.changes.push_back(WifiChange::Recheck);
     }
 
     async fn scan_once(
