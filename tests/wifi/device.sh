@@ -39,7 +39,18 @@ make_hotspot_interface() {
   [ $((first & 3)) -eq 2 ] || fail "$own is no locally administered address"
 }
 
-is_device_alive() { kill -0 "$device_pid" 2>/dev/null; }
+stop_device() {
+  kill "$device_pid"
+  wait "$device_pid"
+}
+
+# is_access_point INTERFACE: it is one, and sends.
+is_access_point() {
+  iw dev "$1" info | grep -q 'type AP' && iw dev "$1" info | grep -q 'channel '
+}
+
+# Nothing of the agent's is left in NetworkManager.
+has_no_connection() { [ -z "$(nmcli -t -f NAME connection show | grep rehome)" ]; }
 
 # Marks the end of the log, so that what follows is looked for only behind it.
 mark_log() { log_mark=$(($(wc -l <"$log/device.log") + 1)); }

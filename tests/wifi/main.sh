@@ -18,6 +18,7 @@ steps=(
   'system|Four radios, udev, D-Bus, polkit, wpa_supplicant and NetworkManager are up'
   'workshop_network|NetworkManager and a phone hear the workshop (WPA2)'
   'cloud|The real cloud runs behind the routers'
+  'turns|A second interface that never comes up: one radio opens the hotspot and is set up in turn'
   'hotspot|An unprovisioned device opens its hotspot'
   'setup_page|A phone joins it with the PoP, gets an address and the setup page'
   'set_up_in_workshop|Set up by /config, the device runs in the workshop'
