@@ -7,6 +7,8 @@ workshop_ssid=Workshop
 workshop_password='sawdust & glue 12'
 customer_ssid='Müller’s 🏠 "5+5"'
 customer_password='tulips=are#red%20'
+# The waits between two tries grow to five minutes, and a try takes its time.
+retry_wait_max_s=340
 cloud_name=cloud.rehome.test
 cloud_address=10.99.0.1
 cloud_port=443
@@ -144,7 +146,7 @@ step_router_reboot() {
   local started_s
   started_s=$(uptime_s)
   start_access_point customer "$customer_ssid" 6 wpa3 "$customer_password" || return 1
-  until_true 120 'the device says RUNNING' log_says '=> RUNNING' || return 1
+  until_true $retry_wait_max_s 'the device says RUNNING' log_says '=> RUNNING' || return 1
   note "RUNNING $(($(uptime_s) - started_s)) s after the router came back"
   until_true 20 'the cloud sees the device online' is_online
 }
@@ -211,7 +213,7 @@ step_router_back() {
   local started_s
   started_s=$(uptime_s)
   start_access_point customer "$customer_ssid" 6 wpa3 "$customer_password" || return 1
-  until_true 120 'the device says RUNNING' log_says '=> RUNNING' || return 1
+  until_true $retry_wait_max_s 'the device says RUNNING' log_says '=> RUNNING' || return 1
   note "router away for $((started_s - away_since_s)) s; RUNNING $(($(uptime_s) - started_s)) s after it came back"
   until_true 20 'the cloud sees the device online' is_online || return 1
   has_station customer || fail 'the customer has no station' || return 1
