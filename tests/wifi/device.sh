@@ -3,8 +3,6 @@
 device_user=rehome-device
 
 prepare_device() {
-  id "$device_user" >/dev/null 2>&1 || useradd --system --home-dir "$rundir/device" --shell /usr/sbin/nologin "$device_user" ||
-    fail 'no user for the device' || return 1
   install -d -m 0700 -o "$device_user" "$rundir/device"
   install -d -m 0755 -o "$device_user" "$rundir/device-run"
   install -m 0644 "$rundir/cloud/tls/ca.pem" "$rundir/device-ca.pem" || fail 'the cloud has no authority' || return 1
@@ -18,7 +16,6 @@ state_dir = "$rundir/device"
 socket = "$rundir/device-run/device.sock"
 pop = "$pop"
 ca_file = "$rundir/device-ca.pem"
-heartbeat_s = 10
 run_time_grace_s = $grace_s
 TOML
   chown "root:$device_user" "$rundir/device.toml"
@@ -34,16 +31,26 @@ start_device() {
 
 # The interface on which the hotspot stays open beside the network connection, made as the package makes it.
 make_hotspot_interface() {
-  sh "$guest/make-hotspot-interface" || fail 'the radio takes no second interface' || return 1
-  if [ "$(cat /sys/class/net/rehome-ap0/address)" = "$(cat /sys/class/net/wlan0/address)" ]; then
-    # The kernel brings up no second interface with the same address ("Name not unique on network").
-    note 'the packaged make-hotspot-interface gave both interfaces one address; another is set here'
-    iw dev rehome-ap0 del
-    iw dev wlan0 interface add rehome-ap0 type __ap addr 06:00:00:00:00:01 || fail 'the address cannot be given'
-  fi
+  sh /usr/lib/rehome/make-hotspot-interface || fail 'the radio takes no second interface' || return 1
+  local own first
+  own=$(cat /sys/class/net/rehome-ap0/address)
+  first=$((0x${own%%:*}))
+  [ "$own" != "$(cat /sys/class/net/wlan0/address)" ] || fail 'both interfaces have one address' || return 1
+  [ $((first & 3)) -eq 2 ] || fail "$own is no locally administered address"
 }
 
-is_device_alive() { kill -0 "$device_pid" 2>/dev/null; }
+stop_device() {
+  kill "$device_pid"
+  wait "$device_pid"
+}
+
+# is_access_point INTERFACE: it is one, and sends.
+is_access_point() {
+  iw dev "$1" info | grep -q 'type AP' && iw dev "$1" info | grep -q 'channel '
+}
+
+# Nothing of the agent's is left in NetworkManager.
+has_no_connection() { [ -z "$(nmcli -t -f NAME connection show | grep rehome)" ]; }
 
 # Marks the end of the log, so that what follows is looked for only behind it.
 mark_log() { log_mark=$(($(wc -l <"$log/device.log") + 1)); }

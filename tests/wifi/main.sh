@@ -3,26 +3,28 @@
 # is named.
 set -u
 exec </dev/null
-guest=/run/exchange/guest
-log=/run/exchange/log
-rehome=/run/exchange/rehome
+story=/story
+log=/run/log
+rehome=/usr/bin/rehome
 rundir=/run/story
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+export HOME=/root LC_ALL=C.UTF-8
 
 for part in report environment access_points phone cloud device story; do
   # shellcheck source=/dev/null
-  . "$guest/$part.sh"
+  . "$story/$part.sh"
 done
 
 steps=(
   'system|Four radios, udev, D-Bus, polkit, wpa_supplicant and NetworkManager are up'
   'workshop_network|NetworkManager and a phone hear the workshop (WPA2)'
   'cloud|The real cloud runs behind the routers'
+  'turns|A second interface that never comes up: one radio opens the hotspot and is set up in turn'
   'hotspot|An unprovisioned device opens its hotspot'
   'setup_page|A phone joins it with the PoP, gets an address and the setup page'
   'set_up_in_workshop|Set up by /config, the device runs in the workshop'
   'release|Released, the device is wiped and opens its hotspot'
   'move|Moved, it is set up at the customer (WPA3)'
+  'router_reboot|The router restarts for minutes: no hotspot, RUNNING with the old home'
   'router_away|The router goes: recovery opens the hotspot, the home stays'
   'evil_twin|An open network of the same name is not joined'
   'wrong_password|A wrong password is explained to the phone, the old home stays'
@@ -37,16 +39,18 @@ for step in "${steps[@]}"; do
     continue
   fi
   report "start $name ${step#*|}"
+  started_s=$(uptime_s)
   if "step_$name"; then
-    report "done $name"
+    report "done $name $(($(uptime_s) - started_s))"
   else
-    report "failed $name"
+    report "failed $name $(($(uptime_s) - started_s))"
     has_failed=1
   fi
+  save_logs
 done
 ip netns exec phone wpa_cli -p /run/phone-wifi -i wlan3 scan_results >"$log/phone-hears.log" 2>&1
 nmcli device >"$log/nmcli.log" 2>&1
 dmesg >"$log/kernel.log"
+save_logs
 if [ -n "$has_failed" ]; then report 'end fail'; else report 'end pass'; fi
-sync
 busybox poweroff -f

@@ -3,7 +3,7 @@
 start_phone() {
   mkdir -p /etc/netns/phone
   : >/etc/netns/phone/resolv.conf
-  install -m 0755 "$guest/phone_address.sh" "$rundir/phone_address.sh"
+  install -m 0755 "$story/phone_address.sh" "$rundir/phone_address.sh"
   printf 'ctrl_interface=/run/phone-wifi\nap_scan=1\n' >"$rundir/phone.conf"
   ip -n phone link set wlan3 up
   ip netns exec phone wpa_supplicant -B -t -i wlan3 -D nl80211 -c "$rundir/phone.conf" -f "$log/phone-wifi.log" \
@@ -40,7 +40,8 @@ phone_sees_hotspot() {
   [ -n "$hotspot_ssid" ]
 }
 
-hotspot_mhz() { phone_cli scan_results | grep -F "$hotspot_ssid" | cut -f 2 | tr '\n' ' '; }
+hotspot_mhz() { phone_cli scan_results | grep -F "$hotspot_ssid" | cut -f 2; }
+hotspot_flags() { phone_cli scan_results | grep -F "$hotspot_ssid" | cut -f 4; }
 
 phone_hears_no_hotspot() {
   phone_cli bss_flush 0 >/dev/null 2>&1

@@ -13,6 +13,7 @@
 mod agent;
 mod cloud_link;
 mod config;
+mod heard;
 mod hotspot_services;
 mod identity;
 mod launcher;

@@ -6,6 +6,7 @@
 mod access_points;
 mod bus;
 mod profile;
+mod radios;
 mod state;
 
 use std::collections::{HashMap, VecDeque};
@@ -18,10 +19,12 @@ use zbus::{Connection, OwnedObjectPath, Variant};
 
 pub(crate) use access_points::parse_mac;
 
+use crate::heard;
 use crate::wifi::{HotspotRequest, JoinedLink, OpenedHotspot, Wifi, WifiChange, WifiError};
 use access_points::HeardAccessPoint;
-use bus::{ACCESS_POINT, ACTIVE, Bus, DEVICE, MANAGER, MANAGER_PATH, Signal, WIRELESS};
+use bus::{ACCESS_POINT, ACTIVE, Bus, MANAGER, MANAGER_PATH, Signal, WIRELESS};
 use profile::{Profile, hotspot_profile, own, station_profile};
+use radios::Radio;
 
 /// How long one scan may take. Radios with both bands need up to 8 s.
 const SCAN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,7 +51,8 @@ const NO_PATH: &str = "/";
 pub struct Interfaces {
     /// Joins networks; `None` takes the first Wi-Fi interface.
     pub station: Option<String>,
-    /// Opens the hotspot when there is such an interface; else the station's interface does both in turn.
+    /// Opens the hotspot while there is such an interface and it can be used; else the station's interface does both
+    /// in turn.
     pub hotspot: Option<String>,
 }
 
@@ -65,18 +69,15 @@ pub struct NetworkManager {
     /// Which device finished a scan last, and when.
     scanned: Option<(OwnedObjectPath, Instant)>,
     find_timeout: Duration,
+    /// How often in a row the hotspot did not come up on its own interface. Only a hotspot that does ends the count: a
+    /// failure itself may take the interface away and bring it back.
+    own_interface_failure_count: u8,
 }
 
 #[derive(Clone, Debug)]
 struct Activation {
     device: OwnedObjectPath,
     active: OwnedObjectPath,
-}
-
-#[derive(Clone, Debug)]
-struct Radio {
-    path: OwnedObjectPath,
-    interface: String,
 }
 
 impl NetworkManager {
@@ -102,6 +103,7 @@ impl NetworkManager {
             changes: VecDeque::new(),
             scanned: None,
             find_timeout: FIND_TIMEOUT,
+            own_interface_failure_count: 0,
         })
     }
 
@@ -118,55 +120,6 @@ impl NetworkManager {
     /// When there is no Wi-Fi interface, or NetworkManager does not run.
     pub async fn station_interface(&self) -> Result<String, WifiError> {
         Ok(self.station_radio().await?.interface)
-    }
-
-    async fn station_radio(&self) -> Result<Radio, WifiError> {
-        match &self.interfaces.station {
-            Some(interface) => self.radio_named(interface).await,
-            None => self.first_radio().await,
-        }
-    }
-
-    async fn radio_named(&self, interface: &str) -> Result<Radio, WifiError> {
-        let no_radio = || WifiError::NoRadio { interface: Some(interface.to_owned()) };
-        let answer = self.bus.call(MANAGER_PATH, MANAGER, "GetDeviceByIpIface", &interface).await;
-        let path: OwnedObjectPath = match answer {
-            Ok(answer) => answer.body().deserialize()?,
-            Err(WifiError::NoRadio { .. }) => return Err(no_radio()),
-            Err(error) => return Err(error),
-        };
-        let kind: u32 = self.bus.property(&path, DEVICE, "DeviceType").await?;
-        if kind != state::DEVICE_TYPE_WIFI {
-            return Err(no_radio());
-        }
-        Ok(Radio { path, interface: interface.to_owned() })
-    }
-
-    async fn first_radio(&self) -> Result<Radio, WifiError> {
-        let answer = self.bus.call(MANAGER_PATH, MANAGER, "GetDevices", &()).await?;
-        let devices: Vec<OwnedObjectPath> = answer.body().deserialize()?;
-        let mut radios = Vec::new();
-        for path in devices {
-            // A device may be unplugged while we ask.
-            let kind = self.bus.property::<u32>(&path, DEVICE, "DeviceType").await;
-            let name = self.bus.property::<String>(&path, DEVICE, "Interface").await;
-            if let (Ok(state::DEVICE_TYPE_WIFI), Ok(interface)) = (kind, name)
-                && Some(&interface) != self.interfaces.hotspot.as_ref()
-            {
-                radios.push(Radio { path, interface });
-            }
-        }
-        radios.sort_by(|a, b| a.interface.cmp(&b.interface));
-        radios.into_iter().next().ok_or(WifiError::NoRadio { interface: None })
-    }
-
-    /// Refuses a radio that is switched off or not ours to use.
-    async fn require_ready(&self, radio: &Radio) -> Result<(), WifiError> {
-        let device_state: u32 = self.bus.property(&radio.path, DEVICE, "State").await?;
-        if device_state <= state::DEVICE_UNAVAILABLE {
-            return Err(WifiError::RadioOff { interface: radio.interface.clone() });
-        }
-        Ok(())
     }
 
     /// Handles what waits already, so that an old signal is not taken for an answer to what comes next.
@@ -207,6 +160,9 @@ impl NetworkManager {
             Signal::PhoneAttached => self.changes.push_back(WifiChange::PhoneAttached),
             Signal::PhoneDetached => self.changes.push_back(WifiChange::PhoneDetached),
             Signal::DeviceAdded | Signal::OwnerChanged { is_running: true } => {
+                self.changes.push_back(WifiChange::Recheck);
+            }
+            Signal::DeviceState { old, new, .. } if state::is_usable(*old) != state::is_usable(*new) => {
                 self.changes.push_back(WifiChange::Recheck);
             }
             Signal::DeviceState { .. }
@@ -288,7 +244,8 @@ impl NetworkManager {
                 self.scan_once(radio, hidden, deadline).await?;
             }
             let heard = self.heard(radio).await?;
-            if let Some(found) = heard.into_iter().find(|access_point| access_point.matches(network)) {
+            let is_it = |access_point: &HeardAccessPoint| heard::is_network(&access_point.seen, network);
+            if let Some(found) = heard.into_iter().find(is_it) {
                 return Ok(Some(found));
             }
             if !std::mem::replace(&mut is_scan_due, true) {
@@ -346,7 +303,7 @@ impl NetworkManager {
             };
             self.note(&signal);
             match signal {
-                Signal::DeviceState { device, new, reason } if device == activation.device => match new {
+                Signal::DeviceState { device, new, reason, .. } if device == activation.device => match new {
                     state::DEVICE_PREPARE..=state::DEVICE_SECONDARIES => has_begun = true,
                     state::DEVICE_ACTIVATED if self.is_up(activation).await => return Ok(()),
                     state::DEVICE_FAILED => return Err(state::failure(reason, &radio.interface)),
@@ -395,23 +352,11 @@ impl NetworkManager {
             self.deactivate(&Activation { device: active.clone(), active }).await;
         }
     }
-
-    async fn hotspot_radio(&self) -> Result<Radio, WifiError> {
-        if let Some(interface) = &self.interfaces.hotspot
-            && let Ok(radio) = self.radio_named(interface).await
-        {
-            return Ok(radio);
-        }
-        self.station_radio().await
-    }
 }
 
 impl Wifi for NetworkManager {
     async fn has_hotspot_interface(&mut self) -> bool {
-        match &self.interfaces.hotspot {
-            Some(interface) => self.radio_named(interface).await.is_ok(),
-            None => false,
-        }
+        self.own_hotspot_radio().await.is_some()
     }
 
     async fn scan(&mut self, hidden: Option<&Ssid>) -> Result<Vec<SeenNetwork>, WifiError> {
@@ -454,20 +399,25 @@ impl Wifi for NetworkManager {
     }
 
     async fn open_hotspot(&mut self, hotspot: &HotspotRequest) -> Result<OpenedHotspot, WifiError> {
-        let radio = self.hotspot_radio().await?;
-        self.require_ready(&radio).await?;
-        let capabilities: u32 = self.bus.property(&radio.path, WIRELESS, "WirelessCapabilities").await?;
-        if capabilities & state::CAPABILITY_ACCESS_POINT == 0 {
-            return Err(WifiError::NoAccessPointMode { interface: radio.interface });
-        }
+        let own_radio = self.own_hotspot_radio().await;
+        let is_beside = own_radio.is_some();
+        let radio = match own_radio {
+            Some(radio) => radio,
+            None => self.access_point_radio().await?,
+        };
         let profile = hotspot_profile(hotspot, &radio.interface);
         let activation = self.activate(&profile, &radio, None).await?;
-        if let Err(error) = self.wait_until_up(&radio, &activation, HOTSPOT_TIMEOUT).await {
+        let outcome = self.wait_until_up(&radio, &activation, HOTSPOT_TIMEOUT).await;
+        if is_beside {
+            let failure_count = self.own_interface_failure_count.saturating_add(1);
+            self.own_interface_failure_count = if outcome.is_ok() { 0 } else { failure_count };
+        }
+        if let Err(error) = outcome {
             self.deactivate(&activation).await;
             return Err(error);
         }
         self.hotspot = Some(activation);
-        Ok(OpenedHotspot { interface: Some(radio.interface) })
+        Ok(OpenedHotspot { interface: Some(radio.interface), is_beside })
     }
 
     async fn close_hotspot(&mut self) {

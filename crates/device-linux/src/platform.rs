@@ -40,6 +40,8 @@ pub(crate) struct LinuxPlatform {
     is_captive: bool,
     /// The hotspot's phones as far as the supplicant or the portal told.
     phone_count: usize,
+    /// Phones that went with a hotspot which the radio closed by itself; the agent is still to be told.
+    gone_phone_count: usize,
 }
 
 /// The parts of a [`LinuxPlatform`].
@@ -69,17 +71,24 @@ impl LinuxPlatform {
             scan: Vec::new(),
             is_captive: false,
             phone_count: 0,
+            gone_phone_count: 0,
         }
     }
 
     /// Takes reports until one of them is an event for the agent.
     fn poll_radio(&mut self, context: &mut Context<'_>) -> Poll<Event> {
-        while let Poll::Ready(Some(report)) = self.radio.reports.poll_recv(context) {
+        loop {
+            if let Some(left_count) = self.gone_phone_count.checked_sub(1) {
+                self.gone_phone_count = left_count;
+                return Poll::Ready(Event::StationDetached);
+            }
+            let Poll::Ready(Some(report)) = self.radio.reports.poll_recv(context) else {
+                return Poll::Pending;
+            };
             if let Some(event) = self.take_report(report) {
                 return Poll::Ready(event);
             }
         }
-        Poll::Pending
     }
 
     fn take_report(&mut self, report: Report) -> Option<Event> {
@@ -106,7 +115,9 @@ impl LinuxPlatform {
             Report::HotspotClosed => {
                 self.portal.close();
                 self.services = None;
-                self.phone_count = 0;
+                // Nobody says goodbye to a hotspot that changes its channel. Who was not told to be gone would count
+                // as attached for ever, and the hotspot of a device that is home again would stay open.
+                self.gone_phone_count += std::mem::take(&mut self.phone_count);
                 None
             }
             Report::PhoneAttached => {
@@ -250,6 +261,7 @@ impl Hotspot for LinuxPlatform {
         self.portal.close();
         self.services = None;
         self.phone_count = 0;
+        self.gone_phone_count = 0;
         self.radio.wishes.send_modify(|wishes| wishes.hotspot = None);
     }
 
@@ -307,5 +319,64 @@ impl Panel for LinuxPlatform {
 
     fn show_state(&mut self, state: State, last_error: u16) {
         self.pins.show_state(state, last_error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::cloud_link::Authorities;
+    use crate::radio::Wishes;
+
+    /// A platform without radio, and the end that the radio's task would have.
+    fn platform() -> (LinuxPlatform, mpsc::Sender<Report>) {
+        let (reports_sender, reports) = mpsc::channel(16);
+        let (wishes, _unread) = watch::channel(Wishes::default());
+        let parts = Parts {
+            radio: RadioHandle { wishes, reports },
+            link: CloudLink::new(Authorities::read(None).unwrap()),
+            portal: PortalListener::new("127.0.0.1:0".parse().unwrap()),
+            pins: Rc::new(Pins::new()),
+            passphrase: None,
+        };
+        (LinuxPlatform::new(parts), reports_sender)
+    }
+
+    async fn events_until_timeout(platform: &mut LinuxPlatform) -> Vec<String> {
+        let waited = platform.now().since(Instant::BOOT) + Duration::from_millis(100);
+        let until = Instant::from_millis(u64::try_from(waited.as_millis()).unwrap());
+        let mut events = Vec::new();
+        loop {
+            match platform.next_event(Some(until), &mut [0; 64]).await {
+                Event::TimedOut => return events,
+                event => events.push(format!("{event:?}")),
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn phones_that_lose_the_hotspot_are_gone_once() {
+        let (mut platform, reports) = platform();
+        for report in [Report::PhoneAttached, Report::PhoneAttached, Report::HotspotClosed] {
+            reports.send(report).await.unwrap();
+        }
+        // The supplicant may tell it as well, later.
+        reports.send(Report::PhoneDetached).await.unwrap();
+        let events = events_until_timeout(&mut platform).await;
+        assert_eq!(events, ["StationAttached", "StationAttached", "StationDetached", "StationDetached"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn phones_of_a_hotspot_that_the_agent_closes_need_not_be_told() {
+        let (mut platform, reports) = platform();
+        reports.send(Report::PhoneAttached).await.unwrap();
+        assert_eq!(events_until_timeout(&mut platform).await, ["StationAttached"]);
+        platform.close_hotspot();
+        reports.send(Report::HotspotClosed).await.unwrap();
+        assert!(events_until_timeout(&mut platform).await.is_empty());
     }
 }

@@ -14,6 +14,7 @@ use lifecycle::NetworkError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use crate::heard;
 use crate::wifi::{HotspotRequest, JoinedLink, Wifi, WifiChange, WifiError};
 use turn::Turn;
 
@@ -96,19 +97,30 @@ enum Station {
     },
 }
 
+/// The hotspot that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OpenHotspot {
+    /// The radio channel it was asked to be on.
+    channel: u8,
+    /// It can stay open beside a network connection.
+    is_beside: bool,
+}
+
 /// The task.
 pub(crate) struct RadioTask<W> {
     wifi: W,
     wishes: watch::Receiver<Wishes>,
     reports: mpsc::Sender<Report>,
     station: Station,
-    open_hotspot: Option<HotspotRequest>,
+    open_hotspot: Option<OpenHotspot>,
     turn: Turn,
     beside_failure_count: u8,
     hotspot_retry_at: Option<Instant>,
     last_trouble: Option<String>,
     scans_done: u64,
     heard: Option<(Instant, Vec<SeenNetwork>)>,
+    /// Something changed after which the hotspot may get an interface of its own.
+    is_recheck_due: bool,
 }
 
 impl<W: Wifi> RadioTask<W> {
@@ -128,6 +140,7 @@ impl<W: Wifi> RadioTask<W> {
             last_trouble: None,
             scans_done: 0,
             heard: None,
+            is_recheck_due: false,
         };
         (task, RadioHandle { wishes: wish_sender, reports })
     }
@@ -159,6 +172,10 @@ impl<W: Wifi> RadioTask<W> {
             return true;
         }
         if self.open_hotspot.is_some() && wishes.hotspot.is_none() {
+            self.shut_hotspot().await;
+            return true;
+        }
+        if std::mem::take(&mut self.is_recheck_due) && self.can_move_hotspot(wishes.visit_count).await {
             self.shut_hotspot().await;
             return true;
         }
@@ -216,7 +233,10 @@ impl<W: Wifi> RadioTask<W> {
             }
             WifiChange::PhoneAttached => self.report(Report::PhoneAttached).await,
             WifiChange::PhoneDetached => self.report(Report::PhoneDetached).await,
-            WifiChange::Recheck => self.hotspot_retry_at = None,
+            WifiChange::Recheck => {
+                self.hotspot_retry_at = None;
+                self.is_recheck_due = true;
+            }
         }
     }
 
@@ -242,8 +262,25 @@ impl<W: Wifi> RadioTask<W> {
         }
     }
 
+    /// Says whether hotspot and network connection need not take turns. An interface that appears while the hotspot
+    /// is open on the other one is taken when it opens the next time.
     async fn is_beside(&mut self) -> bool {
-        self.beside_failure_count < BESIDE_FAILURE_COUNT_MAX && self.wifi.has_hotspot_interface().await
+        if self.beside_failure_count >= BESIDE_FAILURE_COUNT_MAX {
+            return false;
+        }
+        match self.open_hotspot {
+            Some(open) => open.is_beside,
+            None => self.wifi.has_hotspot_interface().await,
+        }
+    }
+
+    /// Says whether the hotspot, which is open where it takes turns, could be open beside a network connection by now
+    /// and nobody would notice the move. At start the interface of its own often comes a moment too late.
+    async fn can_move_hotspot(&mut self, visit_count: u64) -> bool {
+        self.beside_failure_count < BESIDE_FAILURE_COUNT_MAX
+            && self.open_hotspot.is_some_and(|open| !open.is_beside)
+            && !self.turn.was_visited(visit_count)
+            && self.wifi.has_hotspot_interface().await
     }
 
     async fn try_join(&mut self, wish: &StationWish, is_beside: bool) {
@@ -283,13 +320,12 @@ impl<W: Wifi> RadioTask<W> {
             let hidden = network.is_hidden.then_some(&network.ssid);
             let heard = self.wifi.scan(hidden).await?;
             self.keep_heard(heard);
-            if !network.is_hidden && !self.is_heard(network) {
+            if !network.is_hidden && !self.heard().iter().any(|seen| heard::is_network(seen, network)) {
                 return Err(WifiError::NotFound);
             }
         }
-        let is_in_the_way = self.open_hotspot.as_ref().is_some_and(|hotspot| {
-            let channel = self.channel_of(network);
-            !is_beside || channel.is_none() || hotspot.channel != channel
+        let is_in_the_way = self.open_hotspot.is_some_and(|hotspot| {
+            !is_beside || heard::channel_of(self.heard(), network) != Some(hotspot.channel)
         });
         if is_in_the_way {
             self.shut_hotspot().await;
@@ -297,17 +333,9 @@ impl<W: Wifi> RadioTask<W> {
         self.wifi.join(network).await
     }
 
-    fn is_heard(&self, network: &Network) -> bool {
-        self.heard.as_ref().is_some_and(|(_heard_at, heard)| {
-            heard.iter().any(|seen| seen.ssid.as_slice() == network.ssid.as_bytes())
-        })
-    }
-
-    /// The channel on which a network was heard last.
-    fn channel_of(&self, network: &Network) -> Option<u8> {
-        let (_heard_at, heard) = self.heard.as_ref()?;
-        let found = heard.iter().find(|seen| seen.ssid.as_slice() == network.ssid.as_bytes())?;
-        Some(found.channel).filter(|channel| *channel != 0)
+    /// What was heard last.
+    fn heard(&self) -> &[SeenNetwork] {
+        self.heard.as_ref().map_or(&[], |(_heard_at, heard)| heard)
     }
 
     async fn scan(&mut self, scan_count: u64, is_beside: bool) {
@@ -363,12 +391,13 @@ impl<W: Wifi> RadioTask<W> {
         if !is_beside {
             self.listen_before_hotspot().await;
         }
-        let request = HotspotRequest { channel: station_channel, ..hotspot.clone() };
+        let channel = station_channel.unwrap_or_else(|| heard::quietest_channel(self.heard()));
+        let request = HotspotRequest { channel: Some(channel), ..hotspot.clone() };
         match self.wifi.open_hotspot(&request).await {
             Ok(opened) => {
                 self.hotspot_retry_at = None;
                 self.last_trouble = None;
-                self.open_hotspot = Some(request);
+                self.open_hotspot = Some(OpenHotspot { channel, is_beside: opened.is_beside });
                 self.turn.note_hotspot(Instant::now(), visit_count);
                 self.report(Report::HotspotOpened { interface: opened.interface }).await;
             }

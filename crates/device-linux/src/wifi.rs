@@ -10,7 +10,8 @@ use lifecycle::NetworkError;
 
 /// Manages one station interface and one hotspot interface, which may be the same.
 pub trait Wifi {
-    /// Says whether a hotspot can stay open beside a network connection: it has an interface of its own.
+    /// Says whether a hotspot that is opened now can stay open beside a network connection: it has an interface of its
+    /// own, which can be used.
     fn has_hotspot_interface(&mut self) -> impl Future<Output = bool>;
 
     /// Listens for networks and returns what was heard, strongest first. A hidden network answers only to its name.
@@ -65,6 +66,8 @@ pub struct JoinedLink {
 pub struct OpenedHotspot {
     /// Where phones come in; they are given addresses and names there. `None` where that is done already.
     pub interface: Option<String>,
+    /// It has an interface of its own and can stay open beside a network connection.
+    pub is_beside: bool,
 }
 
 /// A hotspot to open at 192.168.4.1.
@@ -74,7 +77,7 @@ pub struct HotspotRequest {
     pub ssid: String,
     /// Its WPA2 passphrase; `None` opens it to everybody.
     pub passphrase: Option<String>,
-    /// Radio channel on which it must be; `None` leaves the choice to the radio.
+    /// Radio channel on which it must be; `None` takes one that every phone listens to.
     pub channel: Option<u8>,
 }
 

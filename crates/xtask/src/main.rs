@@ -13,6 +13,7 @@ mod elf;
 mod emulated;
 mod firmware;
 mod no_std;
+mod package;
 mod size;
 mod stage;
 mod test;
@@ -35,7 +36,7 @@ enum Command {
     /// Builds what is missing and starts the cloud, its console and the virtual bench.
     Up(up::UpArguments),
     /// Runs every test: Rust, console, browser, third-party clients.
-    Test,
+    Test(test::TestArguments),
     /// Runs the checks that need no test: formatting, lints, documentation, tidy, bare-metal builds.
     Check,
     /// Checks the rules of this repository that no compiler knows.
@@ -51,10 +52,12 @@ enum Command {
     /// Measures flash and RAM of the device's cores on a small chip and compares with the budget.
     Size,
     /// Plays the founding story on real Wi-Fi software in an emulated machine.
-    Wifi,
+    Wifi(wifi::WifiArguments),
     /// Runs seeded worlds of fifty boards for thirty days in virtual time and judges them at every step.
     #[command(disable_help_flag = true)]
     Worlds(worlds::WorldsArguments),
+    /// Builds the Debian package and checks what is in it.
+    Package,
 }
 
 fn main() -> ExitCode {
@@ -72,7 +75,7 @@ fn run(command: &Command) -> Result<()> {
     let root = workspace_root()?;
     match command {
         Command::Up(arguments) => up::run(&root, arguments),
-        Command::Test => test::run(&root),
+        Command::Test(arguments) => test::run(&root, arguments),
         Command::Check => check::run(&root),
         Command::Tidy => tidy::run(&root),
         Command::Api => console::regenerate_clients(&root),
@@ -80,7 +83,8 @@ fn run(command: &Command) -> Result<()> {
         Command::Bench(arguments) => bench::run(&root, arguments),
         Command::Firmware(arguments) => firmware::run(&root, arguments),
         Command::Size => size::run(&root),
-        Command::Wifi => wifi::run(&root),
+        Command::Wifi(arguments) => wifi::run(&root, arguments),
+        Command::Package => package::run(&root),
         Command::Worlds(arguments) => worlds::run(&root, arguments),
     }
 }

@@ -3,89 +3,128 @@
 //! An emulated machine boots Debian's own kernel, which makes four radios out of nothing (`mac80211_hwsim`). In it run
 //! real access points, a real phone's supplicant, NetworkManager, the cloud and `rehome device`. What they play is in
 //! `tests/wifi/`; here the machine is made, watched and judged. Nothing on this computer is changed: the emulated machine
-//! reads its file system and writes to memory and to one folder.
+//! lives in memory and writes its logs to one folder.
 
+mod archive;
+mod image;
 mod machine;
 mod requirements;
-mod start_image;
 mod transcript;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
 
 use crate::stage::{Process, Stages};
 use crate::target_folder;
 use machine::{Machine, Next};
+use requirements::Found;
 use transcript::{Line, Transcript};
 
 /// What the emulated machine runs.
 const GUEST_FOLDER: &str = "tests/wifi";
-/// Files of the Linux package that the story uses as they are shipped.
-const PACKAGED_FILES: [&str; 2] = ["50-rehome-device.rules", "make-hotspot-interface"];
 const PACKAGING_FOLDER: &str = "crates/device-linux/packaging";
-/// Longest run of the emulated machine. The whole command must end within 8 minutes.
-const RUN_TIME_MAX: Duration = Duration::from_secs(450);
+/// Lines shown of each log after a failure.
+const LOG_LINES_SHOWN: usize = 30;
+/// Longest run of the emulated machine in seconds. The whole command must end within 8 minutes.
+const RUN_TIME_MAX_S: u64 = 450;
 
-/// Builds what runs, plays the story and shows each step with its time.
+/// Arguments of `cargo xtask wifi`.
+#[derive(Debug, Args)]
+pub(crate) struct WifiArguments {
+    /// Longest run in seconds; a computer that is busy with something else needs more.
+    #[arg(long, value_name = "SECONDS", default_value_t = RUN_TIME_MAX_S)]
+    limit_s: u64,
+}
+
+/// Builds the program, plays the story with it and shows each step with its time.
 ///
 /// # Errors
 /// When a tool is missing, the machine does not come to an end, or a step fails.
-pub(crate) fn run(root: &Path) -> Result<()> {
+pub(crate) fn run(root: &Path, arguments: &WifiArguments) -> Result<()> {
     let needed = requirements::find()?;
-    let mut stages = Stages::default();
     let target = target_folder(root)?;
+    let mut stages = Stages::default();
     stages.run("build rehome", || {
         Process::new(root, "cargo", &["build", "--quiet", "--package", "rehome"]).run()
     })?;
-    let exchange = target.join("wifi");
-    let start_image = stages.run("prepare the machine", || {
-        prepare_exchange(root, &exchange, &target.join("debug/rehome"))?;
-        start_image::make(root, &needed, &target)
-    })?;
-    println!("logs: {}", exchange.join("log").display());
-    let played = stages.run("play the story", || {
-        let machine = Machine::boot(&needed.kernel, &start_image, &exchange)?;
-        play(machine)
-    })?;
+    let limit = Duration::from_secs(arguments.limit_s);
+    stages.run("play the story", || play_with(root, &needed, &target, limit))?;
     stages.print_summary();
+    Ok(())
+}
+
+/// Plays the story with the program that was built already.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_built(root: &Path) -> Result<()> {
+    let limit = Duration::from_secs(RUN_TIME_MAX_S);
+    play_with(root, &requirements::find()?, &target_folder(root)?, limit)
+}
+
+/// Looks for all tools before anything else is done.
+///
+/// # Errors
+/// Names what is missing and the packages that bring it.
+pub(crate) fn require_tools() -> Result<()> {
+    requirements::find().map(|_found| ())
+}
+
+fn play_with(root: &Path, needed: &Found, target: &Path, limit: Duration) -> Result<()> {
+    let exchange = target.join("wifi");
+    let logs = exchange.join("log");
+    empty_exchange(&exchange)?;
+    let image = image::make(root, needed, &target.join("debug/rehome"), target)?;
+    println!("logs: {}", logs.display());
+    let played = play(Machine::boot(&needed.kernel, &image, &exchange)?, limit)?;
+    if !played.has_passed() {
+        print_logs(&logs)?;
+    }
     println!("\n{played}");
     if !played.has_passed() {
-        bail!("the story on real Wi-Fi software failed; logs: {}", exchange.join("log").display());
+        bail!("the story on real Wi-Fi software failed; logs: {}", logs.display());
     }
     Ok(())
 }
 
-/// Makes the folder that both sides write: scripts and program for the machine, logs for us.
-fn prepare_exchange(root: &Path, exchange: &Path, program: &Path) -> Result<()> {
+/// Shows how each log ends: where a build machine fails nobody can look into its folders.
+fn print_logs(folder: &Path) -> Result<()> {
+    let reading = || format!("reading {}", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(reading)? {
+        files.push(entry.with_context(reading)?.path());
+    }
+    files.sort();
+    for file in files {
+        let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+        println!("\n--- {}", file.display());
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().collect();
+        for line in lines.iter().skip(lines.len().saturating_sub(LOG_LINES_SHOWN)) {
+            println!("{line}");
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folder into which the machine writes its logs.
+fn empty_exchange(exchange: &Path) -> Result<()> {
     if exchange.exists() {
         fs::remove_dir_all(exchange).with_context(|| format!("emptying {}", exchange.display()))?;
     }
-    let guest = exchange.join("guest");
-    for folder in [&guest, &exchange.join("log")] {
-        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    }
-    let scripts = root.join(GUEST_FOLDER);
-    let mut files: Vec<PathBuf> = PACKAGED_FILES.map(|name| root.join(PACKAGING_FOLDER).join(name)).into();
-    for entry in fs::read_dir(&scripts).with_context(|| format!("reading {}", scripts.display()))? {
-        files.push(entry.with_context(|| format!("reading {}", scripts.display()))?.path());
-    }
-    for file in files {
-        let name = file.file_name().with_context(|| format!("naming {}", file.display()))?;
-        fs::copy(&file, guest.join(name)).with_context(|| format!("copying {}", file.display()))?;
-    }
-    fs::copy(program, exchange.join("rehome")).with_context(|| format!("copying {}", program.display()))?;
-    Ok(())
+    fs::create_dir_all(exchange.join("log")).with_context(|| format!("making {}", exchange.display()))
 }
 
 /// Follows the machine to its end or to the end of its time.
-fn play(mut machine: Machine) -> Result<Transcript> {
+fn play(mut machine: Machine, limit: Duration) -> Result<Transcript> {
     let booted_at = Instant::now();
     let mut transcript = Transcript::default();
     loop {
-        let left = RUN_TIME_MAX.saturating_sub(booted_at.elapsed());
+        let left = limit.saturating_sub(booted_at.elapsed());
         match machine.next_line(left) {
             Next::Line(text) => {
                 let Some(line) = Line::parse(&text) else {
@@ -96,7 +135,7 @@ fn play(mut machine: Machine) -> Result<Transcript> {
                 transcript.take(line, booted_at.elapsed());
             }
             Next::TimeUp => {
-                transcript.stop_with(format!("not finished within {} s", RUN_TIME_MAX.as_secs()));
+                transcript.stop_with(format!("not finished within {} s", limit.as_secs()));
                 return Ok(transcript);
             }
             Next::Ended(status) => {

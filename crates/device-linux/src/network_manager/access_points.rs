@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use device::SeenNetwork;
-use home_store::{Network, NetworkSecret};
 use portal::{MacAddress, Security};
 use zbus::{OwnedObjectPath, OwnedVariant};
 
@@ -52,22 +51,6 @@ impl HeardAccessPoint {
             },
             takes_only_sae: rsn & KEY_SAE != 0 && (rsn | wpa) & KEY_PSK == 0,
         })
-    }
-
-    /// Says whether this is the stored network: same name, and a secret network never matches an open one.
-    pub(crate) fn matches(&self, network: &Network) -> bool {
-        if self.seen.ssid.as_slice() != network.ssid.as_bytes() {
-            return false;
-        }
-        let heard = self.seen.security;
-        let is_for_passphrases =
-            matches!(heard, Security::Wpa | Security::Wpa2 | Security::WpaWpa2 | Security::Wpa2Wpa3);
-        match network.secret {
-            NetworkSecret::Open => matches!(heard, Security::Open | Security::Owe),
-            NetworkSecret::Passphrase(_) => is_for_passphrases || heard == Security::Wpa3,
-            // The 256-bit key is what WPA3 does without.
-            NetworkSecret::PreSharedKey(_) => is_for_passphrases,
-        }
     }
 }
 
@@ -124,51 +107,7 @@ fn channel_of_mhz(mhz: u32) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use home_store::Ssid;
-
     use super::*;
-
-    fn heard(security: Security) -> HeardAccessPoint {
-        HeardAccessPoint {
-            path: OwnedObjectPath::try_from("/a").unwrap(),
-            seen: SeenNetwork {
-                ssid: heapless::Vec::from_slice(b"Haus").unwrap(),
-                bssid: MacAddress([1; 6]),
-                rssi_dbm: -50,
-                security,
-                channel: 6,
-            },
-            takes_only_sae: false,
-        }
-    }
-
-    fn stored(password: &[u8]) -> Network {
-        Network {
-            ssid: Ssid::parse(b"Haus").unwrap(),
-            secret: NetworkSecret::parse(password).unwrap(),
-            is_hidden: false,
-            static_address: None,
-        }
-    }
-
-    #[test]
-    fn a_secret_network_never_matches_an_open_one_of_the_same_name() {
-        let secret = stored(b"secret-password");
-        assert!(!heard(Security::Open).matches(&secret));
-        assert!(!heard(Security::Owe).matches(&secret));
-        assert!(!heard(Security::Wep).matches(&secret));
-        assert!(heard(Security::Wpa2).matches(&secret));
-        assert!(heard(Security::Wpa3).matches(&secret));
-        assert!(!heard(Security::Wpa2).matches(&stored(b"")));
-        assert!(heard(Security::Open).matches(&stored(b"")));
-    }
-
-    #[test]
-    fn another_name_never_matches() {
-        let mut other = heard(Security::Wpa2);
-        other.seen.ssid = heapless::Vec::from_slice(b"Hau").unwrap();
-        assert!(!other.matches(&stored(b"secret-password")));
-    }
 
     #[test]
     fn flags_become_the_kinds_of_security() {

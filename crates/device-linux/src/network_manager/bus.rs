@@ -41,7 +41,7 @@ const MATCH_QUEUE_LEN_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(511);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// A device went from one state to another.
-    DeviceState { device: OwnedObjectPath, new: u32, reason: u32 },
+    DeviceState { device: OwnedObjectPath, new: u32, old: u32, reason: u32 },
     /// A connection went to another state.
     ActiveState { active: OwnedObjectPath, state: u32 },
     /// A device was unplugged.
@@ -225,8 +225,8 @@ fn read_signal(message: &Message) -> Option<Signal> {
     let body = message.body();
     match (header.interface()?.as_str(), header.member()?.as_str()) {
         (DEVICE, "StateChanged") => {
-            let (new, _old, reason): (u32, u32, u32) = body.deserialize().ok()?;
-            Some(Signal::DeviceState { device: path.to_owned().into(), new, reason })
+            let (new, old, reason): (u32, u32, u32) = body.deserialize().ok()?;
+            Some(Signal::DeviceState { device: path.to_owned().into(), new, old, reason })
         }
         (ACTIVE, "StateChanged") => {
             let (state, _reason): (u32, u32) = body.deserialize().ok()?;

@@ -23,6 +23,10 @@ const HOTSPOT_PREFIX_BITS: u32 = 24;
 const ADDRESS_TIMEOUT_S: i32 = 12;
 /// `NM_SETTING_WIRELESS_SECURITY_PMF_DISABLE`: old phones do not join a hotspot that offers protected frames.
 const PROTECTED_FRAMES_OFF: i32 = 1;
+/// `NM_SETTING_WIRELESS_SECURITY_WPS_METHOD_DISABLED`.
+const WPS_DISABLED: u32 = 1;
+/// Channel of a hotspot that was told none: NetworkManager may choose one that many phones do not listen to.
+const CHANNEL_DEFAULT: u8 = 1;
 /// Channels of the 2.4 GHz band end here.
 const CHANNEL_2_4_GHZ_MAX: u8 = 14;
 
@@ -72,15 +76,14 @@ pub(crate) fn station_profile<'a>(
 
 /// Makes the profile of the hotspot.
 pub(crate) fn hotspot_profile<'a>(hotspot: &'a HotspotRequest, interface: &'a str) -> Profile<'a> {
-    let is_5ghz = hotspot.channel.is_some_and(|channel| channel > CHANNEL_2_4_GHZ_MAX);
-    let mut wireless = BTreeMap::from([
+    let channel = hotspot.channel.unwrap_or(CHANNEL_DEFAULT);
+    let is_5ghz = channel > CHANNEL_2_4_GHZ_MAX;
+    let wireless = BTreeMap::from([
         ("ssid", Variant::from(hotspot.ssid.as_bytes())),
         ("mode", Variant::from("ap")),
         ("band", Variant::from(if is_5ghz { "a" } else { "bg" })),
+        ("channel", Variant::from(u32::from(channel))),
     ]);
-    if let Some(channel) = hotspot.channel {
-        wireless.insert("channel", Variant::from(u32::from(channel)));
-    }
     let mut profile = BTreeMap::from([
         ("connection", connection("rehome hotspot", interface)),
         ("802-11-wireless", wireless),
@@ -105,6 +108,8 @@ pub(crate) fn hotspot_profile<'a>(hotspot: &'a HotspotRequest, interface: &'a st
                 ("pairwise", ccmp()),
                 ("group", ccmp()),
                 ("pmf", Variant::from(PROTECTED_FRAMES_OFF)),
+                // Else the hotspot offers to be joined by the push of a button, which the device does not have.
+                ("wps-method", Variant::from(WPS_DISABLED)),
             ]),
         );
     }
@@ -219,6 +224,14 @@ mod tests {
         assert_eq!(prefix_bits(Ipv4Addr::UNSPECIFIED).unwrap(), 24);
         assert!(prefix_bits(Ipv4Addr::new(255, 0, 255, 0)).is_err());
         assert!(prefix_bits(Ipv4Addr::new(0, 0, 0, 255)).is_err());
+    }
+
+    #[test]
+    fn a_hotspot_that_was_told_no_channel_takes_one_that_every_phone_listens_to() {
+        let hotspot = HotspotRequest { ssid: "Lamp-1234".to_owned(), passphrase: None, channel: None };
+        let profile = hotspot_profile(&hotspot, "wlan0");
+        assert_eq!(profile["802-11-wireless"]["band"], Variant::from("bg"));
+        assert_eq!(profile["802-11-wireless"]["channel"], Variant::from(1_u32));
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub(crate) const CAPABILITY_ACCESS_POINT: u32 = 0x40;
 /// `NM_CONNECTIVITY_PORTAL`.
 pub(crate) const CONNECTIVITY_PORTAL: u32 = 2;
 
+/// Says whether a device in this state can be told to do something: it is ours, switched on, and has a supplicant.
+pub(crate) fn is_usable(device_state: u32) -> bool {
+    device_state > DEVICE_UNAVAILABLE
+}
+
 /// Names the failure behind an `NMDeviceStateReason`.
 ///
 /// A wrong password shows as 7: NetworkManager asks for another one, and nobody is there to give it. Some access

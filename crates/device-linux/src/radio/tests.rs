@@ -15,11 +15,21 @@ use crate::wifi::OpenedHotspot;
 
 const HOME_CHANNEL: u8 = 11;
 
+/// What goes by the network's name.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Air {
+    #[default]
+    Nothing,
+    Home,
+    /// An access point that asks for no password.
+    Twin,
+}
+
 /// What the script says and what was done.
 #[derive(Default)]
 struct Script {
     has_hotspot_interface: bool,
-    is_network_there: bool,
+    air: Air,
     /// Joining never ends by itself.
     is_join_endless: bool,
     hotspot_failures: usize,
@@ -45,20 +55,21 @@ impl Wifi for ScriptedWifi {
     }
 
     async fn scan(&mut self, _hidden: Option<&Ssid>) -> Result<Vec<SeenNetwork>, WifiError> {
+        let air = self.script.borrow().air;
         let seen = SeenNetwork {
             ssid: heapless::Vec::from_slice(b"Home").unwrap(),
             bssid: MacAddress([1; 6]),
             rssi_dbm: -40,
-            security: Security::Open,
+            security: if air == Air::Twin { Security::Open } else { Security::Wpa2 },
             channel: HOME_CHANNEL,
         };
-        Ok(if self.script.borrow().is_network_there { vec![seen] } else { Vec::new() })
+        Ok(if air == Air::Nothing { Vec::new() } else { vec![seen] })
     }
 
     async fn join(&mut self, network: &Network) -> Result<JoinedLink, WifiError> {
         self.note(format!("join {}", network.ssid));
         let (is_endless, is_there) =
-            (self.script.borrow().is_join_endless, self.script.borrow().is_network_there);
+            (self.script.borrow().is_join_endless, self.script.borrow().air == Air::Home);
         if is_endless {
             std::future::pending::<()>().await;
         }
@@ -76,7 +87,7 @@ impl Wifi for ScriptedWifi {
             return Err(WifiError::Timeout);
         }
         self.note(format!("open on {:?}", hotspot.channel));
-        Ok(OpenedHotspot { interface: None })
+        Ok(OpenedHotspot { interface: None, is_beside: self.script.borrow().has_hotspot_interface })
     }
 
     async fn close_hotspot(&mut self) {
@@ -127,7 +138,7 @@ impl Bench {
     fn wish_join(&self, ticket: u64, ssid: &str) {
         let network = Network {
             ssid: Ssid::parse(ssid.as_bytes()).unwrap(),
-            secret: NetworkSecret::Open,
+            secret: NetworkSecret::parse(b"secret-password").unwrap(),
             is_hidden: false,
             static_address: None,
         };
@@ -160,7 +171,7 @@ fn has(lines: &[String], part: &str) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn only_the_newest_attempt_is_answered() {
-    play(Script { is_join_endless: true, is_network_there: true, ..Script::default() }, async |mut bench| {
+    play(Script { is_join_endless: true, air: Air::Home, ..Script::default() }, async |mut bench| {
         bench.wish_join(1, "Old");
         let (reports, done) = bench.pass(1).await;
         assert!(reports.is_empty(), "{reports:?}");
@@ -178,12 +189,12 @@ async fn only_the_newest_attempt_is_answered() {
 async fn a_hotspot_of_its_own_stays_open_while_the_network_is_not_heard_and_follows_it_to_its_channel() {
     play(Script { has_hotspot_interface: true, ..Script::default() }, async |mut bench| {
         bench.wish_hotspot();
-        assert_eq!(bench.pass(1).await.1, ["open on None"]);
+        assert_eq!(bench.pass(1).await.1, ["open on Some(1)"]);
         bench.wish_join(1, "Home");
         let (reports, done) = bench.pass(1).await;
         assert!(has(&reports, "JoinFailed { ticket: 1, error: NotFound }"), "{reports:?}");
         assert!(done.is_empty(), "{done:?}");
-        bench.wifi.script.borrow_mut().is_network_there = true;
+        bench.wifi.script.borrow_mut().air = Air::Home;
         bench.wish_join(2, "Home");
         let (reports, done) = bench.pass(1).await;
         assert!(has(&reports, "Joined { ticket: 2 }"), "{reports:?}");
@@ -196,10 +207,69 @@ async fn a_hotspot_of_its_own_stays_open_while_the_network_is_not_heard_and_foll
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_radio_that_takes_turns_gives_a_phone_time_to_find_the_hotspot() {
-    play(Script { is_network_there: true, ..Script::default() }, async |mut bench| {
+async fn an_evil_twin_does_not_close_the_hotspot() {
+    let script = Script { has_hotspot_interface: true, air: Air::Twin, ..Script::default() };
+    play(script, async |mut bench| {
         bench.wish_hotspot();
-        assert_eq!(bench.pass(5).await.1, ["open on None"]);
+        bench.pass(1).await;
+        bench.wish_join(1, "Home");
+        let (reports, done) = bench.pass(60).await;
+        assert!(has(&reports, "JoinFailed { ticket: 1, error: NotFound }"), "{reports:?}");
+        assert!(done.is_empty(), "{done:?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hotspot_moves_to_its_own_interface_once_there_is_one_and_nobody_would_notice() {
+    play(Script::default(), async |mut bench| {
+        bench.wish_hotspot();
+        bench.pass(1).await;
+        bench.wifi.script.borrow_mut().has_hotspot_interface = true;
+        bench.happen(WifiChange::Recheck);
+        assert_eq!(bench.pass(1).await.1, ["close", "open on Some(1)"]);
+        // There it stays.
+        bench.happen(WifiChange::Recheck);
+        assert!(bench.pass(1).await.1.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visited_hotspot_stays_where_it_is() {
+    play(Script::default(), async |mut bench| {
+        bench.wish_hotspot();
+        bench.pass(1).await;
+        bench.wish(|wishes| wishes.visit_count += 1);
+        bench.wifi.script.borrow_mut().has_hotspot_interface = true;
+        bench.happen(WifiChange::Recheck);
+        assert!(bench.pass(1).await.1.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hotspot_whose_own_interface_cannot_be_used_any_more_takes_turns() {
+    let script = Script { has_hotspot_interface: true, air: Air::Home, ..Script::default() };
+    play(script, async |mut bench| {
+        bench.wish_hotspot();
+        bench.pass(1).await;
+        bench.wifi.script.borrow_mut().has_hotspot_interface = false;
+        bench.happen(WifiChange::HotspotLost);
+        bench.happen(WifiChange::Recheck);
+        assert_eq!(bench.pass(5).await.1, ["open on Some(1)"]);
+        bench.wish_join(1, "Home");
+        assert!(bench.pass(30).await.1.is_empty());
+        assert_eq!(bench.pass(20).await.1, ["close", "join Home"]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_radio_that_takes_turns_gives_a_phone_time_to_find_the_hotspot() {
+    play(Script { air: Air::Home, ..Script::default() }, async |mut bench| {
+        bench.wish_hotspot();
+        assert_eq!(bench.pass(5).await.1, ["open on Some(1)"]);
         bench.wish_join(1, "Home");
         let (reports, done) = bench.pass(39).await;
         assert!(reports.is_empty() && done.is_empty(), "{reports:?} {done:?}");
@@ -212,7 +282,7 @@ async fn a_radio_that_takes_turns_gives_a_phone_time_to_find_the_hotspot() {
 
 #[tokio::test(start_paused = true)]
 async fn a_visitor_s_new_home_is_tried_at_once() {
-    play(Script { is_network_there: true, ..Script::default() }, async |mut bench| {
+    play(Script { air: Air::Home, ..Script::default() }, async |mut bench| {
         bench.wish_hotspot();
         bench.pass(5).await;
         bench.wish(|wishes| wishes.visit_count += 1);
@@ -227,19 +297,19 @@ async fn a_visitor_s_new_home_is_tried_at_once() {
 /// A device whose token is refused is in its network and still needs its hotspot.
 #[tokio::test(start_paused = true)]
 async fn a_network_that_does_not_help_makes_room_for_the_hotspot() {
-    play(Script { is_network_there: true, ..Script::default() }, async |mut bench| {
+    play(Script { air: Air::Home, ..Script::default() }, async |mut bench| {
         bench.wish_join(1, "Home");
         bench.pass(5).await;
         bench.wish_hotspot();
         let (reports, done) = bench.pass(1).await;
         assert!(has(&reports, "LinkLost { ticket: 1 }") && has(&reports, "HotspotOpened"), "{reports:?}");
-        assert_eq!(done, ["leave", "open on None"]);
+        assert_eq!(done, ["leave", "open on Some(1)"]);
         // Whatever is joined after that gets a minute, again and again.
         bench.wish_join(2, "Home");
         bench.pass(50).await;
         let (reports, done) = bench.pass(60).await;
         assert!(has(&reports, "LinkLost { ticket: 2 }") && has(&reports, "HotspotOpened"), "{reports:?}");
-        assert_eq!(done, ["leave", "open on None"]);
+        assert_eq!(done, ["leave", "open on Some(1)"]);
     })
     .await;
 }
@@ -258,19 +328,15 @@ async fn a_hotspot_that_does_not_open_is_tried_for_ever_and_the_reason_told_once
 
 #[tokio::test(start_paused = true)]
 async fn a_radio_that_cannot_do_both_after_all_takes_turns() {
-    let script = Script {
-        has_hotspot_interface: true,
-        is_network_there: true,
-        hotspot_failures: 2,
-        ..Script::default()
-    };
+    let script =
+        Script { has_hotspot_interface: true, air: Air::Home, hotspot_failures: 2, ..Script::default() };
     play(script, async |mut bench| {
         bench.wish_join(1, "Home");
         bench.pass(1).await;
         bench.wish_hotspot();
         let (reports, done) = bench.pass(20).await;
         assert!(has(&reports, "LinkLost { ticket: 1 }") && has(&reports, "HotspotOpened"), "{reports:?}");
-        assert_eq!(done, ["no hotspot", "no hotspot", "leave", "open on None"]);
+        assert_eq!(done, ["no hotspot", "no hotspot", "leave", "open on Some(1)"]);
     })
     .await;
 }
@@ -283,14 +349,14 @@ async fn a_hotspot_that_fell_over_is_opened_again() {
         bench.happen(WifiChange::HotspotLost);
         let (reports, done) = bench.pass(10).await;
         assert!(has(&reports, "HotspotClosed") && has(&reports, "HotspotOpened"), "{reports:?}");
-        assert_eq!(done, ["open on None"]);
+        assert_eq!(done, ["open on Some(1)"]);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_network_is_told_once_and_only_while_it_is_wished_for() {
-    play(Script { is_network_there: true, ..Script::default() }, async |mut bench| {
+    play(Script { air: Air::Home, ..Script::default() }, async |mut bench| {
         bench.wish_join(1, "Home");
         bench.pass(1).await;
         bench.happen(WifiChange::StationLost);
@@ -303,7 +369,7 @@ async fn a_lost_network_is_told_once_and_only_while_it_is_wished_for() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_hotspot_that_takes_turns_answers_a_scan_with_what_was_heard_before() {
-    play(Script { is_network_there: true, ..Script::default() }, async |mut bench| {
+    play(Script { air: Air::Home, ..Script::default() }, async |mut bench| {
         bench.wish_hotspot();
         bench.pass(1).await;
         bench.wish(|wishes| wishes.scan_count += 1);
@@ -316,22 +382,19 @@ async fn an_open_hotspot_that_takes_turns_answers_a_scan_with_what_was_heard_bef
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_agent_leaves_the_radio_clean() {
-    play(
-        Script { has_hotspot_interface: true, is_network_there: true, ..Script::default() },
-        async |mut bench| {
-            bench.wish_hotspot();
-            bench.wish_join(1, "Home");
-            bench.pass(5).await;
-            let script = Rc::clone(&bench.wifi.script);
-            drop(bench);
-            tokio::time::timeout(Duration::from_secs(5), async {
-                while script.borrow().done != ["leave", "close"] {
-                    tokio::task::yield_now().await;
-                }
-            })
-            .await
-            .expect("everything is closed");
-        },
-    )
+    play(Script { has_hotspot_interface: true, air: Air::Home, ..Script::default() }, async |mut bench| {
+        bench.wish_hotspot();
+        bench.wish_join(1, "Home");
+        bench.pass(5).await;
+        let script = Rc::clone(&bench.wifi.script);
+        drop(bench);
+        tokio::time::timeout(Duration::from_secs(5), async {
+            while script.borrow().done != ["leave", "close"] {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("everything is closed");
+    })
     .await;
 }

@@ -47,8 +47,13 @@ impl Turn {
     /// knows and decides alone.
     pub(super) fn holds_join(&self, is_hotspot_open: bool, visit_count: u64, now: Instant) -> bool {
         is_hotspot_open
-            && visit_count == self.visits_before
+            && !self.was_visited(visit_count)
             && self.hotspot_stays_until().is_some_and(|until| now < until)
+    }
+
+    /// Says whether somebody visited the hotspot since it was opened.
+    pub(super) fn was_visited(&self, visit_count: u64) -> bool {
+        visit_count != self.visits_before
     }
 
     /// Says whether the network connection has to make room for the hotspot.

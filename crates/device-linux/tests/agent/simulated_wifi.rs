@@ -87,7 +87,7 @@ impl Wifi for SimulatedWifi {
         facts.open_hotspot = Some(hotspot.clone());
         facts.hotspots_opened += 1;
         // The loopback interface needs no addresses from us.
-        Ok(OpenedHotspot { interface: None })
+        Ok(OpenedHotspot { interface: None, is_beside: self.has_hotspot_interface })
     }
 
     async fn close_hotspot(&mut self) {

@@ -10,7 +10,10 @@ use device_linux::{HotspotRequest, Interfaces, NetworkManager, Wifi as _, WifiCh
 use home_store::{Network, NetworkSecret, Ssid};
 use lifecycle::ErrorCode;
 use portal::Security;
-use private_bus::{AccessPoint, DEVICE, Device, MANAGER_PATH, PrivateBus, SERVICE, WIRELESS, until_called};
+use private_bus::{
+    AccessPoint, DEVICE, Device, MANAGER_PATH, PrivateBus, SERVICE, WIRELESS, names_called_until,
+    until_called,
+};
 use zbus::{OwnedVariant, Variant};
 
 const PASSWORD: &str = "known-secret-pw";
@@ -238,7 +241,7 @@ async fn a_radio_that_cannot_be_an_access_point_is_named() {
     let code = "ret = '/org/freedesktop/NetworkManager/Devices/wlan0'";
     bus.add_method(MANAGER_PATH, SERVICE, "GetDeviceByIpIface", ["s", "o"], code).await;
     let error = adapter(&bus).await.open_hotspot(&hotspot()).await.unwrap_err();
-    assert!(matches!(error, WifiError::NoAccessPointMode { .. }), "{error:?}");
+    assert!(matches!(error, WifiError::NoAccessPointMode { interface } if interface == "wlan0"));
 }
 
 #[tokio::test]
@@ -263,6 +266,127 @@ async fn the_hotspot_opens_at_its_fixed_address_and_its_end_is_told() {
     assert!(format!("{:?}", profile["ipv4"]["address-data"]).contains("192.168.4.1"));
     bus.move_device(&device, 30, 100, 1).await;
     assert_eq!(wifi.next_change().await, WifiChange::HotspotLost);
+}
+
+/// Opens the hotspot, which comes up on `device`, and returns the interface it was ordered for.
+async fn interface_of_hotspot(bus: &PrivateBus, wifi: &mut NetworkManager, device: &Device) -> String {
+    let mut calls = bus.calls().await;
+    let playing = async {
+        let given = until_called(&mut calls, "AddAndActivateConnection2").await;
+        bus.bring_up(device).await;
+        given
+    };
+    let request = hotspot();
+    let (opened, given) = tokio::join!(wifi.open_hotspot(&request), playing);
+    let opened = opened.unwrap();
+    let profile: HashMap<String, HashMap<String, OwnedVariant>> =
+        given.first().unwrap().try_clone().unwrap().try_into().unwrap();
+    let ordered = profile.get("connection").and_then(|group| group.get("interface-name")).unwrap();
+    let ordered = <&str>::try_from(ordered).unwrap();
+    assert_eq!(opened.interface.as_deref(), Some(ordered));
+    assert_eq!(opened.is_beside, ordered == "ap0");
+    ordered.to_owned()
+}
+
+#[tokio::test]
+async fn a_hotspot_interface_that_is_there_and_cannot_be_used_leaves_the_hotspot_to_the_station_s() {
+    let (bus, station) = PrivateBus::with_radio().await;
+    let own = bus.add_radio("ap0").await;
+    bus.move_device(&own, 20, 10, 2).await;
+    let mut wifi = adapter(&bus).await;
+    assert!(!wifi.has_hotspot_interface().await);
+    assert_eq!(interface_of_hotspot(&bus, &mut wifi, &station).await, "wlan0");
+    // Once it can be used, that is told.
+    bus.move_device(&own, 30, 20, 42).await;
+    assert_eq!(wifi.next_change().await, WifiChange::Recheck);
+    assert!(wifi.has_hotspot_interface().await);
+    bus.move_device(&own, 20, 30, 2).await;
+    assert_eq!(wifi.next_change().await, WifiChange::Recheck);
+    assert!(!wifi.has_hotspot_interface().await);
+}
+
+#[tokio::test]
+async fn a_hotspot_interface_without_access_point_mode_leaves_the_hotspot_to_the_station_s() {
+    let (bus, station) = PrivateBus::with_radio().await;
+    let own = bus.add_radio("ap0").await;
+    bus.set(&own.path, WIRELESS, "WirelessCapabilities", Variant::from(0xBF_u32)).await;
+    let mut wifi = adapter(&bus).await;
+    assert!(!wifi.has_hotspot_interface().await);
+    assert_eq!(interface_of_hotspot(&bus, &mut wifi, &station).await, "wlan0");
+}
+
+#[tokio::test]
+async fn a_hotspot_that_does_not_come_up_on_its_own_interface_comes_up_on_the_station_s() {
+    let (bus, station) = PrivateBus::with_radio().await;
+    let own = bus.add_radio("ap0").await;
+    let mut wifi = adapter(&bus).await;
+    for _attempt in 0..2 {
+        assert!(wifi.has_hotspot_interface().await);
+        let mut calls = bus.calls().await;
+        let playing = async {
+            until_called(&mut calls, "AddAndActivateConnection2").await;
+            bus.move_device(&own, 40, 30, 0).await;
+            bus.move_device(&own, 120, 50, 11).await;
+        };
+        let request = hotspot();
+        let (opened, ()) = tokio::join!(wifi.open_hotspot(&request), playing);
+        opened.unwrap_err();
+        // The failure took the interface along for a moment, which is no reason to hope.
+        bus.move_device(&own, 20, 120, 0).await;
+        bus.move_device(&own, 30, 20, 0).await;
+    }
+    for _told in 0..4 {
+        assert_eq!(wifi.next_change().await, WifiChange::Recheck);
+    }
+    assert!(!wifi.has_hotspot_interface().await);
+    assert_eq!(interface_of_hotspot(&bus, &mut wifi, &station).await, "wlan0");
+}
+
+#[tokio::test]
+async fn a_radio_that_is_unplugged_takes_its_hotspot_along() {
+    let (bus, _station) = PrivateBus::with_radio().await;
+    let own = bus.add_radio("ap0").await;
+    let mut wifi = adapter(&bus).await;
+    assert_eq!(interface_of_hotspot(&bus, &mut wifi, &own).await, "ap0");
+    bus.remove_device(&own).await;
+    assert_eq!(wifi.next_change().await, WifiChange::HotspotLost);
+}
+
+#[tokio::test]
+async fn a_radio_that_is_unplugged_takes_its_network_along() {
+    let (bus, device) = PrivateBus::with_radio().await;
+    bus.add_access_point(&device, &HOME).await;
+    let mut wifi = adapter(&bus).await;
+    let mut calls = bus.calls().await;
+    let playing = async {
+        until_called(&mut calls, "AddAndActivateConnection2").await;
+        bus.bring_up(&device).await;
+    };
+    let network = home_network();
+    let (joined, ()) = tokio::join!(wifi.join(&network), playing);
+    joined.unwrap();
+    bus.remove_device(&device).await;
+    assert_eq!(wifi.next_change().await, WifiChange::StationLost);
+}
+
+/// NetworkManager asks a secrets agent when a network refuses the password. None runs on such a machine, and the agent
+/// registers none: a stored password that is wrong stays wrong.
+#[tokio::test]
+async fn nobody_is_asked_for_another_password() {
+    let (bus, device) = PrivateBus::with_radio().await;
+    bus.add_access_point(&device, &HOME).await;
+    let code = "raise dbus.exceptions.DBusException('an agent was registered', name='test.Agent')";
+    let path = "/org/freedesktop/NetworkManager/AgentManager";
+    let interface = "org.freedesktop.NetworkManager.AgentManager";
+    bus.add_object(path, interface).await;
+    bus.add_method(path, interface, "Register", ["s", ""], code).await;
+    let mut calls = bus.calls().await;
+    // Need-auth after the handshake, then the end: NO_SECRETS.
+    let error = join_with(&bus, &device, &[(40, 0), (50, 0), (60, 8), (120, 7)]).await.unwrap_err();
+    assert!(matches!(error, WifiError::PasswordRefused), "{error:?}");
+    let called = names_called_until(&mut calls, "DeactivateConnection").await;
+    assert!(called.iter().any(|name| name == "AddAndActivateConnection2"), "{called:?}");
+    assert!(!called.iter().any(|name| name.starts_with("Register")), "{called:?}");
 }
 
 #[tokio::test]

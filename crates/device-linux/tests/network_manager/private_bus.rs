@@ -158,6 +158,13 @@ impl PrivateBus {
         self.call(path, MOCK, "AddMethod", &body).await.expect("another method");
     }
 
+    pub(crate) async fn add_object(&self, path: &str, interface: &str) {
+        let properties: std::collections::HashMap<String, Variant<'_>> = std::collections::HashMap::new();
+        let methods: Vec<(String, String, String, String)> = Vec::new();
+        let body = (path, interface, properties, methods);
+        self.call(MANAGER_PATH, MOCK, "AddObject", &body).await.expect("another object");
+    }
+
     pub(crate) async fn set(&self, path: &str, interface: &str, name: &str, value: Variant<'_>) {
         let body = (interface, std::collections::HashMap::from([(name, value)]));
         self.call(path, MOCK, "UpdateProperties", &body).await.expect("another value");
@@ -245,6 +252,17 @@ pub(crate) async fn until_called(calls: &mut MessageStream, method: &str) -> Vec
             return given;
         }
     }
+}
+
+/// Returns the methods called until the last one was.
+pub(crate) async fn names_called_until(calls: &mut MessageStream, last: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    while names.last().is_none_or(|name| name != last) {
+        let message = next(calls).await;
+        let (name, _given): (String, Vec<OwnedVariant>) = message.body().deserialize().expect("a call");
+        names.push(name);
+    }
+    names
 }
 
 async fn next(stream: &mut MessageStream) -> Message {

@@ -13,15 +13,19 @@ pub(super) const EMULATOR: &str = "qemu-system-x86_64";
 /// Memory in MiB: everything the machine writes lives in it.
 const MEMORY_MIB: &str = "1536";
 /// `max` has the instructions for random numbers and ciphers; software emulation is enough, so that it runs anywhere.
-const HARDWARE: [&str; 14] = [
+const HARDWARE: [&str; 18] = [
     "-accel",
-    "tcg,thread=multi",
+    "tcg,thread=single",
+    "-icount",
+    "shift=1,sleep=off",
+    "-rtc",
+    "clock=vm",
     "-machine",
     "q35",
     "-cpu",
     "max",
     "-smp",
-    "2",
+    "1",
     "-m",
     MEMORY_MIB,
     "-nodefaults",
@@ -57,20 +61,18 @@ pub(super) enum Next {
 }
 
 impl Machine {
-    /// Switches the machine on. It reads this computer's files and writes to `exchange` only.
-    pub(super) fn boot(kernel: &Path, start_image: &Path, exchange: &Path) -> Result<Self> {
+    /// Switches the machine on. It reads nothing of this computer and writes to `exchange` only.
+    pub(super) fn boot(kernel: &Path, image: &Path, exchange: &Path) -> Result<Self> {
         let mut emulator = Command::new(EMULATOR)
             .args(HARDWARE)
             .arg("-kernel")
             .arg(kernel)
             .arg("-initrd")
-            .arg(start_image)
+            .arg(image)
             .args(["-append", KERNEL_ARGUMENTS])
             .args(["-serial", &format!("file:{}", exchange.join("log/console.log").display())])
             .args(["-serial", "stdio"])
-            .args(["-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"])
             .args(["-virtfs", &exchange_share(exchange)])
-            .args(["-device", "virtio-rng-pci"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

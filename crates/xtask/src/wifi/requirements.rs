@@ -6,9 +6,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Program or file by its path, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 24] = [
+/// Programs that make and run the machine, and the Debian packages that bring them.
+const PROGRAMS: [(&str, &str); 6] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
+    ("busybox", "busybox-static"),
+    ("modprobe", "kmod"),
+    ("xz", "xz-utils"),
+    ("strip", "binutils"),
+    ("ldd", "libc-bin"),
+];
+/// Programs that go into the machine. What is not here is an applet of busybox there.
+const MACHINE_PROGRAMS: [(&str, &str); 19] = [
+    ("grep", "grep"),
+    ("install", "coreutils"),
     ("hostapd", "hostapd"),
     ("wpa_supplicant", "wpasupplicant"),
     ("wpa_cli", "wpasupplicant"),
@@ -22,16 +32,10 @@ const PROGRAMS: [(&str, &str); 24] = [
     ("dnsmasq", "dnsmasq-base"),
     ("iw", "iw"),
     ("ip", "iproute2"),
-    ("busybox", "busybox-static"),
-    ("modprobe", "kmod"),
-    ("sysctl", "procps"),
     ("setpriv", "util-linux"),
-    ("useradd", "passwd"),
     ("curl", "curl"),
     ("jq", "jq"),
-    ("xz", "xz-utils"),
     ("bash", "bash"),
-    ("/lib/firmware/regulatory.db", "wireless-regdb"),
 ];
 const KERNEL_PACKAGE: &str = "linux-image-amd64";
 /// Folders of programs that only an administrator's PATH has.
@@ -55,6 +59,8 @@ pub(super) struct Found {
     pub(super) kernel_version: String,
     /// A busybox that runs alone.
     pub(super) busybox: PathBuf,
+    /// The programs that go into the machine.
+    pub(super) programs: Vec<PathBuf>,
     /// `modprobe`, which knows what a module needs.
     pub(super) modprobe: PathBuf,
 }
@@ -65,8 +71,12 @@ pub(super) struct Found {
 /// Names what is missing and the packages that bring it.
 pub(super) fn find() -> Result<Found> {
     let folders = program_folders(&std::env::var_os("PATH").unwrap_or_default());
-    let mut missing: Vec<(&str, &str)> =
-        PROGRAMS.into_iter().filter(|(name, _)| program(&folders, name).is_none()).collect();
+    let mut missing: Vec<(&str, &str)> = PROGRAMS
+        .into_iter()
+        .chain(MACHINE_PROGRAMS)
+        .filter(|(name, _)| program(&folders, name).is_none())
+        .collect();
+    let programs = MACHINE_PROGRAMS.iter().filter_map(|(name, _)| program(&folders, name)).collect();
     let busybox = program(&folders, "busybox");
     if busybox.as_deref().is_some_and(|path| !runs_alone(path)) {
         missing.push(("a busybox that needs no libraries", "busybox-static"));
@@ -77,7 +87,7 @@ pub(super) fn find() -> Result<Found> {
     }
     match (kernel, busybox, program(&folders, "modprobe")) {
         (Some((kernel, kernel_version)), Some(busybox), Some(modprobe)) if missing.is_empty() => {
-            Ok(Found { kernel, kernel_version, busybox, modprobe })
+            Ok(Found { kernel, kernel_version, busybox, programs, modprobe })
         }
         _ => bail!("{}", complaint(&missing)),
     }

@@ -12,10 +12,10 @@ pub(super) enum Line {
     Note(String),
     /// Why the running step fails.
     Why(String),
-    /// The step holds.
-    Done { step: String },
+    /// The step holds. It took so many seconds by the machine's clock.
+    Done { step: String, story_s: u64 },
     /// The step does not hold.
-    Failed { step: String },
+    Failed { step: String, story_s: u64 },
     /// The step was not reached.
     Missed { step: String, title: String },
     /// The story is over.
@@ -30,6 +30,10 @@ impl Line {
             let (step, title) = rest.split_once(' ')?;
             Some((step.to_owned(), title.to_owned()))
         };
+        let step_and_time = || {
+            let (step, story_s) = rest.split_once(' ')?;
+            Some((step.to_owned(), story_s.parse().ok()?))
+        };
         Some(match kind {
             "start" => {
                 let (step, title) = step_and_title()?;
@@ -41,8 +45,14 @@ impl Line {
             }
             "note" => Self::Note(rest.to_owned()),
             "why" => Self::Why(rest.to_owned()),
-            "done" => Self::Done { step: rest.to_owned() },
-            "failed" => Self::Failed { step: rest.to_owned() },
+            "done" => {
+                let (step, story_s) = step_and_time()?;
+                Self::Done { step, story_s }
+            }
+            "failed" => {
+                let (step, story_s) = step_and_time()?;
+                Self::Failed { step, story_s }
+            }
             "end" => Self::End { has_passed: rest == "pass" },
             _ => return None,
         })
@@ -56,7 +66,7 @@ impl fmt::Display for Line {
             Self::Note(text) => write!(formatter, "    {text}"),
             Self::Why(text) => write!(formatter, "    because: {text}"),
             Self::Done { .. } => formatter.write_str("    ok"),
-            Self::Failed { step } => write!(formatter, "    FAILED: {step}"),
+            Self::Failed { step, .. } => write!(formatter, "    FAILED: {step}"),
             Self::Missed { title, .. } => write!(formatter, "not reached: {title}"),
             Self::End { has_passed: true } => formatter.write_str("the story is over"),
             Self::End { has_passed: false } => formatter.write_str("the story broke off"),
@@ -79,6 +89,8 @@ struct Step {
     outcome: Outcome,
     started_at: Duration,
     took: Duration,
+    /// By the machine's clock, which does not wait for this computer.
+    story_s: u64,
 }
 
 /// All reports of one run.
@@ -95,8 +107,8 @@ impl Transcript {
         match line {
             Line::Start { step, title } => self.add(step, title, Outcome::Running, at),
             Line::Missed { step, title } => self.add(step, title, Outcome::Missed, at),
-            Line::Done { step } => self.finish(&step, Outcome::Done, at),
-            Line::Failed { step } => self.finish(&step, Outcome::Failed, at),
+            Line::Done { step, story_s } => self.finish(&step, Outcome::Done, at, story_s),
+            Line::Failed { step, story_s } => self.finish(&step, Outcome::Failed, at, story_s),
             Line::End { has_passed } => self.has_passed = Some(has_passed),
             Line::Note(_) | Line::Why(_) => {}
         }
@@ -132,30 +144,33 @@ impl Transcript {
     }
 
     fn add(&mut self, name: String, title: String, outcome: Outcome, at: Duration) {
-        self.steps.push(Step { name, title, outcome, started_at: at, took: Duration::ZERO });
+        self.steps.push(Step { name, title, outcome, started_at: at, took: Duration::ZERO, story_s: 0 });
     }
 
-    fn finish(&mut self, name: &str, outcome: Outcome, at: Duration) {
+    fn finish(&mut self, name: &str, outcome: Outcome, at: Duration, story_s: u64) {
         if let Some(step) = self.steps.iter_mut().rev().find(|step| step.name == name) {
             step.outcome = outcome;
             step.took = at.saturating_sub(step.started_at);
+            step.story_s = story_s;
         }
     }
 }
 
-/// A line per step with its time, and one line with the verdict.
+/// A line per step with its time here and in the story, and one line with the verdict.
 impl fmt::Display for Transcript {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "Steps:")?;
+        writeln!(formatter, "Steps, with their time here and in the story:")?;
         for step in &self.steps {
             let (word, took) = match step.outcome {
-                Outcome::Done => ("ok", Some(step.took)),
-                Outcome::Failed => ("FAILED", Some(step.took)),
+                Outcome::Done => ("ok", Some((step.took, step.story_s))),
+                Outcome::Failed => ("FAILED", Some((step.took, step.story_s))),
                 Outcome::Running => ("UNFINISHED", None),
                 Outcome::Missed => ("NOT REACHED", None),
             };
-            let took = took.map_or_else(String::new, |took| format!("{} s", took.as_secs()));
-            writeln!(formatter, "  {took:>6}  {word:<11}  {}", step.title)?;
+            let times = took.map_or_else(String::new, |(took, story_s)| {
+                format!("{:>4} s {story_s:>5} s", took.as_secs())
+            });
+            writeln!(formatter, "  {times:>14}  {word:<11}  {}", step.title)?;
         }
         formatter.write_str(&self.verdict())
     }
@@ -175,10 +190,10 @@ mod tests {
 
     #[test]
     fn a_story_passes_when_every_step_holds() {
-        let transcript = transcript_of(&["start a First step", "note seen", "done a", "end pass"]);
+        let transcript = transcript_of(&["start a First step", "note seen", "done a 33", "end pass"]);
         assert!(transcript.has_passed());
         let summary = transcript.to_string();
-        assert!(summary.contains("2 s  ok           First step"), "{summary}");
+        assert!(summary.contains("2 s    33 s  ok           First step"), "{summary}");
         assert!(summary.ends_with("Wi-Fi story passed: 1 of 1 steps hold"), "{summary}");
     }
 
@@ -187,7 +202,7 @@ mod tests {
         let transcript = transcript_of(&[
             "start a First step",
             "why no radio",
-            "failed a",
+            "failed a 3",
             "missed b Second step",
             "end fail",
         ]);
@@ -200,14 +215,14 @@ mod tests {
 
     #[test]
     fn a_machine_that_says_pass_after_a_failure_is_not_believed() {
-        assert!(!transcript_of(&["start a First step", "failed a", "end pass"]).has_passed());
+        assert!(!transcript_of(&["start a First step", "failed a 3", "end pass"]).has_passed());
         assert!(!transcript_of(&["start a First step", "end pass"]).has_passed());
         assert!(!transcript_of(&["end pass"]).has_passed());
     }
 
     #[test]
     fn a_run_that_ends_early_does_not_pass() {
-        let mut transcript = transcript_of(&["start a First step", "done a"]);
+        let mut transcript = transcript_of(&["start a First step", "done a 1"]);
         assert!(!transcript.has_passed() && !transcript.has_ended());
         assert!(transcript.to_string().contains("went off before the end"));
         transcript.take(Line::End { has_passed: true }, Duration::ZERO);
@@ -221,5 +236,6 @@ mod tests {
         assert_eq!(Line::parse("[    1.0] Kernel panic"), None);
         assert_eq!(Line::parse(""), None);
         assert_eq!(Line::parse("start nameless"), None);
+        assert_eq!(Line::parse("done a soon"), None);
     }
 }
