@@ -104,3 +104,25 @@ fn another_network_for_a_bench_home_stays_on_the_bench() {
     assert_eq!(played.script.log.matches("=> RUNNING").count(), 2, "{}", played.script.log);
     assert_eq!(played.stored_home(), None);
 }
+
+#[test]
+fn a_release_order_for_the_stored_home_is_not_answered_while_its_account_is_used_on_the_bench() {
+    let mut cues = Vec::new();
+    // Without a token the form keeps the stored account, which holds a release key.
+    for (at_ms, cue) in accepted("") {
+        cues.push((at_ms + 40_000, cue));
+    }
+    cues.push(cloud(70_000, &releases::order(4)));
+    let played = play(releases::flash_with_key(), Script::new(80_000, &cues));
+    assert!(played.script.log.contains("on the bench, a restart forgets it"), "{}", played.script.log);
+    assert!(
+        played.script.log.contains("Release order ignored: no release key is stored"),
+        "{}",
+        played.script.log
+    );
+    assert!(!played.script.log.contains("Receipt sent"), "{}", played.script.log);
+    assert!(
+        played.stored_home().is_some_and(|home| home.cloud.release_key.is_some()),
+        "the flash is as it was"
+    );
+}

@@ -44,14 +44,14 @@ fn terms(epoch: u32) -> ReleaseTerms<'static> {
     ReleaseTerms { device_id: DeviceId::parse(ID).unwrap(), epoch, nonce: [8; NONCE_BYTES] }
 }
 
-fn order(epoch: u32) -> Vec<u8> {
+pub(super) fn order(epoch: u32) -> Vec<u8> {
     let terms = terms(epoch);
     let signature = signing_key().sign(terms.canonical_bytes().as_bytes()).to_bytes();
     server_message(51, ServerInternal::Release(ReleaseOrder { terms, signature }))
 }
 
 /// A device in epoch 4 whose home holds a release key.
-fn flash_with_key() -> SharedSimFlash {
+pub(super) fn flash_with_key() -> SharedSimFlash {
     let flash = empty_flash();
     embassy_futures::block_on(async {
         let mut store = HomeStore::open(flash.clone(), LAYOUT).await.unwrap();
