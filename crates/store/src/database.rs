@@ -12,13 +12,16 @@ use crate::{OpenStoreError, StorageError, StoreSettings};
 const APPLICATION_ID: i32 = 0x5265_486F;
 
 /// One migration per format; the format's number is the position from 1.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_foundation.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_foundation.sql"),
+    include_str!("../migrations/0002_datastreams_and_files.sql"),
+];
 
 /// 5 s of waiting for a lock held by another program that looks into the database, such as a backup.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
 
 /// Newest format this version knows.
-pub(crate) const FORMAT_KNOWN: u32 = 1;
+pub(crate) const FORMAT_KNOWN: u32 = 2;
 
 /// Whether there was a database before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

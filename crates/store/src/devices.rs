@@ -286,6 +286,7 @@ impl Store {
             if stored_count == 0 {
                 return Err(DeviceError::NotFound);
             }
+            work.number_metadata_field(&field)?;
             if let Some(column_sql) = column_sql {
                 work.conn.prepare_cached(column_sql)?.execute((id.as_str(), &value))?;
             }
@@ -340,6 +341,19 @@ impl Work<'_> {
             )?
             .execute((id.as_str(), epoch, at.unix_ms(), owned_at))?;
         Ok(())
+    }
+}
+
+impl Work<'_> {
+    /// Says whether an ownership is the current one and allows data.
+    pub(crate) fn takes_data(&self, id: &DeviceId, epoch: Epoch) -> Result<bool, StorageError> {
+        let takes_data = self
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM devices WHERE id = ?1 AND epoch = ?2 AND ownership IN ('reserved', 'owned')",
+            )?
+            .exists((id.as_str(), epoch.get()))?;
+        Ok(takes_data)
     }
 }
 

@@ -18,10 +18,13 @@ mod audit;
 mod console_auth;
 mod data_folder;
 mod database;
+mod datastreams;
 mod devices;
 mod error;
 mod idempotency;
+mod metadata;
 mod page;
+mod properties;
 mod provisioning;
 mod readers;
 mod releases;
@@ -29,19 +32,24 @@ mod store;
 mod templates;
 mod token_index;
 mod unknown_tokens;
+mod uploads;
 mod values;
 mod writer;
 
 pub use audit::AuditEntry;
+pub use datastreams::PutDatastreamError;
 pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, METADATA_FIELDS_MAX, NewDevice};
 pub use error::{OpenStoreError, StorageError};
 pub use idempotency::{FinishRequestError, IdempotentAnswer, IdempotentStart};
+pub use metadata::MetadataField;
 pub use page::{ListError, Listed, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page};
+pub use properties::{PROPERTIES_PER_PIN_MAX, StoredProperty};
 pub use provisioning::{Claimed, CompleteClaimError, CreateSessionError, NewSession, Session, SessionError};
 pub use releases::StartedRelease;
 pub use store::{Store, StoreSettings};
 pub use templates::Template;
 pub use unknown_tokens::UnknownToken;
+pub use uploads::{AddUploadError, NewUpload, UPLOADS_EVER_MAX, UPLOADS_KEPT_MAX, Upload, UploadKind};
 pub use values::{StoredValue, WriteValuesError};
 
 /// Who changes something, for the audit, and when.

@@ -144,6 +144,8 @@ impl Work<'_> {
     fn purge_owner_data(&mut self, id: &DeviceId) -> Result<(), StorageError> {
         self.conn.prepare_cached("DELETE FROM values_last WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.conn.prepare_cached("DELETE FROM metadata WHERE device_id = ?1")?.execute([id.as_str()])?;
+        self.conn.prepare_cached("DELETE FROM properties WHERE device_id = ?1")?.execute([id.as_str()])?;
+        self.conn.prepare_cached("DELETE FROM uploads WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.purged();
         Ok(())
     }
