@@ -9,6 +9,7 @@ mod access;
 mod audit;
 mod datastream;
 mod device;
+mod device_data;
 mod live;
 pub mod openapi;
 mod page;
@@ -17,6 +18,7 @@ mod provisioning;
 mod secret_text;
 mod server;
 mod template;
+mod template_datastream;
 mod timestamp;
 
 pub use access::{OwnerSession, PasswordSignIn, SessionKind, SetPassword, SignInLink};
@@ -26,7 +28,14 @@ pub use device::{
     CreateDevice, CreatedDevice, Device, DeviceQuery, Firmware, ForcedDelete, Ownership, Release,
     ReleaseState, RenameDevice,
 };
-pub use live::{DeviceChange, DeviceEvent, LaggedEvent, ReleaseEvent, SessionEvent, ValueEvent};
+pub use device_data::{
+    DeviceFile, DeviceFileKind, DeviceFileList, DeviceProperty, DevicePropertyList, MetadataField,
+    MetadataList, SetMetadata,
+};
+pub use live::{
+    DeviceChange, DeviceEvent, LaggedEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent,
+    ValueEvent,
+};
 pub use page::{Page, PageQuery};
 pub use problem::Problem;
 pub use provisioning::{
@@ -36,4 +45,8 @@ pub use provisioning::{
 pub use secret_text::SecretText;
 pub use server::ServerInfo;
 pub use template::{CreateTemplate, Template};
+pub use template_datastream::{
+    DatastreamEnumRow, DatastreamSettings, DatastreamType, InvalidValueShows, InvalidateValue,
+    TemplateDatastream, TemplateDatastreamList,
+};
 pub use timestamp::Timestamp;

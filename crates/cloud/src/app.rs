@@ -13,12 +13,13 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::admin_key::AdminKey;
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::errors::ErrorChain;
 use crate::gateway::{Links, Turned};
 use crate::jobs::release_driver::ReleaseDriver;
-use crate::limits::PASSWORD_HASHES_MAX;
+use crate::limits::{PASSWORD_HASHES_MAX, UPLOADS_MAX};
 use crate::live::{Live, LiveEvent};
 use crate::rate_limits::RateLimits;
 use crate::release_signer::ReleaseSigner;
@@ -34,6 +35,7 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) links: Links,
+    pub(crate) catalogue: Catalogue,
     pub(crate) live: Live,
     pub(crate) releases: ReleaseDriver,
     pub(crate) admin_key: AdminKey,
@@ -48,6 +50,8 @@ pub(crate) struct App {
     pub(crate) tasks: TaskTracker,
     /// Password hashing takes much memory; few at a time.
     pub(crate) password_places: Arc<Semaphore>,
+    /// Files that devices send are held in memory; few at a time.
+    pub(crate) upload_places: Semaphore,
 }
 
 /// Where the server listens, once port 0 has become a number.
@@ -123,4 +127,8 @@ impl App {
 
 pub(crate) fn password_places() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(PASSWORD_HASHES_MAX))
+}
+
+pub(crate) fn upload_places() -> Semaphore {
+    Semaphore::new(UPLOADS_MAX)
 }

@@ -10,6 +10,7 @@ pub(crate) enum ProblemKind {
     BodyTooLarge,
     ConfirmationRequired,
     DatastreamHasNoValue,
+    DatastreamNameTaken,
     DeviceNotFound,
     DeviceReleased,
     Forbidden,
@@ -30,6 +31,7 @@ pub(crate) enum ProblemKind {
     TooManyWatchers,
     Unauthenticated,
     UnsupportedMediaType,
+    ValueRejected,
 }
 
 impl ProblemKind {
@@ -45,6 +47,7 @@ impl ProblemKind {
             Self::DatastreamHasNoValue => {
                 (StatusCode::NOT_FOUND, "datastream_has_no_value", "The pin has no value yet")
             }
+            Self::DatastreamNameTaken => (StatusCode::CONFLICT, "datastream_name_taken", "The name is taken"),
             Self::DeviceNotFound => (StatusCode::NOT_FOUND, "device_not_found", "There is no such device"),
             Self::DeviceReleased => (StatusCode::CONFLICT, "device_released", "The device has been released"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
@@ -90,6 +93,9 @@ impl ProblemKind {
                 (StatusCode::SERVICE_UNAVAILABLE, "too_many_watchers", "Too many clients watch live updates")
             }
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first"),
+            Self::ValueRejected => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "value_rejected", "The datastream does not take the value")
+            }
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be JSON")
             }

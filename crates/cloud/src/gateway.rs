@@ -18,6 +18,7 @@ use tracing::{Instrument, debug, info_span};
 use wire::{Frame, HEADER_BYTES, ParseFrameError, Parsed};
 
 pub(crate) use links::{Link, Links, Turned};
+pub(crate) use session::with_ages;
 pub(crate) use socket::Socket;
 
 use crate::app::App;

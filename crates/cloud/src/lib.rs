@@ -7,6 +7,7 @@
 
 mod admin_key;
 mod app;
+mod catalogue;
 mod clock;
 mod config;
 mod console;
@@ -17,11 +18,13 @@ mod jobs;
 mod limits;
 mod listener;
 mod live;
+mod metadata;
 mod rate_limits;
 mod release_signer;
 mod routes;
 mod secret_file;
 mod server;
+mod time_zone;
 mod tls;
 mod views;
 

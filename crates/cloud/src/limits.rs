@@ -58,6 +58,15 @@ pub(crate) const REMEMBERED_ADDRESSES_MAX: usize = 10_000;
 /// Passwords hashed at the same time; argon2id takes 19 MiB each.
 pub(crate) const PASSWORD_HASHES_MAX: usize = 2;
 
+/// Largest file a device may send, in bytes. Source: reference/http-api.md 7.
+pub(crate) const UPLOAD_BYTES_MAX: usize = 5 * 1024 * 1024;
+
+/// Largest body that carries such a file, in bytes: 64 kB for the form around it.
+pub(crate) const UPLOAD_BODY_BYTES_MAX: usize = UPLOAD_BYTES_MAX + 64 * 1024;
+
+/// Files being received at the same time; each is held in memory.
+pub(crate) const UPLOADS_MAX: usize = 8;
+
 /// Connections that may wait to be accepted. Linux caps it at `net.core.somaxconn` (4,096 by default); what does not fit is
 /// repeated by the client after a second.
 pub(crate) const LISTEN_BACKLOG: u32 = 4_096;

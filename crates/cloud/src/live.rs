@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api_types::{DeviceEvent, ReleaseEvent, SessionEvent, ValueEvent};
+use api_types::{DeviceEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent, ValueEvent};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
 use crate::limits::{LIVE_EVENTS_MAX, LIVE_WATCHERS_MAX};
@@ -12,6 +12,8 @@ use crate::limits::{LIVE_EVENTS_MAX, LIVE_WATCHERS_MAX};
 pub(crate) enum LiveEvent {
     Device(DeviceEvent),
     Value(ValueEvent),
+    Rejected(RejectedEvent),
+    Property(PropertyEvent),
     Session(SessionEvent),
     Release(ReleaseEvent),
 }

@@ -20,7 +20,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::admin_key::{AdminKey, OpenAdminKeyError};
-use crate::app::{Addresses, App, ClientLimits, password_places};
+use crate::app::{Addresses, App, ClientLimits, password_places, upload_places};
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::{Config, ValidateConfigError};
 use crate::gateway::{Gateway, Links};
@@ -131,6 +132,7 @@ impl Server {
         config.validate()?;
         let clock = options.clock.unwrap_or_else(Clock::system);
         let opened = open_files(config.clone(), &clock).await?;
+        let catalogue = Catalogue::load(&opened.store).await?;
         let listening = Listening::bind(&config)?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -154,6 +156,7 @@ impl Server {
             clock: clock.clone(),
             store: opened.store.clone(),
             links: Links::default(),
+            catalogue,
             live,
             releases,
             admin_key: opened.admin_key,
@@ -165,6 +168,7 @@ impl Server {
             stop: stop.clone(),
             tasks: tasks.clone(),
             password_places: password_places(),
+            upload_places: upload_places(),
             config,
         });
         resume_releases(&app).await?;

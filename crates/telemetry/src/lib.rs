@@ -8,6 +8,7 @@ mod datastream;
 mod heartbeat;
 mod pin;
 mod presence;
+mod property;
 mod value;
 
 pub use accept::{RejectValueError, accept_value};
@@ -19,4 +20,5 @@ pub use datastream::{
 pub use heartbeat::{HEARTBEAT_ASSUMED_S, HEARTBEAT_MAX_S, HEARTBEAT_MIN_S, Heartbeat, SILENCE_MARGIN_MS};
 pub use pin::{ParsePinError, Pin};
 pub use presence::{ConnectionNumber, OFFLINE_WAIT_DEFAULT_MS, Presence, PresenceChange, PresenceEvent};
+pub use property::is_property;
 pub use value::{FIELD_BYTES_MAX, MakeValueError, VALUE_BYTES_MAX, VALUE_FIELDS_MAX, Value};

@@ -6,10 +6,11 @@ use utoipa::openapi::path::HttpMethod;
 use super::{Access, Contract, Described};
 use crate::{
     AuditEntry, CreateDevice, CreateProvisioningSession, CreateTemplate, CreatedDevice,
-    CreatedProvisioningSession, DatastreamList, Device, DeviceEvent, DeviceQuery, ForcedDelete, LaggedEvent,
-    OwnerSession, PageQuery, PasswordSignIn, ProvisioningSession, Release, ReleaseEvent, RenameDevice,
-    ServerInfo, SessionEvent, SetDatastream, SetPassword, SignInLink, StoredValue, Template, UnknownToken,
-    ValueEvent,
+    CreatedProvisioningSession, DatastreamList, DatastreamSettings, Device, DeviceEvent, DeviceFileList,
+    DevicePropertyList, DeviceQuery, ForcedDelete, LaggedEvent, MetadataField, MetadataList, OwnerSession,
+    PageQuery, PasswordSignIn, PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent,
+    RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, SignInLink, StoredValue,
+    Template, TemplateDatastream, TemplateDatastreamList, UnknownToken, ValueEvent,
 };
 
 pub(super) fn add_all(contract: &mut Contract) {
@@ -91,6 +92,25 @@ fn add_templates(contract: &mut Contract) {
         get("/api/v1/templates/{id}", "get_template", "Gets a template")
             .json::<Template>("200", "The template."),
     );
+    contract.add(
+        get(
+            "/api/v1/templates/{id}/datastreams",
+            "list_template_datastreams",
+            "Lists the datastreams of a template",
+        )
+        .json::<TemplateDatastreamList>("200", "By pin."),
+    );
+    let datastream = "/api/v1/templates/{id}/datastreams/{pin}";
+    contract.add(
+        put(datastream, "put_template_datastream", "Sets up a pin of a template")
+            .body::<DatastreamSettings>()
+            .json::<TemplateDatastream>("200", "Changed.")
+            .json::<TemplateDatastream>("201", "New."),
+    );
+    contract.add(
+        delete(datastream, "delete_template_datastream", "Takes the datastream away from a pin; values stay")
+            .empty("204", "There is none on the pin now."),
+    );
 }
 
 fn add_devices(contract: &mut Contract) {
@@ -142,6 +162,40 @@ fn add_datastreams(contract: &mut Contract) {
             .body::<SetDatastream>()
             .json::<StoredValue>("200", "Stored."),
     );
+    add_device_data(contract);
+}
+
+fn add_device_data(contract: &mut Contract) {
+    let metadata = "/api/v1/devices/{id}/metadata";
+    contract.add(
+        get(metadata, "list_metadata", "Lists the metadata of a device")
+            .json::<MetadataList>("200", "By number."),
+    );
+    contract.add(
+        put("/api/v1/devices/{id}/metadata/{field}", "set_metadata", "Sets a metadata field")
+            .body::<SetMetadata>()
+            .json::<MetadataField>("200", "Stored."),
+    );
+    let properties = "/api/v1/devices/{id}/properties";
+    contract.add(
+        get(properties, "list_properties", "Lists how a device wants its datastreams shown")
+            .json::<DevicePropertyList>("200", "By pin and name."),
+    );
+    contract.add(
+        delete(properties, "reset_properties", "Forgets how a device wants its datastreams shown")
+            .empty("204", "Forgotten."),
+    );
+    contract.add(
+        get("/api/v1/devices/{id}/files", "list_files", "Lists the files that a device sent")
+            .json::<DeviceFileList>("200", "Newest first."),
+    );
+    contract.add(
+        get("/api/v1/devices/{id}/files/{key}", "get_file", "Gets a file that a device sent").media(
+            "200",
+            "application/octet-stream",
+            "Its content.",
+        ),
+    );
 }
 
 fn add_provisioning(contract: &mut Contract) {
@@ -181,11 +235,13 @@ fn add_observation(contract: &mut Contract) {
         get(
             "/api/v1/events",
             "watch_events",
-            "Live updates as server-sent events: device, value, session, release, lagged",
+            "Live updates as server-sent events: device, value, rejected, property, session, release, lagged",
         )
         .media("200", "text/event-stream", "The events; the data of each is JSON.")
         .mentions::<DeviceEvent>()
         .mentions::<ValueEvent>()
+        .mentions::<RejectedEvent>()
+        .mentions::<PropertyEvent>()
         .mentions::<SessionEvent>()
         .mentions::<ReleaseEvent>()
         .mentions::<LaggedEvent>(),

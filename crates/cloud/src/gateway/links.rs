@@ -33,6 +33,7 @@ struct Shared {
     /// The part of it that is in the store already.
     noted_heard_ms: AtomicU64,
     body_bytes_max: AtomicUsize,
+    takes_debug_print: AtomicBool,
     next_message_id: AtomicU16,
     /// Epoch of the release key that the device holds, plus one; 0 while it is not known to hold ours.
     release_epoch_plus_one: AtomicU64,
@@ -75,6 +76,15 @@ impl Link {
     /// Returns the largest body the device accepts; a larger one makes it disconnect.
     pub(crate) fn body_bytes_max(&self) -> usize {
         self.shared.body_bytes_max.load(Ordering::Acquire)
+    }
+
+    /// Notes whether the device's library knows `DEBUG_PRINT`; one that does not would disconnect on it.
+    pub(super) fn set_takes_debug_print(&self, takes_debug_print: bool) {
+        self.shared.takes_debug_print.store(takes_debug_print, Ordering::Release);
+    }
+
+    pub(super) fn takes_debug_print(&self) -> bool {
+        self.shared.takes_debug_print.load(Ordering::Acquire)
     }
 
     /// Notes that the device holds this server's release key, and for which epoch.
@@ -175,6 +185,7 @@ impl Links {
                 last_heard_ms: AtomicU64::new(now.ms()),
                 noted_heard_ms: AtomicU64::new(now.ms()),
                 body_bytes_max: AtomicUsize::new(BUFFER_BYTES_UNDECLARED),
+                takes_debug_print: AtomicBool::new(false),
                 next_message_id: AtomicU16::new(Link::FIRST_MESSAGE_ID),
                 release_epoch_plus_one: AtomicU64::new(0),
             }),

@@ -1,12 +1,15 @@
 //! One logged-in device: reads frames in order and acts on each.
 
+mod bridge;
+mod datastreams;
 mod messages;
+mod metadata;
 
 use std::sync::Arc;
 
 use bytes::{Buf as _, BytesMut};
 use metrics::counter;
-use registry::{Allowance, DeviceId, MonoTime, RateLimit, SessionId, Token, UtcTime};
+use registry::{Allowance, DeviceId, MonoTime, RateLimit, SessionId, TemplateId, Token, UtcTime};
 use telemetry::{Pin, Value};
 use tracing::{debug, info, warn};
 use wire::{DeviceInternal, DeviceMessage, Frame, Parsed, ServerMessage, Status};
@@ -18,6 +21,8 @@ use super::{NextFrame, next_frame};
 use crate::app::App;
 use crate::errors::ErrorChain;
 use crate::limits::FRAME_BODY_BYTES_MAX;
+use bridge::Binding;
+pub(crate) use datastreams::with_ages;
 use messages::HeldKey;
 
 /// A device over its quota hears of it once a minute. Source: reference/wire-protocol.md 1, srv19 quota.
@@ -44,6 +49,13 @@ pub(super) struct Session {
     group_at: Option<UtcTime>,
     allowance: Allowance,
     quota_noticed_at: Option<MonoTime>,
+    /// The device's template, once a datastream had to be looked up.
+    template: Option<TemplateId>,
+    rejection_noticed_at: Option<MonoTime>,
+    /// Whether marked datastreams were sent on this connection.
+    has_synced: bool,
+    /// Devices that this one may write to.
+    bindings: Vec<Binding>,
 }
 
 impl Session {
@@ -60,6 +72,10 @@ impl Session {
             group_at: None,
             allowance,
             quota_noticed_at: None,
+            template: None,
+            rejection_noticed_at: None,
+            has_synced: false,
+            bindings: Vec::new(),
         }
     }
 

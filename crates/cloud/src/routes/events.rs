@@ -46,6 +46,8 @@ async fn next_event(mut watcher: Watcher) -> Option<(Result<Event, Infallible>, 
         let written = match received {
             Ok(LiveEvent::Device(data)) => Event::default().event("device").json_data(data),
             Ok(LiveEvent::Value(data)) => Event::default().event("value").json_data(data),
+            Ok(LiveEvent::Rejected(data)) => Event::default().event("rejected").json_data(data),
+            Ok(LiveEvent::Property(data)) => Event::default().event("property").json_data(data),
             Ok(LiveEvent::Session(data)) => Event::default().event("session").json_data(data),
             Ok(LiveEvent::Release(data)) => Event::default().event("release").json_data(data),
             Err(RecvError::Lagged(missed_count)) => {
