@@ -20,6 +20,7 @@ mod data_folder;
 mod database;
 mod devices;
 mod error;
+mod history;
 mod idempotency;
 mod page;
 mod provisioning;
@@ -29,12 +30,17 @@ mod store;
 mod templates;
 mod token_index;
 mod unknown_tokens;
+mod value_lane;
 mod values;
 mod writer;
 
 pub use audit::AuditEntry;
 pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, METADATA_FIELDS_MAX, NewDevice};
 pub use error::{OpenStoreError, StorageError};
+pub use history::{
+    DATED_PAST_MAX_MS, Expired, HISTORY_PAGE_ROWS_MAX, HistoryCursor, HistoryOf, HistoryPage, HistoryQuery,
+    HistoryRollup, HistorySettings, HistoryValue, Maintained, ParseHistoryCursorError,
+};
 pub use idempotency::{FinishRequestError, IdempotentAnswer, IdempotentStart};
 pub use page::{ListError, Listed, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page};
 pub use provisioning::{Claimed, CompleteClaimError, CreateSessionError, NewSession, Session, SessionError};
@@ -42,7 +48,8 @@ pub use releases::StartedRelease;
 pub use store::{Store, StoreSettings};
 pub use templates::Template;
 pub use unknown_tokens::UnknownToken;
-pub use values::{StoredValue, WriteValuesError};
+pub use values::{NewValue, StoredValue, ValueSink, WriteValuesError};
+pub use writer::{WriterHealth, WriterStatistics};
 
 /// Who changes something, for the audit, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
