@@ -21,6 +21,7 @@ mod database;
 mod datastreams;
 mod devices;
 mod error;
+mod history;
 mod idempotency;
 mod metadata;
 mod page;
@@ -33,6 +34,7 @@ mod templates;
 mod token_index;
 mod unknown_tokens;
 mod uploads;
+mod value_lane;
 mod values;
 mod writer;
 
@@ -40,6 +42,10 @@ pub use audit::AuditEntry;
 pub use datastreams::PutDatastreamError;
 pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, METADATA_FIELDS_MAX, NewDevice};
 pub use error::{OpenStoreError, StorageError};
+pub use history::{
+    DATED_PAST_MAX_MS, Expired, HISTORY_PAGE_ROWS_MAX, HistoryCursor, HistoryOf, HistoryPage, HistoryQuery,
+    HistoryRollup, HistorySettings, HistoryValue, Maintained, ParseHistoryCursorError,
+};
 pub use idempotency::{FinishRequestError, IdempotentAnswer, IdempotentStart};
 pub use metadata::MetadataField;
 pub use page::{ListError, Listed, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page};
@@ -50,7 +56,8 @@ pub use store::{Store, StoreSettings};
 pub use templates::Template;
 pub use unknown_tokens::UnknownToken;
 pub use uploads::{AddUploadError, NewUpload, UPLOADS_EVER_MAX, UPLOADS_KEPT_MAX, Upload, UploadKind};
-pub use values::{StoredValue, WriteValuesError};
+pub use values::{NewValue, StoredValue, ValueSink, WriteValuesError};
+pub use writer::{WriterHealth, WriterStatistics};
 
 /// Who changes something, for the audit, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]

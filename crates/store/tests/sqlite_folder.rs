@@ -59,9 +59,9 @@ mod folder {
         conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
     }
 
-    /// The first format had no numbers for metadata fields; those that devices had set get one.
+    /// The second format had no numbers for metadata fields; those that devices had set get one.
     #[tokio::test]
-    async fn a_database_of_the_first_format_is_brought_up_to_date() {
+    async fn a_database_of_the_second_format_is_brought_up_to_date() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("rehome.db");
         {
@@ -79,7 +79,7 @@ mod folder {
         for table in ["datastream_enum_rows", "datastreams", "properties", "metadata_fields", "uploads"] {
             conn.execute(&format!("DROP TABLE {table}"), []).unwrap();
         }
-        conn.pragma_update(None, "user_version", 1).unwrap();
+        conn.pragma_update(None, "user_version", 2).unwrap();
         drop(conn);
 
         let store = Store::open(folder.path()).unwrap();
@@ -296,7 +296,7 @@ mod folder {
     #[tokio::test]
     async fn a_full_disk_is_named_acknowledges_nothing_and_heals() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = StoreSettings { page_count_max: Some(80) };
+        let settings = StoreSettings { page_count_max: Some(90), ..StoreSettings::default() };
         let store = Store::open_with(folder.path(), &settings).unwrap();
         add_device(&store).await;
         let mut acknowledged = Vec::new();
@@ -330,6 +330,10 @@ mod folder {
     fn a_database_larger_than_its_limit_still_opens() {
         let folder = tempfile::tempdir().unwrap();
         drop(Store::open(folder.path()).unwrap());
-        Store::open_with(folder.path(), &StoreSettings { page_count_max: Some(1) }).unwrap();
+        Store::open_with(
+            folder.path(),
+            &StoreSettings { page_count_max: Some(1), ..StoreSettings::default() },
+        )
+        .unwrap();
     }
 }

@@ -9,6 +9,7 @@ mod heartbeat;
 mod pin;
 mod presence;
 mod property;
+mod rollup;
 mod value;
 
 pub use accept::{RejectValueError, accept_value};
@@ -21,4 +22,5 @@ pub use heartbeat::{HEARTBEAT_ASSUMED_S, HEARTBEAT_MAX_S, HEARTBEAT_MIN_S, Heart
 pub use pin::{ParsePinError, Pin};
 pub use presence::{ConnectionNumber, OFFLINE_WAIT_DEFAULT_MS, Presence, PresenceChange, PresenceEvent};
 pub use property::is_property;
+pub use rollup::{Rollup, RollupStep, number_of};
 pub use value::{FIELD_BYTES_MAX, MakeValueError, VALUE_BYTES_MAX, VALUE_FIELDS_MAX, Value};
