@@ -198,6 +198,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/firmware": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists firmware images, newest first */
+        get: operations["list_firmware"];
+        put?: never;
+        /** Uploads a firmware image; the body is the file */
+        post: operations["upload_firmware"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/firmware/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gets a firmware image */
+        get: operations["get_firmware"];
+        put?: never;
+        post?: never;
+        /** Deletes a firmware image that no shipment names */
+        delete: operations["delete_firmware"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/provisioning-sessions": {
         parameters: {
             query?: never;
@@ -243,6 +279,59 @@ export interface paths {
         };
         /** Describes the server */
         get: operations["get_server"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shipments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists firmware shipments, newest first */
+        get: operations["list_shipments"];
+        put?: never;
+        /** Ships a firmware image to devices */
+        post: operations["create_shipment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shipments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gets a firmware shipment */
+        get: operations["get_shipment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Pauses, resumes or cancels a firmware shipment */
+        patch: operations["change_shipment"];
+        trace?: never;
+    };
+    "/api/v1/shipments/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the devices of a shipment */
+        get: operations["list_deliveries"];
         put?: never;
         post?: never;
         delete?: never;
@@ -439,10 +528,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/static/fw/{shipment}/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where devices fetch their firmware */
+        get: operations["download_firmware"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description When a device of a shipment gets the image.
+         * @enum {string}
+         */
+        ApplyRule: "lower_version" | "earlier_build" | "another_build" | "lower_library";
         /** @description One line of the audit log. */
         AuditEntry: {
             /** @description What, for example `device.release`. */
@@ -461,6 +572,11 @@ export interface components {
             /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
             next_cursor: string | null;
         };
+        /** @description Changes where a shipment stands: `paused`, `running` or `cancelled`. */
+        ChangeShipment: {
+            /** @description The new state. */
+            state: components["schemas"]["ShipmentState"];
+        };
         /** @description Creates a device with a static token. */
         CreateDevice: {
             /** @description The device's name, 1 to 80 characters. */
@@ -473,6 +589,39 @@ export interface components {
             /** @description The name it will get; the template's name when left out. */
             name?: string | null;
             /** @description The template of the device to come. */
+            template_id: string;
+        };
+        /** @description Makes a shipment; it runs from the start. */
+        CreateShipment: {
+            /**
+             * Format: int32
+             * @description Downloads for one device in 24 hours; 3 when left out.
+             */
+            attempts_max?: number | null;
+            /**
+             * Format: int32
+             * @description Share of the devices that get it first, in percent; the rest follows once half of these run it.
+             */
+            canary_percent?: number | null;
+            /** @description The devices it goes to. Left out: all of the template, those that join later too. */
+            device_ids?: string[] | null;
+            /**
+             * Format: int32
+             * @description It stops by itself above this share of failed devices; 20 when left out.
+             */
+            failure_percent_max?: number | null;
+            /** @description The image. */
+            firmware_id: string;
+            /** @description Its name, 1 to 80 characters. */
+            name: string;
+            /**
+             * Format: int32
+             * @description Only this share of the devices, in percent, chosen evenly. Not together with `device_ids`.
+             */
+            percent?: number | null;
+            /** @description When a device gets the image. */
+            rule?: components["schemas"]["ApplyRule"];
+            /** @description The template whose devices it goes to. */
             template_id: string;
         };
         /** @description Creates a template. */
@@ -529,6 +678,32 @@ export interface components {
         };
         /** @description A pin's value: one text, or several for a multi-value pin, in the order they were written. */
         DatastreamValue: string | string[];
+        /** @description One device of a shipment. */
+        Delivery: {
+            /**
+             * Format: int32
+             * @description Downloads begun since yesterday.
+             */
+            attempts: number;
+            /** @description Whether it is one of the first. */
+            canary: boolean;
+            /** @description Which device. */
+            device_id: string;
+            /** @description How far it has come. */
+            state: components["schemas"]["DeliveryState"];
+            /** @description When the state last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+        };
+        DeliveryPage: {
+            items: components["schemas"]["Delivery"][];
+            /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description How far a shipment has come on one device.
+         * @enum {string}
+         */
+        DeliveryState: "waiting" | "request_sent" | "requested" | "downloaded" | "success" | "upload_failure" | "download_limit" | "rollback" | "type_mismatch" | "version_mismatch";
         /** @description A device. */
         Device: {
             /** @description When it was made. */
@@ -594,6 +769,35 @@ export interface components {
             library: string | null;
             /** @description Version of the firmware. */
             version: string | null;
+        };
+        /** @description An uploaded firmware image; type, version and build come from the tag inside it. */
+        FirmwareImage: {
+            /** @description When it was built, as the compiler writes it. */
+            build: string | null;
+            /** @description When it was uploaded. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description Name under which it was uploaded. */
+            file_name: string;
+            /** @description `FW…`. */
+            id: string;
+            /** @description Which devices it is for; by default the template id. */
+            kind: string;
+            /** @description Version of the Blynk library in it. */
+            library: string | null;
+            /** @description SHA-256 in hexadecimal digits. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Size in bytes.
+             */
+            size_bytes: number;
+            /** @description Its version. */
+            version: string;
+        };
+        FirmwareImagePage: {
+            items: components["schemas"]["FirmwareImage"][];
+            /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
+            next_cursor: string | null;
         };
         /** @description What a forced delete leaves behind. */
         ForcedDelete: {
@@ -769,6 +973,79 @@ export interface components {
             /** @description The new password, 10 to 1024 bytes. */
             password: components["schemas"]["SecretText"];
         };
+        /** @description A shipment. */
+        Shipment: {
+            /**
+             * Format: int32
+             * @description Downloads for one device in 24 hours.
+             */
+            attempts_max: number;
+            /** @description How many devices stand where. */
+            counts: components["schemas"]["ShipmentCounts"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description It stops by itself above this share of failed devices.
+             */
+            failure_percent_max: number;
+            /** @description The image. */
+            firmware: components["schemas"]["FirmwareImage"];
+            /** @description `SHIP…`. */
+            id: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Whether devices that join the template later get it too. */
+            open_ended: boolean;
+            /** @description When a device gets the image. */
+            rule: components["schemas"]["ApplyRule"];
+            /** @description Who is told at the moment. */
+            stage: components["schemas"]["ShipmentStage"];
+            /** @description Where it stands. */
+            state: components["schemas"]["ShipmentState"];
+            /** @description The template whose devices it goes to. */
+            template_id: string;
+            /** @description When its state or stage last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+        };
+        /** @description How many devices stand where. */
+        ShipmentCounts: {
+            /**
+             * Format: int64
+             * @description Rolled back, or out of attempts.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Everything else.
+             */
+            open: number;
+            /**
+             * Format: int64
+             * @description Do not need it.
+             */
+            passed_over: number;
+            /**
+             * Format: int64
+             * @description Run the new firmware.
+             */
+            succeeded: number;
+        };
+        ShipmentPage: {
+            items: components["schemas"]["Shipment"][];
+            /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description Who is told at the moment.
+         * @enum {string}
+         */
+        ShipmentStage: "canary" | "everyone";
+        /**
+         * @description Where a shipment stands.
+         * @enum {string}
+         */
+        ShipmentState: "running" | "paused" | "stopped" | "cancelled" | "finished";
         /** @description Signs in with the code of a one-time link. */
         SignInLink: {
             /** @description The code after `#sign-in=`. */
@@ -1425,6 +1702,138 @@ export interface operations {
             };
         };
     };
+    list_firmware: {
+        parameters: {
+            query?: {
+                /** @description Largest number of entries, 1 to 200; 50 when left out. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirmwareImagePage"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_firmware: {
+        parameters: {
+            query: {
+                /** @description Name of the file, 1 to 80 characters. */
+                file_name: string;
+            };
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Taken; type and version were read from its tag. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirmwareImage"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_firmware: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The image. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirmwareImage"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_firmware: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_provisioning_sessions: {
         parameters: {
             query?: {
@@ -1570,6 +1979,177 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ServerInfo"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_shipments: {
+        parameters: {
+            query?: {
+                /** @description Largest number of entries, 1 to 200; 50 when left out. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShipmentPage"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_shipment: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateShipment"];
+            };
+        };
+        responses: {
+            /** @description Made; it runs. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shipment"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_shipment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The shipment. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shipment"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_shipment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeShipment"];
+            };
+        };
+        responses: {
+            /** @description The shipment. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shipment"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Largest number of entries, 1 to 200; 50 when left out. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
                 };
             };
             /** @description Any error, as a problem document. */
@@ -1942,6 +2522,67 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_firmware: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path: {
+                shipment: string;
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The rest of the file. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The address is not valid (any more). */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description There is no such file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Too many downloads on one day. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
         };

@@ -10,6 +10,7 @@ mod audit;
 mod datastream;
 mod device;
 mod device_data;
+mod firmware;
 mod live;
 pub mod openapi;
 mod page;
@@ -31,6 +32,10 @@ pub use device::{
 pub use device_data::{
     DeviceFile, DeviceFileKind, DeviceFileList, DeviceProperty, DevicePropertyList, MetadataField,
     MetadataList, SetMetadata,
+};
+pub use firmware::{
+    ApplyRule, ChangeShipment, CreateShipment, Delivery, DeliveryState, FirmwareImage, Shipment,
+    ShipmentCounts, ShipmentStage, ShipmentState, UploadFirmware,
 };
 pub use live::{
     DeviceChange, DeviceEvent, LaggedEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent,

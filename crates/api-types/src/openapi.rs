@@ -11,7 +11,9 @@ use utoipa::openapi::path::{
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{
+    ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -102,6 +104,19 @@ impl Described {
         let content = ContentBuilder::new().schema(Some(self.reference::<T>())).build();
         let body =
             RequestBodyBuilder::new().required(Some(Required::True)).content("application/json", content);
+        self.operation = self.operation.request_body(Some(body.build()));
+        self
+    }
+
+    /// A body that is a file of any kind.
+    fn file_body(mut self) -> Self {
+        let file = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+        let content = ContentBuilder::new().schema(Some(RefOr::T(Schema::from(file.build())))).build();
+        let body = RequestBodyBuilder::new()
+            .required(Some(Required::True))
+            .content("application/octet-stream", content);
         self.operation = self.operation.request_body(Some(body.build()));
         self
     }

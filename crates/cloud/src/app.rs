@@ -17,6 +17,8 @@ use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::errors::ErrorChain;
+use crate::firmware_folder::FirmwareFolder;
+use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Links, Turned};
 use crate::jobs::release_driver::ReleaseDriver;
 use crate::limits::{PASSWORD_HASHES_MAX, UPLOADS_MAX};
@@ -40,6 +42,8 @@ pub(crate) struct App {
     pub(crate) releases: ReleaseDriver,
     pub(crate) admin_key: AdminKey,
     pub(crate) release_signer: ReleaseSigner,
+    pub(crate) firmware_folder: FirmwareFolder,
+    pub(crate) firmware_signer: Option<FirmwareSigner>,
     pub(crate) ca_certificate_pem: Option<String>,
     pub(crate) has_bench: bool,
     pub(crate) metrics: Option<PrometheusHandle>,

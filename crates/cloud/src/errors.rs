@@ -13,6 +13,8 @@ pub(crate) enum ProblemKind {
     DatastreamNameTaken,
     DeviceNotFound,
     DeviceReleased,
+    FirmwareInUse,
+    FirmwareNotFound,
     Forbidden,
     IdempotencyKeyReused,
     Internal,
@@ -21,10 +23,13 @@ pub(crate) enum ProblemKind {
     MethodNotAllowed,
     NotFound,
     NotReady,
+    RangeNotSatisfiable,
     ReleaseNotFound,
     RequestInProgress,
     SessionNotFound,
     SessionOver,
+    ShipmentNotFound,
+    ShipmentStateFixed,
     StoreUnavailable,
     TemplateNotFound,
     TooManyRequests,
@@ -36,6 +41,7 @@ pub(crate) enum ProblemKind {
 
 impl ProblemKind {
     /// The table: status, stable machine code, title.
+    #[expect(clippy::too_many_lines, reason = "a table has a line for each entry")]
     const fn row(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::BodyTooLarge => {
@@ -50,6 +56,12 @@ impl ProblemKind {
             Self::DatastreamNameTaken => (StatusCode::CONFLICT, "datastream_name_taken", "The name is taken"),
             Self::DeviceNotFound => (StatusCode::NOT_FOUND, "device_not_found", "There is no such device"),
             Self::DeviceReleased => (StatusCode::CONFLICT, "device_released", "The device has been released"),
+            Self::FirmwareInUse => {
+                (StatusCode::CONFLICT, "firmware_in_use", "A shipment names the firmware image")
+            }
+            Self::FirmwareNotFound => {
+                (StatusCode::NOT_FOUND, "firmware_not_found", "There is no such firmware image")
+            }
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
             Self::IdempotencyKeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -66,6 +78,11 @@ impl ProblemKind {
             }
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing at this address"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The server is not ready"),
+            Self::RangeNotSatisfiable => (
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "range_not_satisfiable",
+                "The range lies outside the file",
+            ),
             Self::ReleaseNotFound => {
                 (StatusCode::NOT_FOUND, "release_not_found", "The device is not being released")
             }
@@ -79,6 +96,12 @@ impl ProblemKind {
             ),
             Self::SessionOver => {
                 (StatusCode::CONFLICT, "provisioning_session_over", "The provisioning session has ended")
+            }
+            Self::ShipmentNotFound => {
+                (StatusCode::NOT_FOUND, "shipment_not_found", "There is no such shipment")
+            }
+            Self::ShipmentStateFixed => {
+                (StatusCode::CONFLICT, "shipment_state_fixed", "The shipment cannot change like this")
             }
             Self::StoreUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The database cannot answer now")

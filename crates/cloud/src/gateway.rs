@@ -23,7 +23,7 @@ pub(crate) use socket::Socket;
 
 use crate::app::App;
 use crate::limits::FRAME_BODY_BYTES_MAX;
-use crate::listener::Peer;
+use crate::listener::{Peer, Transport};
 use outbox::Outbox;
 use session::Session;
 
@@ -62,6 +62,9 @@ impl Gateway {
         let mut buffer = BytesMut::new();
         if let Some(logged_in) = login::log_in(&self.app, &mut inbound, &mut buffer, &outbox, peer).await {
             let turned = logged_in.turned;
+            if peer.transport == Transport::Tls {
+                logged_in.link.set_over_tls();
+            }
             Session::new(Arc::clone(&self.app), logged_in).run(&mut inbound, buffer, turned).await;
         }
         // What is queued, a refusal for example, still goes out; the writing task ends by itself after that.

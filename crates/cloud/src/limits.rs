@@ -35,6 +35,12 @@ pub(crate) const CONNECTIONS_PER_ADDRESS_MAX: u32 = 1_000;
 /// Largest request body of the HTTP API, in bytes. The largest legal one is a multi-value write of a few kB.
 pub(crate) const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Smallest firmware image, in bytes: new Edgent refuses less. Source: reference/http-api.md 8.
+pub(crate) const FIRMWARE_BYTES_MIN: u64 = 1_024;
+
+/// Largest firmware image, in bytes: chips have 2 to 16 MB of flash, and programs for Linux machines up to some 40 MB.
+pub(crate) const FIRMWARE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
 /// Largest number of bytes of HTTP request head.
 pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 32 * 1024;
 

@@ -17,7 +17,7 @@ use wire::{
     Claim, FINGERPRINT_DIGITS, KEY_BYTES, NONCE_BYTES, Receipt, ReceiptSecret, ReleaseOrder, ReleaseTerms,
 };
 
-use crate::secret_file::{hex, read_text_file, write_secret_file};
+use crate::secret_file::{hex, read_text_file, seed_from_hex, write_secret_file};
 
 /// Name of the file inside the data folder: the seed of the key pair as 64 hexadecimal digits.
 pub const RELEASE_KEY_FILE: &str = "release-key";
@@ -140,17 +140,6 @@ fn mac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> Option<[u8; KEY_BYTES]> {
 
 fn first_half(output: &[u8]) -> [u8; KEY_BYTES] {
     output.first_chunk().copied().unwrap_or_default()
-}
-
-fn seed_from_hex(text: &str) -> Option<[u8; KEY_BYTES]> {
-    let mut seed = [0; KEY_BYTES];
-    if text.len() != 2 * KEY_BYTES || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (byte, pair) in seed.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(seed)
 }
 
 #[cfg(test)]

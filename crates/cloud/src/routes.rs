@@ -12,10 +12,13 @@ mod device_https;
 mod devices;
 mod events;
 mod extract;
+mod firmware;
+mod firmware_download;
 mod health;
 mod idempotency;
 mod provisioning;
 mod server_info;
+mod shipments;
 mod template_datastreams;
 mod templates;
 mod unknown_tokens;
@@ -45,15 +48,22 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, bench: Option<Router>) ->
     // Writes by GET: the Device HTTPS API is called by programs that do not always wait for the answer.
     let device_https =
         device_https::routes().layer(from_fn_with_state(app.tasks.clone(), completion::complete));
+    // Images are larger than any other body and are written to disk as they arrive.
+    let uploads = Router::new()
+        .route("/api/v1/firmware", post(firmware::upload_firmware))
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(Arc::clone(app), access::require_owner));
     let public = public_routes()
         .layer(from_fn_with_state(app.tasks.clone(), completion::complete_writes))
         .layer(from_fn(body::buffer_body));
     let routes = Router::new()
         .merge(owner)
+        .merge(uploads)
         .merge(public)
         // Bodies of devices are read by the handlers, once a token was found good.
         .nest("/external/api", device_https)
         .route("/device_uploads/{device}/{file}", get(device_https::get_public_file))
+        .merge(firmware_download::routes())
         .with_state(Arc::clone(app))
         .merge(web_socket::routes(gateway))
         .merge(bench.map(bench_guard::guard).unwrap_or_default());
@@ -103,6 +113,11 @@ fn owner_routes() -> Router<Arc<App>> {
             "/api/v1/provisioning-sessions/{id}",
             get(provisioning::get_provisioning_session).delete(provisioning::cancel_provisioning_session),
         )
+        .route("/api/v1/firmware", get(firmware::list_firmware))
+        .route("/api/v1/firmware/{id}", get(firmware::get_firmware).delete(firmware::delete_firmware))
+        .route("/api/v1/shipments", get(shipments::list_shipments).post(shipments::create_shipment))
+        .route("/api/v1/shipments/{id}", get(shipments::get_shipment).patch(shipments::change_shipment))
+        .route("/api/v1/shipments/{id}/deliveries", get(shipments::list_deliveries))
         .route("/api/v1/unknown-tokens", get(unknown_tokens::list_unknown_tokens))
         .route("/api/v1/events", get(events::watch_events))
         .route("/api/v1/audit", get(audit::list_audit_entries))

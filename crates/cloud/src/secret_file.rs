@@ -18,6 +18,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Reads 32 bytes from 64 hexadecimal digits.
+pub(crate) fn seed_from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut seed = [0; 32];
+    if text.len() != 2 * seed.len() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (byte, pair) in seed.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(seed)
+}
+
 /// Writes `content` to `path` so that a crash leaves the old file or the new one, never a part.
 pub(crate) fn write_secret_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let draft = path.with_extension("new");

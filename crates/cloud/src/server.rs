@@ -24,6 +24,8 @@ use crate::app::{Addresses, App, ClientLimits, password_places, upload_places};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::{Config, ValidateConfigError};
+use crate::firmware_folder::FirmwareFolder;
+use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Gateway, Links};
 use crate::jobs::release_driver::{ReleaseDriver, Surroundings};
 use crate::jobs::{certificate, housekeeping};
@@ -68,6 +70,18 @@ pub enum StartServerError {
     /// The key that signs release orders cannot be used.
     #[error("the release key cannot be used")]
     ReleaseKey(#[from] OpenReleaseKeyError),
+    /// The key that signs firmware images cannot be used.
+    #[error("the firmware key cannot be used")]
+    FirmwareKey(#[source] OpenReleaseKeyError),
+    /// The folder of firmware images cannot be used.
+    #[error("the folder `firmware` in {folder} cannot be used; check that this user owns the data folder")]
+    FirmwareFolder {
+        /// The data folder.
+        folder: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[from] OpenTlsError),
@@ -161,6 +175,8 @@ impl Server {
             releases,
             admin_key: opened.admin_key,
             release_signer: opened.release_signer,
+            firmware_folder: opened.firmware_folder,
+            firmware_signer: opened.firmware_signer,
             ca_certificate_pem: tls.ca_certificate_pem().map(str::to_owned),
             has_bench: options.bench_router.is_some(),
             metrics: metrics_recorder(),
@@ -223,6 +239,8 @@ struct Opened {
     store: Store,
     admin_key: AdminKey,
     release_signer: ReleaseSigner,
+    firmware_folder: FirmwareFolder,
+    firmware_signer: Option<FirmwareSigner>,
     tls: Tls,
 }
 
@@ -234,8 +252,12 @@ async fn open_files(config: Config, clock: &Clock) -> Result<Opened, StartServer
         let store = Store::open(&config.data_dir)?;
         let admin_key = AdminKey::open(&config.data_dir)?;
         let release_signer = ReleaseSigner::open(&config.data_dir)?;
+        let firmware_signer =
+            FirmwareSigner::open(&config.data_dir).map_err(StartServerError::FirmwareKey)?;
+        let firmware_folder = FirmwareFolder::open(&config.data_dir)
+            .map_err(|source| StartServerError::FirmwareFolder { folder: config.data_dir.clone(), source })?;
         let tls = Tls::open(&config, now)?;
-        Ok(Opened { store, admin_key, release_signer, tls })
+        Ok(Opened { store, admin_key, release_signer, firmware_folder, firmware_signer, tls })
     });
     opening.await.unwrap_or(Err(StartServerError::Interrupted { folder }))
 }

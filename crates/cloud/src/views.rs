@@ -4,6 +4,8 @@ use api_types::{DatastreamValue, Ownership, ProvisioningState, ReleaseState, Tim
 use registry::{ReleaseRecord, SessionState, UtcTime};
 use telemetry::Value;
 
+use crate::secret_file::hex;
+
 pub(crate) fn timestamp(at: UtcTime) -> Timestamp {
     Timestamp::from_unix_ms(at.unix_ms())
 }
@@ -68,6 +70,113 @@ pub(crate) fn release_view(record: &ReleaseRecord) -> api_types::Release {
         last_seen_at: record.last_seen_at.map(timestamp),
         attempts: record.attempts,
         explanation: record.explanation(),
+    }
+}
+
+pub(crate) fn firmware_image_view(image: store::FirmwareImage) -> api_types::FirmwareImage {
+    api_types::FirmwareImage {
+        id: image.id.to_string(),
+        file_name: image.file_name,
+        kind: image.tag.kind,
+        version: image.tag.version,
+        build: image.tag.build,
+        library: image.tag.library,
+        size_bytes: image.size_bytes,
+        sha256: hex(&image.sha256),
+        created_at: timestamp(image.created_at),
+    }
+}
+
+fn apply_rule_view(rule: registry::ApplyRule) -> api_types::ApplyRule {
+    use registry::ApplyRule as Core;
+    match rule {
+        Core::LowerVersion => api_types::ApplyRule::LowerVersion,
+        Core::EarlierBuild => api_types::ApplyRule::EarlierBuild,
+        Core::AnotherBuild => api_types::ApplyRule::AnotherBuild,
+        Core::LowerLibrary => api_types::ApplyRule::LowerLibrary,
+    }
+}
+
+pub(crate) fn apply_rule(rule: api_types::ApplyRule) -> registry::ApplyRule {
+    use registry::ApplyRule as Core;
+    match rule {
+        api_types::ApplyRule::LowerVersion => Core::LowerVersion,
+        api_types::ApplyRule::EarlierBuild => Core::EarlierBuild,
+        api_types::ApplyRule::AnotherBuild => Core::AnotherBuild,
+        api_types::ApplyRule::LowerLibrary => Core::LowerLibrary,
+    }
+}
+
+fn shipment_state_view(state: registry::ShipmentState) -> api_types::ShipmentState {
+    use registry::ShipmentState as Core;
+    match state {
+        Core::Running => api_types::ShipmentState::Running,
+        Core::Paused => api_types::ShipmentState::Paused,
+        Core::Stopped => api_types::ShipmentState::Stopped,
+        Core::Cancelled => api_types::ShipmentState::Cancelled,
+        Core::Finished => api_types::ShipmentState::Finished,
+    }
+}
+
+pub(crate) fn shipment_state(state: api_types::ShipmentState) -> registry::ShipmentState {
+    use registry::ShipmentState as Core;
+    match state {
+        api_types::ShipmentState::Running => Core::Running,
+        api_types::ShipmentState::Paused => Core::Paused,
+        api_types::ShipmentState::Stopped => Core::Stopped,
+        api_types::ShipmentState::Cancelled => Core::Cancelled,
+        api_types::ShipmentState::Finished => Core::Finished,
+    }
+}
+
+pub(crate) fn shipment_view(shipment: store::Shipment) -> api_types::Shipment {
+    let counts = shipment.counts;
+    api_types::Shipment {
+        id: shipment.id.to_string(),
+        name: shipment.name,
+        template_id: shipment.template_id.to_string(),
+        firmware: firmware_image_view(shipment.image),
+        rule: apply_rule_view(shipment.rule),
+        state: shipment_state_view(shipment.state),
+        stage: match shipment.stage {
+            registry::ShipmentStage::Canary => api_types::ShipmentStage::Canary,
+            registry::ShipmentStage::Everyone => api_types::ShipmentStage::Everyone,
+        },
+        open_ended: shipment.is_open_ended,
+        failure_percent_max: shipment.failure_percent_max,
+        attempts_max: shipment.attempts_max,
+        counts: api_types::ShipmentCounts {
+            succeeded: counts.succeeded,
+            failed: counts.failed,
+            passed_over: counts.passed_over,
+            open: counts.open,
+        },
+        created_at: timestamp(shipment.created_at),
+        updated_at: timestamp(shipment.updated_at),
+    }
+}
+
+pub(crate) fn delivery_view(shipped: store::ShippedDevice) -> api_types::Delivery {
+    use api_types::DeliveryState as View;
+    use registry::DeliveryState as Core;
+    let store::ShippedDevice { device, is_canary, delivery } = shipped;
+    api_types::Delivery {
+        device_id: device.as_str().to_owned(),
+        canary: is_canary,
+        state: match delivery.state {
+            Core::Waiting => View::Waiting,
+            Core::RequestSent => View::RequestSent,
+            Core::Requested => View::Requested,
+            Core::Downloaded => View::Downloaded,
+            Core::Success => View::Success,
+            Core::UploadFailure => View::UploadFailure,
+            Core::DownloadLimit => View::DownloadLimit,
+            Core::Rollback => View::Rollback,
+            Core::TypeMismatch => View::TypeMismatch,
+            Core::VersionMismatch => View::VersionMismatch,
+        },
+        attempts: delivery.attempts,
+        updated_at: timestamp(delivery.updated_at),
     }
 }
 

@@ -89,6 +89,14 @@ text_id! {
     /// A provisioning session: `PROV` and 10 characters.
     SessionId, "PROV"
 }
+text_id! {
+    /// An uploaded firmware image: `FW` and 10 characters.
+    FirmwareId, "FW"
+}
+text_id! {
+    /// A firmware shipment: `SHIP` and 10 characters.
+    ShipmentId, "SHIP"
+}
 
 /// Number of an ownership: 1 for the first, plus one with each next, never back.
 ///

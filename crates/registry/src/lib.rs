@@ -4,6 +4,7 @@
 //! store found are arguments. Read [`decide_login`] first: it says what a device is told when it presents a token, and
 //! why status 9 is so rare. Then read [`Release`], which says when a board is safe to ship.
 
+mod firmware_tag;
 mod forced_delete;
 mod ids;
 mod login;
@@ -12,10 +13,12 @@ mod ownership;
 mod provisioning_session;
 mod rate_limit;
 mod release;
+mod shipment;
 mod token;
 
+pub use firmware_tag::{ApplyRule, Eligibility, FindTagError, FirmwareTag, RunningFirmware};
 pub use forced_delete::left_behind;
-pub use ids::{DeviceId, Epoch, ParseIdError, SessionId, TemplateId};
+pub use ids::{DeviceId, Epoch, FirmwareId, ParseIdError, SessionId, ShipmentId, TemplateId};
 pub use login::{
     LoginDecision, LookedUp, RefusalReason, TokenRecord, TryLaterReason, decide_login, status_code,
 };
@@ -29,5 +32,9 @@ pub use rate_limit::{Allowance, RateLimit};
 pub use release::{
     LIVENESS_FRESH_MS, ORDER_REPEAT_MS, PROBE_INTERVAL_MS, PROBE_WAIT_MS, Release, ReleaseAction,
     ReleaseEvent, ReleaseRecord, ReleaseState, SILENCE_MAX_MS, SILENCE_MS,
+};
+pub use shipment::{
+    ATTEMPTS_MAX_DEFAULT, ATTEMPTS_WINDOW_MS, Delivery, DeliveryCounts, DeliveryState, Described,
+    ORDER_INTERVAL_MS, Review, ShipmentStage, ShipmentState, review,
 };
 pub use token::{ParseTokenError, SecretPurpose, TOKEN_CHARS, Token, TokenFingerprint, TokenHash, TokenKey};

@@ -28,6 +28,12 @@ impl UtcTime {
         Self(self.0.saturating_add(ms))
     }
 
+    /// Returns the milliseconds since `earlier`; negative when the clock was put back in between.
+    #[must_use]
+    pub const fn ms_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// Returns RFC 3339 text with milliseconds, as in `2026-11-22T10:45:03.000Z`.
     #[must_use]
     pub fn to_rfc3339(self) -> String {

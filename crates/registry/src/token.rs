@@ -131,6 +131,8 @@ pub enum SecretPurpose {
     KeyCheck,
     /// A token that an idempotent request can be answered with twice without storing it.
     DerivedToken,
+    /// What lets one device fetch the image of one shipment.
+    FirmwareDownload,
 }
 
 impl SecretPurpose {
@@ -141,6 +143,7 @@ impl SecretPurpose {
             Self::ConsoleSession => b"console-session\0",
             Self::KeyCheck => b"key-check\0",
             Self::DerivedToken => b"derived-token\0",
+            Self::FirmwareDownload => b"firmware-download\0",
         }
     }
 }

@@ -21,6 +21,7 @@ mod database;
 mod datastreams;
 mod devices;
 mod error;
+mod firmware_images;
 mod history;
 mod idempotency;
 mod metadata;
@@ -29,6 +30,7 @@ mod properties;
 mod provisioning;
 mod readers;
 mod releases;
+mod shipments;
 mod store;
 mod templates;
 mod token_index;
@@ -42,6 +44,7 @@ pub use audit::AuditEntry;
 pub use datastreams::PutDatastreamError;
 pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, METADATA_FIELDS_MAX, NewDevice};
 pub use error::{OpenStoreError, StorageError};
+pub use firmware_images::{DeleteFirmwareError, FirmwareImage};
 pub use history::{
     DATED_PAST_MAX_MS, Expired, HISTORY_PAGE_ROWS_MAX, HistoryCursor, HistoryOf, HistoryPage, HistoryQuery,
     HistoryRollup, HistorySettings, HistoryValue, Maintained, ParseHistoryCursorError,
@@ -52,6 +55,7 @@ pub use page::{ListError, Listed, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page};
 pub use properties::{PROPERTIES_PER_PIN_MAX, StoredProperty};
 pub use provisioning::{Claimed, CompleteClaimError, CreateSessionError, NewSession, Session, SessionError};
 pub use releases::StartedRelease;
+pub use shipments::{NewShipment, Shipment, ShipmentError, ShippedDevice};
 pub use store::{Store, StoreSettings};
 pub use templates::Template;
 pub use unknown_tokens::UnknownToken;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use registry::{LookedUp, SecretPurpose, Token, TokenHash, TokenKey};
+use registry::{DeviceId, LookedUp, SecretPurpose, ShipmentId, Token, TokenHash, TokenKey};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::data_folder::DataFolder;
@@ -108,6 +108,18 @@ impl Store {
     #[must_use]
     pub fn derive_token(&self, nonce: &[u8; 16]) -> Token {
         self.inner.key.derive_token(nonce)
+    }
+
+    /// Returns the secret that lets one device fetch the image of one shipment: 32 characters, the same each time.
+    #[must_use]
+    pub fn download_token(&self, shipment: &ShipmentId, device: &DeviceId) -> Token {
+        let subject = format!("{shipment}/{device}");
+        let hash = self.inner.key.hash(SecretPurpose::FirmwareDownload, subject.as_bytes());
+        let mut random = [0_u8; 24];
+        for (target, source) in random.iter_mut().zip(hash) {
+            *target = source;
+        }
+        Token::from_random(random)
     }
 
     /// Returns how many tokens the store knows, tombstones included.

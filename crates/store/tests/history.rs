@@ -146,7 +146,7 @@ mod history {
                 Step::Write(samples) => {
                     let new = |(at, number): &(i64, i16)| {
                         let at = UtcTime::from_unix_ms(time_of(*at));
-                        NewValue::dated(PIN, text(&format!("{}.5", number)), at)
+                        NewValue::dated(PIN, text(&format!("{number}.5")), at)
                     };
                     write(&store, 1, samples.iter().map(new).collect()).await.unwrap();
                     model.extend(samples.iter().map(|(at, number)| (time_of(*at), format!("{number}.5"))));

@@ -47,7 +47,7 @@ pub(crate) fn script_process(root: &Path, script: &str) -> Process {
 
 /// Rewrites both `OpenAPI` documents from the code, and the console's clients from the documents.
 pub(crate) fn regenerate_clients(root: &Path) -> Result<()> {
-    for package in ["cloud", "bench"] {
+    for package in ["api-types", "bench"] {
         Process::new(root, "cargo", &["nextest", "run", "--package", package, "openapi"])
             .env("UPDATE_OPENAPI", "1")
             .run()?;

@@ -5,12 +5,13 @@ use utoipa::openapi::path::HttpMethod;
 
 use super::{Access, Contract, Described};
 use crate::{
-    AuditEntry, CreateDevice, CreateProvisioningSession, CreateTemplate, CreatedDevice,
-    CreatedProvisioningSession, DatastreamList, DatastreamSettings, Device, DeviceEvent, DeviceFileList,
-    DevicePropertyList, DeviceQuery, ForcedDelete, LaggedEvent, MetadataField, MetadataList, OwnerSession,
-    PageQuery, PasswordSignIn, PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent,
-    RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, SignInLink, StoredValue,
-    Template, TemplateDatastream, TemplateDatastreamList, UnknownToken, ValueEvent,
+    AuditEntry, ChangeShipment, CreateDevice, CreateProvisioningSession, CreateShipment, CreateTemplate,
+    CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery, Device,
+    DeviceEvent, DeviceFileList, DevicePropertyList, DeviceQuery, FirmwareImage, ForcedDelete, LaggedEvent,
+    MetadataField, MetadataList, OwnerSession, PageQuery, PasswordSignIn, PropertyEvent, ProvisioningSession,
+    RejectedEvent, Release, ReleaseEvent, RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetMetadata,
+    SetPassword, Shipment, SignInLink, StoredValue, Template, TemplateDatastream, TemplateDatastreamList,
+    UnknownToken, UploadFirmware, ValueEvent,
 };
 
 pub(super) fn add_all(contract: &mut Contract) {
@@ -19,6 +20,7 @@ pub(super) fn add_all(contract: &mut Contract) {
     add_devices(contract);
     add_datastreams(contract);
     add_provisioning(contract);
+    add_firmware(contract);
     add_observation(contract);
     add_health(contract);
     add_device_https(contract);
@@ -227,6 +229,67 @@ fn add_provisioning(contract: &mut Contract) {
         )
         .query::<PageQuery>()
         .page::<UnknownToken>("One page; never the tokens themselves."),
+    );
+}
+
+fn add_firmware(contract: &mut Contract) {
+    let images = "/api/v1/firmware";
+    contract.add(
+        get(images, "list_firmware", "Lists firmware images, newest first")
+            .query::<PageQuery>()
+            .page::<FirmwareImage>("One page."),
+    );
+    contract.add(
+        post(images, "upload_firmware", "Uploads a firmware image; the body is the file")
+            .query::<UploadFirmware>()
+            .file_body()
+            .json::<FirmwareImage>("201", "Taken; type and version were read from its tag."),
+    );
+    let one = "/api/v1/firmware/{id}";
+    contract
+        .add(get(one, "get_firmware", "Gets a firmware image").json::<FirmwareImage>("200", "The image."));
+    contract.add(
+        delete(one, "delete_firmware", "Deletes a firmware image that no shipment names")
+            .empty("204", "It is gone."),
+    );
+    let shipments = "/api/v1/shipments";
+    contract.add(
+        get(shipments, "list_shipments", "Lists firmware shipments, newest first")
+            .query::<PageQuery>()
+            .page::<Shipment>("One page."),
+    );
+    contract.add(
+        post(shipments, "create_shipment", "Ships a firmware image to devices")
+            .body::<CreateShipment>()
+            .json::<Shipment>("201", "Made; it runs."),
+    );
+    let shipment = "/api/v1/shipments/{id}";
+    contract.add(
+        get(shipment, "get_shipment", "Gets a firmware shipment").json::<Shipment>("200", "The shipment."),
+    );
+    contract.add(
+        patch(shipment, "change_shipment", "Pauses, resumes or cancels a firmware shipment")
+            .body::<ChangeShipment>()
+            .json::<Shipment>("200", "The shipment."),
+    );
+    contract.add(
+        get("/api/v1/shipments/{id}/deliveries", "list_deliveries", "Lists the devices of a shipment")
+            .query::<PageQuery>()
+            .page::<Delivery>("One page."),
+    );
+    contract.add(
+        open(
+            HttpMethod::Get,
+            "/static/fw/{shipment}/{file}",
+            "download_firmware",
+            "Where devices fetch their firmware",
+        )
+        .query_text("token", Required::True)
+        .media("200", "application/octet-stream", "The file.")
+        .media("206", "application/octet-stream", "The rest of the file.")
+        .media("403", "text/plain", "The address is not valid (any more).")
+        .media("404", "text/plain", "There is no such file.")
+        .media("429", "text/plain", "Too many downloads on one day."),
     );
 }
 

@@ -29,6 +29,7 @@ struct Shared {
     outbox: Outbox,
     /// Set when the device is released: from then on neither data nor control passes.
     is_quarantined: AtomicBool,
+    is_over_tls: AtomicBool,
     last_heard_ms: AtomicU64,
     /// The part of it that is in the store already.
     noted_heard_ms: AtomicU64,
@@ -43,7 +44,7 @@ impl Link {
     /// Ids for messages of ours start at 2; 1 is the login's.
     const FIRST_MESSAGE_ID: u16 = 2;
 
-    pub(super) fn device(&self) -> &DeviceId {
+    pub(crate) fn device(&self) -> &DeviceId {
         &self.shared.device
     }
 
@@ -63,6 +64,16 @@ impl Link {
     /// Ends data and control on this connection, for good.
     pub(crate) fn quarantine(&self) {
         self.shared.is_quarantined.store(true, Ordering::Release);
+    }
+
+    /// Notes that the device came over TLS.
+    pub(super) fn set_over_tls(&self) {
+        self.shared.is_over_tls.store(true, Ordering::Release);
+    }
+
+    /// Says whether the device came over TLS, so that it knows whom to trust.
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.shared.is_over_tls.load(Ordering::Acquire)
     }
 
     pub(crate) fn last_heard_at(&self) -> MonoTime {
@@ -182,6 +193,7 @@ impl Links {
                 epoch,
                 outbox,
                 is_quarantined: AtomicBool::new(epoch.is_none()),
+                is_over_tls: AtomicBool::new(false),
                 last_heard_ms: AtomicU64::new(now.ms()),
                 noted_heard_ms: AtomicU64::new(now.ms()),
                 body_bytes_max: AtomicUsize::new(BUFFER_BYTES_UNDECLARED),
@@ -229,6 +241,13 @@ impl Links {
     /// Returns the connection of a device.
     pub(crate) fn get(&self, device: &DeviceId) -> Option<Link> {
         self.lock().get(device).and_then(|entry| entry.link.clone())
+    }
+
+    /// Returns every connection, in the order of the devices' ids.
+    pub(crate) fn connected(&self) -> Vec<Link> {
+        let mut links: Vec<_> = self.lock().values().filter_map(|entry| entry.link.clone()).collect();
+        links.sort_by(|left, right| left.device().cmp(right.device()));
+        links
     }
 
     /// Says whether a device counts as online; it does for some seconds after its connection has ended.

@@ -27,6 +27,8 @@ mod resources;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod shipments;
+#[cfg(test)]
 mod signed_release;
 #[cfg(test)]
 mod start;

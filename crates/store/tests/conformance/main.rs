@@ -15,6 +15,8 @@ mod provisioning;
 mod releases;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod shipments;
 
 #[cfg(test)]
 macro_rules! conformance {
@@ -74,6 +76,14 @@ macro_rules! conformance_of {
                 a_new_password_ends_all_other_sessions
                 unknown_tokens_are_counted_by_fingerprint
                 the_audit_is_read_newest_first;
+            shipments:
+                an_image_is_kept_while_a_shipment_names_it
+                a_shipment_names_only_devices_of_its_template
+                canaries_come_first_and_then_everyone
+                a_failing_canary_stops_the_shipment
+                a_paused_shipment_waits_and_a_cancelled_one_is_over
+                an_open_ended_shipment_reaches_devices_that_come_later
+                a_delivery_is_kept_whole;
             model:
                 the_store_agrees_with_a_map;
         });

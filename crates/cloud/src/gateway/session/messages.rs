@@ -16,6 +16,7 @@ use crate::control::set_property;
 use crate::errors::ErrorChain;
 use crate::gateway::time_answers;
 use crate::live::LiveEvent;
+use crate::shipments::running_firmware;
 use crate::views::{timestamp, value_view};
 
 /// Which release key a device says it holds.
@@ -153,6 +154,7 @@ impl Session {
             board: text(info.dev),
             heartbeat_s: Some(heartbeat.seconds()),
         };
+        let running = running_firmware(firmware.clone());
         if let Err(failure) = self.app.store.record_firmware(device.clone(), firmware).await {
             warn!(device.id = %device, error = %ErrorChain(&failure), "the description of {device} could not be stored");
             return Flow::Close;
@@ -168,6 +170,9 @@ impl Session {
         }
         self.respond(message_id, Status::Success);
         self.offer_claim(&info);
+        if !self.link.is_quarantined() {
+            self.app.firmware_described(&self.link, running).await;
+        }
         self.sync_on_connect().await
     }
 
