@@ -21,6 +21,7 @@ mod limits;
 mod listener;
 mod live;
 mod metadata;
+mod mqtt;
 mod rate_limits;
 mod release_signer;
 mod routes;

@@ -28,9 +28,11 @@ pub(crate) use admission::{Admission, Admitted};
 use protocol::Protocol;
 use write_limit::WriteLimited;
 
+use crate::app::App;
 use crate::config::Timings;
 use crate::gateway::{Gateway, Socket};
 use crate::limits::{HTTP_HEAD_BYTES_MAX, LISTEN_BACKLOG};
+use crate::mqtt;
 use crate::tls::Handshake;
 
 /// After a failed accept (out of file descriptors, mostly) the listener rests for 100 ms instead of spinning.
@@ -63,6 +65,7 @@ impl Transport {
 pub(crate) struct Listeners {
     pub(crate) handshake: Handshake,
     pub(crate) router: Router,
+    pub(crate) app: Arc<App>,
     pub(crate) gateway: Gateway,
     pub(crate) admission: Admission,
     pub(crate) timings: Timings,
@@ -158,8 +161,13 @@ impl Listeners {
             Protocol::Blynk => {
                 self.gateway.serve(Socket::stream(Box::new(reader), Box::new(writer)), peer).await;
             }
-            // Dropping the stream closes it: MQTT is recognised but not spoken yet, TLS belongs on the other port.
-            Protocol::Mqtt | Protocol::Tls => {}
+            Protocol::Mqtt => {
+                let stream = tokio::io::join(reader, writer);
+                // Boxed, as above.
+                Box::pin(mqtt::serve(Arc::clone(&self.app), self.gateway.clone(), stream, peer)).await;
+            }
+            // Dropping the stream closes it: TLS belongs on the other port.
+            Protocol::Tls => {}
         }
     }
 

@@ -65,7 +65,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, bench: Option<Router>) ->
         .route("/device_uploads/{device}/{file}", get(device_https::get_public_file))
         .merge(firmware_download::routes())
         .with_state(Arc::clone(app))
-        .merge(web_socket::routes(gateway))
+        .merge(web_socket::routes(Arc::clone(app), gateway))
         .merge(bench.map(bench_guard::guard).unwrap_or_default());
     routes
         .fallback(console::serve_console)

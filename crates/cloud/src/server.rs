@@ -308,6 +308,7 @@ fn serve(app: &Arc<App>, tls: &Tls, bench_router: Option<Router>, listening: Lis
     let listeners = Arc::new(Listeners {
         handshake: tls.handshake(),
         router: routes::router(app, gateway.clone(), bench_router),
+        app: Arc::clone(app),
         gateway,
         admission: Admission::new(CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX),
         timings: app.config.timings,

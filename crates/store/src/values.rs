@@ -132,6 +132,23 @@ impl Store {
         self.write_new_values(id, epoch, values, at).await
     }
 
+    /// Forgets the last value of a pin in the current ownership; its history stays.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn erase_value(&self, id: DeviceId, pin: Pin) -> Result<(), StorageError> {
+        self.write(move |work| {
+            work.conn
+                .prepare_cached(
+                    "DELETE FROM values_last WHERE device_id = ?1 AND pin = ?2
+                     AND epoch = (SELECT epoch FROM devices WHERE id = ?1)",
+                )?
+                .execute((id.as_str(), pin.number()))?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Returns the last value of a pin in the current ownership.
     ///
     /// # Errors

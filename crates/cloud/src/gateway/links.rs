@@ -80,7 +80,7 @@ impl Link {
         MonoTime::from_ms(self.shared.last_heard_ms.load(Ordering::Acquire))
     }
 
-    pub(super) fn set_body_bytes_max(&self, bytes: usize) {
+    pub(crate) fn set_body_bytes_max(&self, bytes: usize) {
         self.shared.body_bytes_max.store(bytes, Ordering::Release);
     }
 

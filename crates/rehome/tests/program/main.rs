@@ -7,6 +7,8 @@ mod durability;
 #[cfg(test)]
 mod full_disk;
 #[cfg(test)]
+mod mqtt_clients;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod release_survives_restart;
