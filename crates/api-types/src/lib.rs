@@ -29,8 +29,8 @@ pub use device::{
     ReleaseState, RenameDevice,
 };
 pub use device_data::{
-    DeviceFile, DeviceFileKind, DeviceFileList, DeviceProperty, DevicePropertyList, MetadataField,
-    MetadataList, SetMetadata,
+    DeviceFile, DeviceFileKind, DeviceFileList, DeviceProperty, DevicePropertyList, ExportQuery, ExportStep,
+    MetadataField, MetadataList, SetMetadata,
 };
 pub use live::{
     DeviceChange, DeviceEvent, LaggedEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent,

@@ -62,6 +62,15 @@ pub(crate) struct Addresses {
     pub(crate) tls_port: u16,
 }
 
+impl Addresses {
+    /// The start of addresses that are given out to be fetched later.
+    pub(crate) fn https_origin(&self) -> String {
+        // An IPv6 address stands in brackets in an address of this kind.
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        format!("https://{host}:{}", self.tls_port)
+    }
+}
+
 /// Rate limits of clients.
 pub(crate) struct ClientLimits {
     /// Logins that were turned away, per address.
@@ -74,6 +83,8 @@ pub(crate) struct ClientLimits {
     pub(crate) refused_tokens: RateLimits<IpAddr>,
     /// Calls of the Device HTTPS API with a valid token, per device.
     pub(crate) device_calls: RateLimits<DeviceId>,
+    /// Points with times of their own, per device.
+    pub(crate) imported_points: RateLimits<DeviceId>,
 }
 
 impl Default for ClientLimits {
@@ -84,6 +95,7 @@ impl Default for ClientLimits {
             sign_ins: RateLimits::new(RateLimit::SIGN_INS),
             refused_tokens: RateLimits::new(RateLimit::REFUSED_LOGINS),
             device_calls: RateLimits::new(RateLimit::DEVICE_MESSAGES),
+            imported_points: RateLimits::new(RateLimit::IMPORTED_POINTS),
         }
     }
 }

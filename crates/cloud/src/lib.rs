@@ -13,6 +13,7 @@ mod config;
 mod console;
 mod control;
 mod errors;
+mod export;
 mod gateway;
 mod jobs;
 mod limits;

@@ -64,6 +64,12 @@ pub(crate) const UPLOAD_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Largest body that carries such a file, in bytes: 64 kB for the form around it.
 pub(crate) const UPLOAD_BODY_BYTES_MAX: usize = UPLOAD_BYTES_MAX + 64 * 1024;
 
+/// Largest body of an import, in bytes. Source: reference/http-api.md 1, "Request (headers + body)".
+pub(crate) const IMPORT_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Points of one import. Source: reference/http-api.md 5.
+pub(crate) const IMPORT_POINTS_MAX: usize = 10_000;
+
 /// Files being received at the same time; each is held in memory.
 pub(crate) const UPLOADS_MAX: usize = 8;
 

@@ -11,6 +11,7 @@ mod device_data;
 mod device_https;
 mod devices;
 mod events;
+mod exports;
 mod extract;
 mod health;
 mod idempotency;
@@ -54,6 +55,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, bench: Option<Router>) ->
         // Bodies of devices are read by the handlers, once a token was found good.
         .nest("/external/api", device_https)
         .route("/device_uploads/{device}/{file}", get(device_https::get_public_file))
+        .route("/device_reports/{file}", get(device_https::get_report))
         .with_state(Arc::clone(app))
         .merge(web_socket::routes(gateway))
         .merge(bench.map(bench_guard::guard).unwrap_or_default());
@@ -87,6 +89,7 @@ fn owner_routes() -> Router<Arc<App>> {
             "/api/v1/devices/{id}/datastreams/{pin}",
             get(datastreams::get_datastream).put(datastreams::set_datastream),
         )
+        .route("/api/v1/devices/{id}/export", get(exports::export_history))
         .route("/api/v1/devices/{id}/metadata", get(device_data::list_metadata))
         .route("/api/v1/devices/{id}/metadata/{field}", put(device_data::set_metadata))
         .route(

@@ -58,6 +58,11 @@ impl Zone {
         timestamp(now).to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
+    /// Local time in a form of `strftime`.
+    pub(crate) fn local(&self, at: UtcTime, form: &str) -> String {
+        timestamp(at).to_zoned(self.zone.clone()).strftime(form).to_string()
+    }
+
     /// Minutes east of UTC without daylight saving, and the minutes that it adds now.
     pub(crate) fn offsets(&self, now: UtcTime) -> (i16, i16) {
         let now = timestamp(now);

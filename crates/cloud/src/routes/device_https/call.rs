@@ -96,6 +96,12 @@ impl Query {
         Ok(Self { token: token.unwrap_or_default(), parameters })
     }
 
+    /// The query without the token.
+    pub(super) fn written(&self) -> String {
+        let mut written = form_urlencoded::Serializer::new(String::new());
+        written.extend_pairs(&self.parameters).finish()
+    }
+
     pub(super) fn token(&self) -> &[u8] {
         self.token.as_bytes()
     }

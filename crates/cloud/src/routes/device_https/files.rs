@@ -108,10 +108,8 @@ fn extension_of(name: &str) -> String {
 }
 
 fn public_address(app: &App, call: &Call, key: &str, name: &str) -> String {
-    let (host, port) = (&app.addresses.host, app.addresses.tls_port);
-    // An IPv6 address stands in brackets in an address of this kind.
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    format!("https://{host}:{port}/device_uploads/{}/{key}.{}", call.device.id, extension_of(name))
+    let origin = app.addresses.https_origin();
+    format!("{origin}/device_uploads/{}/{key}.{}", call.device.id, extension_of(name))
 }
 
 /// A file by its unguessable address, for whoever has it.
@@ -154,7 +152,7 @@ async fn find_upload(app: &App, device: &str, key: &str) -> Result<(Upload, Vec<
 }
 
 fn no_file() -> ApiError {
-    ApiError::new(ProblemKind::NotFound, "There is no such file, or it was replaced.")
+    ApiError::new(ProblemKind::FileNotFound, "There is no such file, or it was replaced.")
 }
 
 fn file_view(upload: Upload) -> DeviceFile {
