@@ -19,7 +19,8 @@ use crate::config::Config;
 use crate::errors::ErrorChain;
 use crate::gateway::{Links, Turned};
 use crate::jobs::release_driver::ReleaseDriver;
-use crate::limits::{PASSWORD_HASHES_MAX, UPLOADS_MAX};
+use crate::large_bodies::LargeBodies;
+use crate::limits::PASSWORD_HASHES_MAX;
 use crate::live::{Live, LiveEvent};
 use crate::rate_limits::RateLimits;
 use crate::release_signer::ReleaseSigner;
@@ -50,8 +51,8 @@ pub(crate) struct App {
     pub(crate) tasks: TaskTracker,
     /// Password hashing takes much memory; few at a time.
     pub(crate) password_places: Arc<Semaphore>,
-    /// Files that devices send are held in memory; few at a time.
-    pub(crate) upload_places: Semaphore,
+    /// Large requests of devices are held in memory; few at a time.
+    pub(crate) large_bodies: LargeBodies,
 }
 
 /// Where the server listens, once port 0 has become a number.
@@ -139,8 +140,4 @@ impl App {
 
 pub(crate) fn password_places() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(PASSWORD_HASHES_MAX))
-}
-
-pub(crate) fn upload_places() -> Semaphore {
-    Semaphore::new(UPLOADS_MAX)
 }

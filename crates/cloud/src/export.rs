@@ -178,7 +178,7 @@ fn value_text(value: &Value) -> String {
 }
 
 fn finished(lines: csv::Writer<Vec<u8>>) -> Result<Bytes, ExportError> {
-    Ok(Bytes::from(lines.into_inner().map_err(|error| error.into_error())?))
+    Ok(Bytes::from(lines.into_inner().map_err(csv::IntoInnerError::into_error)?))
 }
 
 /// A ZIP file with one CSV file in it, made while it is sent.

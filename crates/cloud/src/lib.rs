@@ -16,6 +16,7 @@ mod errors;
 mod export;
 mod gateway;
 mod jobs;
+mod large_bodies;
 mod limits;
 mod listener;
 mod live;

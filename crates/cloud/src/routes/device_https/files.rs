@@ -39,10 +39,7 @@ pub(super) async fn upload(
         Some("DUMP") => UploadKind::Dump,
         Some(_) => return Err(CallError::bad("Wrong type.")),
     };
-    // Each holds a whole file in memory.
-    let Ok(_place) = app.upload_places.try_acquire() else {
-        return Err(CallError::new(StatusCode::SERVICE_UNAVAILABLE, "Try again later."));
-    };
+    let _place = app.large_bodies.enter(&call.device.id).ok_or_else(CallError::busy)?;
     let (name, content) = read_file(request).await?;
     // 24 random bytes in 32 characters that need no escaping.
     let key = Token::from_random(rand::random()).expose().to_owned();

@@ -30,17 +30,19 @@ pub(super) async fn import_points(
     if !is_json(&request) {
         return Err(CallError::bad("Unknown content type."));
     }
+    let _place = app.large_bodies.enter(&call.device.id).ok_or_else(CallError::busy)?;
     let now = app.clock.now();
     let points = call.points(pin, &read_body(request).await?, now.utc)?;
     let count = u32::try_from(points.len()).unwrap_or(u32::MAX);
     let taken = app.limits.imported_points.take_many(call.device.id.clone(), count, now.mono);
     taken.map_err(|_wait| CallError::new(StatusCode::TOO_MANY_REQUESTS, "Too many points today."))?;
-    let (times, values): (Vec<_>, Vec<_>) = points.into_iter().unzip();
+    let times: Vec<UtcTime> = points.iter().map(|point| point.at).collect();
+    let values = points.into_iter().map(|point| (pin, point.value)).collect();
     let accepted = control::accept_values(&app, &call.device.id, &call.datastreams, values)?;
     let newest = times.iter().copied().zip(&accepted).max_by_key(|(at, _)| *at);
     let newest = newest.map(|(at, (_pin, value))| (at, value.clone()));
-    let new = times.iter().zip(accepted);
-    let new = new.map(|(at, (pin, value))| NewValue::dated(pin, value, *at)).collect();
+    let dated = times.iter().zip(accepted).map(|(at, (pin, value))| NewValue::dated(pin, value, *at));
+    let new = dated.collect();
     app.store.write_new_values(call.device.id.clone(), call.epoch, new, now.utc).await?;
     if let Some((at, value)) = newest {
         control::publish_value(&app, &call.device.id, pin, &value, at);
@@ -74,13 +76,14 @@ async fn read_body(request: Request) -> Result<Vec<(i64, JsonValue)>, CallError>
     Ok(points)
 }
 
+/// A value with its time.
+struct Point {
+    at: UtcTime,
+    value: Value,
+}
+
 impl Call {
-    fn points(
-        &self,
-        pin: Pin,
-        points: &[(i64, JsonValue)],
-        now: UtcTime,
-    ) -> Result<Vec<(UtcTime, (Pin, Value))>, CallError> {
+    fn points(&self, pin: Pin, points: &[(i64, JsonValue)], now: UtcTime) -> Result<Vec<Point>, CallError> {
         let data_type = self.datastreams.on_pin(pin).map(|datastream| &datastream.settings().data_type);
         let oldest_at = now.plus_ms(-DATED_PAST_MAX_MS);
         let point = |(unix_ms, value): &(i64, JsonValue)| {
@@ -90,7 +93,7 @@ impl Call {
                 return Err(CallError::bad("A point is older than 3 months."));
             }
             let value = value_of(value, data_type).ok_or_else(|| CallError::bad(WRONG_VALUE))?;
-            Ok((at, (pin, value)))
+            Ok(Point { at, value })
         };
         points.iter().map(point).collect()
     }
