@@ -9,6 +9,8 @@ export type Template = CloudSchemas["Template"];
 export type Device = CloudSchemas["Device"];
 export type Release = CloudSchemas["Release"];
 export type Datastream = CloudSchemas["Datastream"];
+export type TemplateDatastream = CloudSchemas["TemplateDatastream"];
+export type DatastreamSettings = CloudSchemas["DatastreamSettings"];
 export type DatastreamValue = Datastream["value"];
 export type CreatedDevice = CloudSchemas["CreatedDevice"];
 export type CreatedProvisioningSession = CloudSchemas["CreatedProvisioningSession"];
@@ -21,6 +23,7 @@ export type ServerInfo = CloudSchemas["ServerInfo"];
 export type DeviceEvent = CloudSchemas["DeviceEvent"];
 export type ValueEvent = CloudSchemas["ValueEvent"];
 export type SessionEvent = CloudSchemas["SessionEvent"];
+export type RejectedEvent = CloudSchemas["RejectedEvent"];
 export type ReleaseEvent = CloudSchemas["ReleaseEvent"];
 
 export type Place = BenchSchemas["PlaceBody"];

@@ -1,7 +1,7 @@
 //! What a device says besides values: metadata, properties of its datastreams, files.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{DatastreamValue, Timestamp};
 
@@ -81,4 +81,36 @@ pub struct DeviceFile {
 pub struct DeviceFileList {
     /// At most 10 of each kind.
     pub items: Vec<DeviceFile>,
+}
+
+/// How fine an export is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportStep {
+    /// Every value; one mean a minute for datastreams that do not save raw data.
+    Raw,
+    /// The mean of each minute.
+    Minute,
+    /// The mean of each hour.
+    Hour,
+    /// The mean of each day, by UTC.
+    Day,
+}
+
+/// What is exported; everything that is kept when nothing is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExportQuery {
+    /// One pin, such as `V1`; all when left out.
+    pub pin: Option<String>,
+    /// The first moment that counts.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub from: Option<Timestamp>,
+    /// The first moment that counts no more; now when left out.
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub to: Option<Timestamp>,
+    /// How fine; `raw` when left out.
+    #[param(inline)]
+    pub step: Option<ExportStep>,
 }

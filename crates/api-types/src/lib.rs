@@ -30,8 +30,8 @@ pub use device::{
     ReleaseState, RenameDevice,
 };
 pub use device_data::{
-    DeviceFile, DeviceFileKind, DeviceFileList, DeviceProperty, DevicePropertyList, MetadataField,
-    MetadataList, SetMetadata,
+    DeviceFile, DeviceFileKind, DeviceFileList, DeviceProperty, DevicePropertyList, ExportQuery, ExportStep,
+    MetadataField, MetadataList, SetMetadata,
 };
 pub use firmware::{
     ApplyRule, ChangeShipment, CreateShipment, Delivery, DeliveryState, FirmwareImage, Shipment,

@@ -21,7 +21,8 @@ use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Links, Turned};
 use crate::jobs::release_driver::ReleaseDriver;
-use crate::limits::{PASSWORD_HASHES_MAX, UPLOADS_MAX};
+use crate::large_bodies::LargeBodies;
+use crate::limits::PASSWORD_HASHES_MAX;
 use crate::live::{Live, LiveEvent};
 use crate::rate_limits::RateLimits;
 use crate::release_signer::ReleaseSigner;
@@ -54,8 +55,8 @@ pub(crate) struct App {
     pub(crate) tasks: TaskTracker,
     /// Password hashing takes much memory; few at a time.
     pub(crate) password_places: Arc<Semaphore>,
-    /// Files that devices send are held in memory; few at a time.
-    pub(crate) upload_places: Semaphore,
+    /// Large requests of devices are held in memory; few at a time.
+    pub(crate) large_bodies: LargeBodies,
 }
 
 /// Where the server listens, once port 0 has become a number.
@@ -64,6 +65,15 @@ pub(crate) struct Addresses {
     pub(crate) host: String,
     pub(crate) plain_port: u16,
     pub(crate) tls_port: u16,
+}
+
+impl Addresses {
+    /// The start of addresses that are given out to be fetched later.
+    pub(crate) fn https_origin(&self) -> String {
+        // An IPv6 address stands in brackets in an address of this kind.
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        format!("https://{host}:{}", self.tls_port)
+    }
 }
 
 /// Rate limits of clients.
@@ -78,6 +88,8 @@ pub(crate) struct ClientLimits {
     pub(crate) refused_tokens: RateLimits<IpAddr>,
     /// Calls of the Device HTTPS API with a valid token, per device.
     pub(crate) device_calls: RateLimits<DeviceId>,
+    /// Points with times of their own, per device.
+    pub(crate) imported_points: RateLimits<DeviceId>,
 }
 
 impl Default for ClientLimits {
@@ -88,6 +100,7 @@ impl Default for ClientLimits {
             sign_ins: RateLimits::new(RateLimit::SIGN_INS),
             refused_tokens: RateLimits::new(RateLimit::REFUSED_LOGINS),
             device_calls: RateLimits::new(RateLimit::DEVICE_MESSAGES),
+            imported_points: RateLimits::new(RateLimit::IMPORTED_POINTS),
         }
     }
 }
@@ -131,8 +144,4 @@ impl App {
 
 pub(crate) fn password_places() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(PASSWORD_HASHES_MAX))
-}
-
-pub(crate) fn upload_places() -> Semaphore {
-    Semaphore::new(UPLOADS_MAX)
 }

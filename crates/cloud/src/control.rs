@@ -29,14 +29,19 @@ pub(crate) async fn write_values(
         }
     }
     for (pin, value) in values {
-        app.live.publish(LiveEvent::Value(ValueEvent {
-            device_id: device.to_string(),
-            pin: pin.number(),
-            value: value_view(&value),
-            at: timestamp(at),
-        }));
+        publish_value(app, device, pin, &value, at);
     }
     Ok(at)
+}
+
+/// Tells watchers about a value.
+pub(crate) fn publish_value(app: &App, device: &DeviceId, pin: Pin, value: &Value, at: UtcTime) {
+    app.live.publish(LiveEvent::Value(ValueEvent {
+        device_id: device.to_string(),
+        pin: pin.number(),
+        value: value_view(value),
+        at: timestamp(at),
+    }));
 }
 
 fn send_value(link: &Link, epoch: Epoch, pin: Pin, value: &Value) {

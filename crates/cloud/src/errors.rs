@@ -13,6 +13,7 @@ pub(crate) enum ProblemKind {
     DatastreamNameTaken,
     DeviceNotFound,
     DeviceReleased,
+    FileNotFound,
     FirmwareInUse,
     FirmwareNotFound,
     Forbidden,
@@ -25,6 +26,7 @@ pub(crate) enum ProblemKind {
     NotReady,
     RangeNotSatisfiable,
     ReleaseNotFound,
+    ReportNotFound,
     RequestInProgress,
     SessionNotFound,
     SessionOver,
@@ -56,6 +58,7 @@ impl ProblemKind {
             Self::DatastreamNameTaken => (StatusCode::CONFLICT, "datastream_name_taken", "The name is taken"),
             Self::DeviceNotFound => (StatusCode::NOT_FOUND, "device_not_found", "There is no such device"),
             Self::DeviceReleased => (StatusCode::CONFLICT, "device_released", "The device has been released"),
+            Self::FileNotFound => (StatusCode::NOT_FOUND, "file_not_found", "There is no such file"),
             Self::FirmwareInUse => {
                 (StatusCode::CONFLICT, "firmware_in_use", "A shipment names the firmware image")
             }
@@ -86,6 +89,7 @@ impl ProblemKind {
             Self::ReleaseNotFound => {
                 (StatusCode::NOT_FOUND, "release_not_found", "The device is not being released")
             }
+            Self::ReportNotFound => (StatusCode::NOT_FOUND, "report_not_found", "There is no such report"),
             Self::RequestInProgress => {
                 (StatusCode::CONFLICT, "request_in_progress", "The same request is being worked on")
             }

@@ -70,8 +70,14 @@ pub(crate) const UPLOAD_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// Largest body that carries such a file, in bytes: 64 kB for the form around it.
 pub(crate) const UPLOAD_BODY_BYTES_MAX: usize = UPLOAD_BYTES_MAX + 64 * 1024;
 
-/// Files being received at the same time; each is held in memory.
-pub(crate) const UPLOADS_MAX: usize = 8;
+/// Largest body of an import, in bytes. Source: reference/http-api.md 1, "Request (headers + body)".
+pub(crate) const IMPORT_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Points of one import. Source: reference/http-api.md 5.
+pub(crate) const IMPORT_POINTS_MAX: usize = 10_000;
+
+/// Files and imports being received at the same time; each is held in memory, 16 files of 5 MB at most.
+pub(crate) const LARGE_BODIES_MAX: usize = 16;
 
 /// Connections that may wait to be accepted. Linux caps it at `net.core.somaxconn` (4,096 by default); what does not fit is
 /// repeated by the client after a second.

@@ -58,9 +58,10 @@ pub(crate) async fn read(
     app.store.metadata(device.id.clone(), epoch, field.to_owned()).await
 }
 
-/// Sets a field of the current ownership.
+/// Sets a field of the current ownership. `actor` is who does it, for the audit.
 pub(crate) async fn set(
     app: &App,
+    actor: &str,
     device: &Device,
     epoch: Epoch,
     field: &str,
@@ -83,7 +84,7 @@ pub(crate) async fn set(
         if !(1..=NAME_CHARS_MAX).contains(&name.chars().count()) || name.chars().any(char::is_control) {
             return Err(SetMetadataError::Value);
         }
-        let change = Change::by("device", app.clock.now().utc);
+        let change = Change::by(actor, app.clock.now().utc);
         app.store.rename_device(device.id.clone(), name.to_owned(), change).await?;
         return Ok(());
     }

@@ -11,6 +11,7 @@ mod device_data;
 mod device_https;
 mod devices;
 mod events;
+mod exports;
 mod extract;
 mod firmware;
 mod firmware_download;
@@ -64,6 +65,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, bench: Option<Router>) ->
         .nest("/external/api", device_https)
         .route("/device_uploads/{device}/{file}", get(device_https::get_public_file))
         .merge(firmware_download::routes())
+        .route("/device_reports/{file}", get(device_https::get_report))
         .with_state(Arc::clone(app))
         .merge(web_socket::routes(Arc::clone(app), gateway))
         .merge(bench.map(bench_guard::guard).unwrap_or_default());
@@ -97,6 +99,7 @@ fn owner_routes() -> Router<Arc<App>> {
             "/api/v1/devices/{id}/datastreams/{pin}",
             get(datastreams::get_datastream).put(datastreams::set_datastream),
         )
+        .route("/api/v1/devices/{id}/export", get(exports::export_history))
         .route("/api/v1/devices/{id}/metadata", get(device_data::list_metadata))
         .route("/api/v1/devices/{id}/metadata/{field}", put(device_data::set_metadata))
         .route(

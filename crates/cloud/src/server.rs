@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::admin_key::{AdminKey, OpenAdminKeyError};
-use crate::app::{Addresses, App, ClientLimits, password_places, upload_places};
+use crate::app::{Addresses, App, ClientLimits, password_places};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::{Config, ValidateConfigError};
@@ -29,6 +29,7 @@ use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Gateway, Links};
 use crate::jobs::release_driver::{ReleaseDriver, Surroundings};
 use crate::jobs::{certificate, housekeeping};
+use crate::large_bodies::LargeBodies;
 use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
 use crate::listener::{Admission, Listeners, Transport, bind};
 use crate::live::Live;
@@ -184,7 +185,7 @@ impl Server {
             stop: stop.clone(),
             tasks: tasks.clone(),
             password_places: password_places(),
-            upload_places: upload_places(),
+            large_bodies: LargeBodies::default(),
             config,
         });
         resume_releases(&app).await?;

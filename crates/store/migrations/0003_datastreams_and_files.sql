@@ -64,3 +64,15 @@ CREATE TABLE uploads (
     at        INTEGER NOT NULL,
     PRIMARY KEY (device_id, epoch, number)
 ) STRICT;
+
+-- Reports that were asked for; their content is made when they are fetched.
+CREATE TABLE reports (
+    seq       INTEGER PRIMARY KEY,
+    key       TEXT NOT NULL UNIQUE,
+    device_id TEXT NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+    epoch     INTEGER NOT NULL,
+    question  TEXT NOT NULL,
+    at        INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX reports_device ON reports (device_id, seq);

@@ -147,6 +147,7 @@ impl Work<'_> {
         self.conn.prepare_cached("DELETE FROM values_last WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.conn.prepare_cached("DELETE FROM metadata WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.conn.prepare_cached("DELETE FROM properties WHERE device_id = ?1")?.execute([id.as_str()])?;
+        self.conn.prepare_cached("DELETE FROM reports WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.conn.prepare_cached("DELETE FROM uploads WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.purged();
         Ok(())

@@ -76,7 +76,9 @@ mod folder {
         }
         let conn = Connection::open(&database).unwrap();
         let newest = format_of(&conn);
-        for table in ["datastream_enum_rows", "datastreams", "properties", "metadata_fields", "uploads"] {
+        for table in
+            ["datastream_enum_rows", "datastreams", "properties", "metadata_fields", "uploads", "reports"]
+        {
             conn.execute(&format!("DROP TABLE {table}"), []).unwrap();
         }
         conn.pragma_update(None, "user_version", 2).unwrap();

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use api_types::{DeviceChange, DeviceProperty, DevicePropertyList, MetadataField, MetadataList, SetMetadata};
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use store::DeviceError;
 
+use super::access::Actor;
 use super::devices::find_device;
 use super::extract::{ApiJson, ApiPath};
 use crate::app::App;
@@ -29,11 +30,12 @@ pub(super) async fn list_metadata(
 
 pub(super) async fn set_metadata(
     State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
     ApiPath((id, field)): ApiPath<(String, String)>,
     ApiJson(request): ApiJson<SetMetadata>,
 ) -> Result<Json<MetadataField>, ApiError> {
     let device = find_device(&app, &id).await?;
-    metadata::set(&app, &device, device.epoch, &field, &request.value).await.map_err(
+    metadata::set(&app, actor.as_str(), &device, device.epoch, &field, &request.value).await.map_err(
         |error| match error {
             SetMetadataError::Field | SetMetadataError::Value => {
                 ApiError::new(ProblemKind::InvalidRequest, format!("Not stored: {error}."))

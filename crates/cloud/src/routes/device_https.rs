@@ -4,6 +4,8 @@
 
 mod call;
 mod files;
+mod history;
+mod import;
 mod metadata;
 mod provision;
 mod values;
@@ -18,13 +20,15 @@ use crate::app::App;
 use crate::limits::UPLOAD_BODY_BYTES_MAX;
 
 pub(super) use files::{get_file, get_public_file, list_files};
+pub(super) use history::get_report;
 
 pub(super) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/get", get(values::get_value))
         .route("/getAll", get(values::get_all))
         .route("/update", get(values::update))
-        .route("/batch/update", get(values::batch_update))
+        .route("/batch/update", get(values::batch_update).post(import::import_points))
+        .route("/data/get", get(history::ask_for_report))
         .route("/update/property", get(values::update_property))
         .route("/isHardwareConnected", get(values::is_hardware_connected))
         .route("/isAppConnected", get(values::is_app_connected))

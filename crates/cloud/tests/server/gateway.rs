@@ -168,7 +168,7 @@ async fn properties_events_groups_bridges_and_old_commands_never_drop_the_link()
     device.ask(PROPERTY, 3, "1|2|3|label|Lamp", 200).await;
     device.ask(PROPERTY, 4, "1|nonsense|x", 11).await;
     device.ask(PROPERTY, 5, "1", 11).await;
-    device.ask(BRIDGE, 6, &format!("64|i|{token}"), 6).await;
+    device.ask(BRIDGE, 6, "64|i|UnknownTokenForTheBridge01234567", 6).await;
     device.ask(14, 7, "a notification", 14).await;
     device.send(&frame(EVENT_LOG, 8, "high_temp|T=36")).await;
     device.send(&frame(GROUP, 9, "t|1648054765458")).await;

@@ -5,6 +5,10 @@ mod access;
 #[cfg(test)]
 mod bench_routes;
 #[cfg(test)]
+mod compatibility;
+#[cfg(test)]
+mod datastreams;
+#[cfg(test)]
 mod device_client;
 #[cfg(test)]
 mod device_https;

@@ -1,5 +1,8 @@
-use registry::{Epoch, TemplateId};
-use store::{AddUploadError, NewUpload, PutDatastreamError, UPLOADS_KEPT_MAX, UploadKind, WriteValuesError};
+use registry::{Epoch, TemplateId, UtcTime};
+use store::{
+    AddUploadError, NewUpload, PutDatastreamError, REPORTS_KEPT_MAX, Report, UPLOADS_KEPT_MAX, UploadKind,
+    WriteValuesError,
+};
 use telemetry::{DataType, DatastreamSettings, Decimals, EnumRow, InvalidShows, Invalidate, Pin, Value};
 
 use crate::backend::{Backend, NOW, add_device, device_id, owner, template_id, with_template};
@@ -177,4 +180,26 @@ pub(crate) async fn metadata_fields_have_numbers_that_stay<B: Backend>(backend: 
     assert_eq!(fields(2).await, [(6, "Serial".to_owned()), (7, "Room".to_owned())]);
     assert_eq!(store.metadata_field_name(7).await.unwrap().as_deref(), Some("Room"));
     assert_eq!(store.metadata_field_name(8).await.unwrap(), None);
+}
+
+pub(crate) async fn reports_are_few_and_end_with_their_time_and_ownership<B: Backend>(backend: &B) {
+    let store = with_template(backend).await;
+    add_device(&store, 1).await;
+    let report = |number: u32| Report {
+        device: device_id(1),
+        question: format!("period=DAY&number={number}"),
+        at: NOW.plus_ms(number.into()),
+    };
+    for number in 0..=REPORTS_KEPT_MAX {
+        store.add_report(Epoch::FIRST, format!("key{number}"), report(number)).await.unwrap();
+    }
+    let find = async |key: &str, oldest_at: UtcTime| store.report(key.to_owned(), oldest_at).await.unwrap();
+    let long_ago = NOW.plus_ms(-1);
+    assert_eq!(find("key0", long_ago).await, None, "the oldest goes when another is asked for");
+    assert_eq!(find("key1", long_ago).await, Some(report(1)));
+    assert_eq!(find("key1", report(1).at).await, None, "its time is over");
+    store.begin_release(device_id(1), owner()).await.unwrap();
+    assert_eq!(find("key1", long_ago).await, None);
+    let late = store.add_report(Epoch::FIRST, "late".to_owned(), report(9)).await;
+    assert!(matches!(late, Err(WriteValuesError::NotOwned)));
 }

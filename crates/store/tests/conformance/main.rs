@@ -54,7 +54,8 @@ macro_rules! conformance_of {
                 properties_belong_to_an_ownership_and_end_with_it
                 a_pin_keeps_a_bounded_number_of_properties
                 the_newest_files_are_kept_and_a_name_is_there_once
-                metadata_fields_have_numbers_that_stay;
+                metadata_fields_have_numbers_that_stay
+                reports_are_few_and_end_with_their_time_and_ownership;
             releases:
                 a_release_ends_data_access_and_keeps_the_token_as_a_tombstone
                 a_release_that_was_asked_for_twice_is_one_release

@@ -45,7 +45,7 @@ impl Session {
             return Flow::GoOn;
         };
         let Some(device) = self.read_device().await else { return Flow::Close };
-        match metadata::set(&self.app, &device, epoch, field, value).await {
+        match metadata::set(&self.app, "device", &device, epoch, field, value).await {
             Ok(()) => self.app.publish_device(&device.id, DeviceChange::Updated),
             Err(SetMetadataError::Field | SetMetadataError::Value) => {
                 counter!("gateway_frames_refused_total", "reason" => "metadata").increment(1);

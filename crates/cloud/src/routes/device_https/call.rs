@@ -41,6 +41,11 @@ impl CallError {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
+    /// The device sends something large already, or too many others do.
+    pub(super) fn busy() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Try again later.")
+    }
+
     pub(super) fn storage(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = %ErrorChain(error), "the store failed");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "The database cannot answer now.")
@@ -94,6 +99,12 @@ impl Query {
             }
         }
         Ok(Self { token: token.unwrap_or_default(), parameters })
+    }
+
+    /// The query without the token.
+    pub(super) fn written(&self) -> String {
+        let mut written = form_urlencoded::Serializer::new(String::new());
+        written.extend_pairs(&self.parameters).finish()
     }
 
     pub(super) fn token(&self) -> &[u8] {

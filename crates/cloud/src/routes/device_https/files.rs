@@ -39,10 +39,7 @@ pub(super) async fn upload(
         Some("DUMP") => UploadKind::Dump,
         Some(_) => return Err(CallError::bad("Wrong type.")),
     };
-    // Each holds a whole file in memory.
-    let Ok(_place) = app.upload_places.try_acquire() else {
-        return Err(CallError::new(StatusCode::SERVICE_UNAVAILABLE, "Try again later."));
-    };
+    let _place = app.large_bodies.enter(&call.device.id).ok_or_else(CallError::busy)?;
     let (name, content) = read_file(request).await?;
     // 24 random bytes in 32 characters that need no escaping.
     let key = Token::from_random(rand::random()).expose().to_owned();
@@ -108,10 +105,8 @@ fn extension_of(name: &str) -> String {
 }
 
 fn public_address(app: &App, call: &Call, key: &str, name: &str) -> String {
-    let (host, port) = (&app.addresses.host, app.addresses.tls_port);
-    // An IPv6 address stands in brackets in an address of this kind.
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    format!("https://{host}:{port}/device_uploads/{}/{key}.{}", call.device.id, extension_of(name))
+    let origin = app.addresses.https_origin();
+    format!("{origin}/device_uploads/{}/{key}.{}", call.device.id, extension_of(name))
 }
 
 /// A file by its unguessable address, for whoever has it.
@@ -154,7 +149,7 @@ async fn find_upload(app: &App, device: &str, key: &str) -> Result<(Upload, Vec<
 }
 
 fn no_file() -> ApiError {
-    ApiError::new(ProblemKind::NotFound, "There is no such file, or it was replaced.")
+    ApiError::new(ProblemKind::FileNotFound, "There is no such file, or it was replaced.")
 }
 
 fn file_view(upload: Upload) -> DeviceFile {

@@ -39,12 +39,14 @@ pub(super) async fn update_metadata(
     let call = Call::parse(&app, peer, query.as_deref()).await?;
     let field = call.metadata_field(&app).await?;
     let value = call.parameter("value").ok_or_else(|| CallError::bad("Wrong value"))?;
-    metadata::set(&app, &call.device, call.epoch, &field, value).await.map_err(|error| match error {
-        SetMetadataError::Field => CallError::bad(WRONG_FIELD),
-        SetMetadataError::Value => CallError::bad("Wrong value"),
-        SetMetadataError::Store(DeviceError::NotFound) => CallError::bad(INVALID_TOKEN),
-        SetMetadataError::Store(error) => CallError::storage(&error),
-    })?;
+    metadata::set(&app, "device", &call.device, call.epoch, &field, value).await.map_err(
+        |error| match error {
+            SetMetadataError::Field => CallError::bad(WRONG_FIELD),
+            SetMetadataError::Value => CallError::bad("Wrong value"),
+            SetMetadataError::Store(DeviceError::NotFound) => CallError::bad(INVALID_TOKEN),
+            SetMetadataError::Store(error) => CallError::storage(&error),
+        },
+    )?;
     app.publish_device(&call.device.id, DeviceChange::Updated);
     Ok(StatusCode::OK)
 }
