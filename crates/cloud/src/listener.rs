@@ -147,16 +147,16 @@ impl Listeners {
         };
         let protocol = Protocol::of_first_byte(byte);
         counter!("connections_by_protocol_total", "protocol" => protocol.as_str()).increment(1);
-        let (reader, writer) = tokio::io::split(stream);
-        let reader = io::Cursor::new(first).chain(reader);
         match protocol {
             Protocol::Http => {
+                let (reader, writer) = tokio::io::split(stream);
+                let reader = io::Cursor::new(first).chain(reader);
                 let writer = WriteLimited::new(writer, self.timings.write());
                 // Boxed, so that the task of an idle device does not hold room for an HTTP connection.
                 Box::pin(self.serve_http(tokio::io::join(reader, writer), peer, admitted)).await;
             }
             Protocol::Blynk => {
-                self.gateway.serve(Socket::stream(Box::new(reader), Box::new(writer)), peer).await;
+                self.gateway.serve(Socket::stream(Box::new(stream), &first), peer).await;
             }
             // Dropping the stream closes it: MQTT is recognised but not spoken yet, TLS belongs on the other port.
             Protocol::Mqtt | Protocol::Tls => {}

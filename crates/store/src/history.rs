@@ -38,11 +38,14 @@ pub struct HistorySettings {
     /// Bytes after which a chunk is full: 900, so that its row stays in one page of 4,096 bytes with three others
     /// (SQLite keeps about 1,000 bytes of such a row in its page and puts the rest elsewhere). Tests use less.
     pub chunk_bytes_max: usize,
+    /// Rows that are moved in one transaction: 1,024, a few milliseconds, or a whole stream when it has more. Tests use
+    /// less.
+    pub step_rows_max: usize,
 }
 
 impl Default for HistorySettings {
     fn default() -> Self {
-        Self { raw_days: 31, hour_days: 1_096, chunk_bytes_max: 900 }
+        Self { raw_days: 31, hour_days: 1_096, chunk_bytes_max: 900, step_rows_max: 1_024 }
     }
 }
 

@@ -38,6 +38,9 @@ struct Shared {
     release_epoch_plus_one: AtomicU64,
 }
 
+/// No time that is ever heard at.
+const NEVER_NOTED: u64 = u64::MAX;
+
 impl Link {
     /// Ids for messages of ours start at 2; 1 is the login's.
     const FIRST_MESSAGE_ID: u16 = 2;
@@ -66,6 +69,11 @@ impl Link {
 
     pub(crate) fn last_heard_at(&self) -> MonoTime {
         MonoTime::from_ms(self.shared.last_heard_ms.load(Ordering::Acquire))
+    }
+
+    fn last_heard_utc(&self, now: Moment) -> UtcTime {
+        let silent_ms = now.mono.since_ms(self.last_heard_at());
+        now.utc.plus_ms(i64::try_from(silent_ms).map_or(i64::MIN, |ms| -ms))
     }
 
     pub(super) fn set_body_bytes_max(&self, bytes: usize) {
@@ -124,11 +132,6 @@ impl Link {
     pub(crate) fn cut(&self) {
         self.shared.outbox.cut();
     }
-
-    /// Ends the connection after everything queued has been written.
-    pub(crate) fn close_after_flush(&self) {
-        self.shared.outbox.close_after_flush();
-    }
 }
 
 /// Every connected device and every device that has just gone. Clones share the table.
@@ -140,6 +143,8 @@ pub(crate) struct Links {
 #[derive(Debug, Default)]
 struct Table {
     by_device: Mutex<HashMap<DeviceId, Entry>>,
+    /// When devices were last heard whose connection has ended, until that is stored. At most one entry a device.
+    gone: Mutex<HashMap<DeviceId, UtcTime>>,
     next_link_id: AtomicU64,
 }
 
@@ -173,7 +178,7 @@ impl Links {
                 outbox,
                 is_quarantined: AtomicBool::new(epoch.is_none()),
                 last_heard_ms: AtomicU64::new(now.ms()),
-                noted_heard_ms: AtomicU64::new(now.ms()),
+                noted_heard_ms: AtomicU64::new(NEVER_NOTED),
                 body_bytes_max: AtomicUsize::new(BUFFER_BYTES_UNDECLARED),
                 next_message_id: AtomicU16::new(Link::FIRST_MESSAGE_ID),
                 release_epoch_plus_one: AtomicU64::new(0),
@@ -201,8 +206,16 @@ impl Links {
     }
 
     /// Notes that a connection is gone.
-    pub(super) fn closed(&self, link: &Link, now: MonoTime) -> Option<Turned> {
-        self.handle(link.device(), now, PresenceEvent::Closed(ConnectionNumber(link.id())))
+    pub(super) fn closed(&self, link: &Link, now: Moment) -> Option<Turned> {
+        self.lock_gone().insert(link.device().clone(), link.last_heard_utc(now));
+        self.handle(link.device(), now.mono, PresenceEvent::Closed(ConnectionNumber(link.id())))
+    }
+
+    /// Returns when a device was last heard, where that is newer than what is stored.
+    pub(crate) fn last_heard(&self, device: &DeviceId, now: Moment) -> Option<UtcTime> {
+        let gone_at = self.lock_gone().get(device).copied();
+        let connected_at = self.get(device).map(|link| link.last_heard_utc(now));
+        gone_at.max(connected_at)
     }
 
     /// Says when [`Links::timer_fired`] is due for a device; none when nothing is to be waited for.
@@ -227,16 +240,14 @@ impl Links {
 
     /// Returns the devices from which something came in since this was asked last, with the time.
     pub(crate) fn heard_since_last_call(&self, now: Moment) -> Vec<(DeviceId, UtcTime)> {
+        let mut heard: Vec<_> = std::mem::take(&mut *self.lock_gone()).into_iter().collect();
         let by_device = self.lock();
         let links = by_device.values().filter_map(|entry| entry.link.as_ref());
-        let mut heard: Vec<_> = links
-            .filter_map(|link| {
-                let heard_ms = link.shared.last_heard_ms.load(Ordering::Acquire);
-                let noted_ms = link.shared.noted_heard_ms.swap(heard_ms, Ordering::AcqRel);
-                let silent_ms = i64::try_from(now.mono.since_ms(MonoTime::from_ms(heard_ms))).ok()?;
-                (noted_ms != heard_ms).then(|| (link.device().clone(), now.utc.plus_ms(-silent_ms)))
-            })
-            .collect();
+        heard.extend(links.filter_map(|link| {
+            let heard_ms = link.shared.last_heard_ms.load(Ordering::Acquire);
+            let noted_ms = link.shared.noted_heard_ms.swap(heard_ms, Ordering::AcqRel);
+            (noted_ms != heard_ms).then(|| (link.device().clone(), link.last_heard_utc(now)))
+        }));
         heard.sort();
         heard
     }
@@ -253,6 +264,10 @@ impl Links {
             report_count(by_device.len());
         }
         turned
+    }
+
+    fn lock_gone(&self) -> MutexGuard<'_, HashMap<DeviceId, UtcTime>> {
+        self.shared.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<DeviceId, Entry>> {

@@ -171,14 +171,16 @@ async fn properties_events_groups_bridges_and_old_commands_never_drop_the_link()
     device.ask(BRIDGE, 6, &format!("64|i|{token}"), 6).await;
     device.ask(14, 7, "a notification", 14).await;
     device.send(&frame(EVENT_LOG, 8, "high_temp|T=36")).await;
-    device.send(&frame(GROUP, 9, "t|1648054765458")).await;
+    // Yesterday, to the millisecond.
+    let at = server.clock.now().utc.unix_ms() - 86_400_000;
+    device.send(&frame(GROUP, 9, &format!("t|{at}"))).await;
     device.send(&frame(HARDWARE, 10, "vw|1|grouped")).await;
     device.send(&frame(GROUP, 11, "e")).await;
     device.send(&frame(INTERNAL, 12, "something|else")).await;
     device.send(&frame(99, 13, "unknown below 100")).await;
     device.ping(14).await;
     let stored = server.get(&format!("/api/v1/devices/{id}/datastreams/v1")).await;
-    assert_eq!(stored["at"], "2022-03-23T16:59:25.458Z");
+    assert_eq!(stored["at"], serde_json::to_value(api_types::Timestamp::from_unix_ms(at)).unwrap());
     device.send(&frame(100, 15, "unknown from 100 on")).await;
     device.expect_closed().await;
 }

@@ -1,21 +1,20 @@
 //! What each message of a logged-in device does.
 
-use api_types::{DeviceChange, ValueEvent};
+use api_types::DeviceChange;
 use metrics::counter;
-use registry::{Epoch, SessionStep, StepName, UtcTime};
-use store::WriteValuesError;
-use telemetry::{Heartbeat, Pin, Value};
+use registry::{Epoch, SessionStep, StepName};
+use telemetry::Heartbeat;
 use tracing::{debug, warn};
 use wire::{
-    DeviceInternal, DeviceMessage, Group, Info, PinWrite, Property, Secret, ServerHardware, ServerInternal,
+    DeviceInternal, DeviceMessage, Info, PinWrite, Property, Secret, ServerHardware, ServerInternal,
     ServerMessage, Status, Sync, Values, VirtualPin,
 };
 
+use super::group::OpenGroup;
 use super::{Flow, Session};
 use crate::errors::ErrorChain;
+use crate::gateway::connection::Connection;
 use crate::gateway::time_answers;
-use crate::live::LiveEvent;
-use crate::views::{timestamp, value_view};
 
 /// The reserved metadata field that holds the device's own token. Source: reference/wire-protocol.md 6.2.
 const AUTH_TOKEN_FIELD: &str = "Auth Token";
@@ -62,18 +61,30 @@ pub(super) enum HeldKey {
 }
 
 impl Session {
-    pub(super) async fn act(&mut self, message_id: u16, message: DeviceMessage<'_>) -> Flow {
-        if let DeviceMessage::Hardware(write) = message {
-            self.take_write(message_id, write);
-            return Flow::GoOn;
+    pub(super) async fn act(
+        &mut self,
+        connection: &mut Connection,
+        message_id: u16,
+        message: DeviceMessage<'_>,
+    ) -> Flow {
+        match message {
+            DeviceMessage::Hardware(write) => {
+                self.take_write(message_id, write);
+                return Flow::GoOn;
+            }
+            DeviceMessage::Group(group) => {
+                self.group = OpenGroup::after(group, self.app.clock.now());
+                return Flow::GoOn;
+            }
+            _ => {}
         }
         // Whatever is answered below comes after the values before it are on disk: a device that gets its ping answered
         // knows that they are safe.
-        if self.write_values().await == Flow::Close {
+        if self.flush_values(connection).await == Flow::Close {
             return Flow::Close;
         }
         match message {
-            DeviceMessage::Hardware(_) | DeviceMessage::Response(_) => {}
+            DeviceMessage::Hardware(_) | DeviceMessage::Group(_) | DeviceMessage::Response(_) => {}
             DeviceMessage::Ping => self.respond(message_id, Status::Success),
             DeviceMessage::Login { .. } | DeviceMessage::LoginOld { .. } => {
                 self.respond(message_id, Status::AlreadyRegistered);
@@ -84,67 +95,12 @@ impl Session {
             DeviceMessage::EventLog { .. } | DeviceMessage::EventClear { .. } => {
                 counter!("gateway_events_total").increment(1);
             }
-            DeviceMessage::Group(group) => self.take_group(group),
             // No device may write to another one yet: 6 is the answer to a bridge that is not bound.
             DeviceMessage::Bridge(_) => self.respond(message_id, Status::NotAllowed),
             DeviceMessage::Legacy(_) => self.respond(message_id, Status::NotificationNotAuthorized),
             DeviceMessage::Unknown { .. } => {
                 counter!("gateway_frames_refused_total", "reason" => "unknown_command").increment(1);
             }
-        }
-        Flow::GoOn
-    }
-
-    /// Keeps a value until the end of what has arrived, so that many values share one commit.
-    fn take_write(&mut self, message_id: u16, write: PinWrite<'_>) {
-        let PinWrite::Virtual { pin: VirtualPin(pin), values } = write else {
-            // Answers to `dr` and `ar`: pins of the chip have no datastream.
-            counter!("gateway_pin_answers_total").increment(1);
-            return;
-        };
-        match Value::from_wire(values.raw()) {
-            Ok(value) => self.unwritten.push((Pin::new(pin), value)),
-            Err(failure) => {
-                debug!(device.id = %self.link.device(), error = %ErrorChain(&failure), "a value was refused");
-                self.respond(message_id, Status::IllegalCommand);
-            }
-        }
-    }
-
-    /// Puts the values that have arrived on disk; when that fails the connection ends without an answer, so that the
-    /// device learns by its missing ping that they were not taken.
-    pub(super) async fn write_values(&mut self) -> Flow {
-        if self.unwritten.is_empty() {
-            return Flow::GoOn;
-        }
-        let values = std::mem::take(&mut self.unwritten);
-        let device = self.link.device();
-        let Some(epoch) = self.link.epoch().filter(|_| !self.link.is_quarantined()) else {
-            return Flow::GoOn;
-        };
-        let count = u64::try_from(values.len()).unwrap_or(u64::MAX);
-        let events = self.app.live.is_watched().then(|| values.clone());
-        // Group messages flush first, so all of these share one time.
-        let at = self.group_at.unwrap_or_else(|| self.app.clock.now().utc);
-        let written = self.app.store.write_values(device.clone(), epoch, values, at).await;
-        if let Err(WriteValuesError::NotOwned) = written {
-            // Released or deleted a moment ago: the connection is about to be quarantined or cut, by those who did it.
-            return Flow::GoOn;
-        }
-        if let Err(failure) = written {
-            warn!(device.id = %device, error = %ErrorChain(&failure), "values of {device} could not be stored");
-            counter!("gateway_values_lost_total").increment(count);
-            return Flow::Close;
-        }
-        counter!("gateway_values_total").increment(count);
-        for (pin, value) in events.into_iter().flatten() {
-            let value = value_view(&value);
-            self.app.live.publish(LiveEvent::Value(ValueEvent {
-                device_id: device.as_str().to_owned(),
-                pin: pin.number(),
-                value,
-                at: timestamp(at),
-            }));
         }
         Flow::GoOn
     }
@@ -323,18 +279,6 @@ impl Session {
         let is_known = PROPERTIES.contains(&property.property) && property.pins.iter().next().is_some();
         counter!("gateway_properties_total").increment(1);
         self.respond(message_id, if is_known { Status::Success } else { Status::IllegalCommandBody });
-    }
-
-    fn take_group(&mut self, group: Group) {
-        let now = self.app.clock.now().utc;
-        self.group_at = match group {
-            Group::Begin => Some(now),
-            // A time in the future would hide the values that come after it.
-            Group::BeginAt { unix_ms } => {
-                i64::try_from(unix_ms).ok().map(|unix_ms| UtcTime::from_unix_ms(unix_ms).min(now))
-            }
-            Group::End => None,
-        };
     }
 }
 
