@@ -18,7 +18,7 @@ use tracing::{Instrument, debug_span};
 use wire::{Frame, HEADER_BYTES, ParseFrameError, Parsed};
 
 pub(crate) use links::{Link, Links, Turned};
-pub(crate) use socket::Socket;
+pub(crate) use socket::{ByteStream, Socket};
 
 use connection::Connection;
 

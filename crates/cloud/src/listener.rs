@@ -29,7 +29,7 @@ use protocol::Protocol;
 use write_limit::WriteLimited;
 
 use crate::config::Timings;
-use crate::gateway::{Gateway, Socket};
+use crate::gateway::{ByteStream, Gateway, Socket};
 use crate::limits::{HTTP_HEAD_BYTES_MAX, LISTEN_BACKLOG};
 use crate::tls::Handshake;
 
@@ -109,28 +109,34 @@ impl Listeners {
             debug!(%error, "TCP_NODELAY could not be set");
         }
         match peer.transport {
-            Transport::Plain => self.serve_protocol(stream, peer, admitted).await,
+            Transport::Plain => self.serve_protocol(Box::new(stream), peer, admitted).await,
             Transport::Tls => {
-                // Boxed: a task is as large as the largest thing it ever awaits, and this one is over in a moment.
-                let handshake = Box::pin(self.handshake.accept(stream));
-                match tokio::time::timeout(self.timings.tls_handshake(), handshake).await {
-                    Ok(Ok(stream)) => self.serve_protocol(stream, peer, admitted).await,
-                    Ok(Err(error)) => {
-                        counter!("tls_handshakes_failed_total", "reason" => "refused").increment(1);
-                        debug!(%error, "TLS handshake failed");
-                    }
-                    Err(_elapsed) => {
-                        counter!("tls_handshakes_failed_total", "reason" => "timeout").increment(1);
-                    }
+                // Boxed: a task is as large as the largest thing it ever awaits or holds, and neither the handshake nor
+                // the state of TLS is to stand in it twice.
+                let stream = Box::pin(self.shake_hands(stream)).await;
+                if let Some(stream) = stream {
+                    self.serve_protocol(stream, peer, admitted).await;
                 }
             }
         }
     }
 
-    async fn serve_protocol<S>(&self, mut stream: S, peer: Peer, admitted: Arc<Admitted>)
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
+    async fn shake_hands(&self, stream: TcpStream) -> Option<Box<dyn ByteStream>> {
+        match tokio::time::timeout(self.timings.tls_handshake(), self.handshake.accept(stream)).await {
+            Ok(Ok(stream)) => Some(Box::new(stream)),
+            Ok(Err(error)) => {
+                counter!("tls_handshakes_failed_total", "reason" => "refused").increment(1);
+                debug!(%error, "TLS handshake failed");
+                None
+            }
+            Err(_elapsed) => {
+                counter!("tls_handshakes_failed_total", "reason" => "timeout").increment(1);
+                None
+            }
+        }
+    }
+
+    async fn serve_protocol(&self, mut stream: Box<dyn ByteStream>, peer: Peer, admitted: Arc<Admitted>) {
         let mut first = [0_u8; 1];
         let byte = match tokio::time::timeout(self.timings.first_bytes(), stream.read_exact(&mut first)).await
         {
@@ -156,7 +162,7 @@ impl Listeners {
                 Box::pin(self.serve_http(tokio::io::join(reader, writer), peer, admitted)).await;
             }
             Protocol::Blynk => {
-                self.gateway.serve(Socket::stream(Box::new(stream), &first), peer).await;
+                self.gateway.serve(Socket::stream(stream, &first), peer).await;
             }
             // Dropping the stream closes it: MQTT is recognised but not spoken yet, TLS belongs on the other port.
             Protocol::Mqtt | Protocol::Tls => {}

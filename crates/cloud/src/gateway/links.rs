@@ -194,10 +194,13 @@ impl Links {
         (link, turned)
     }
 
-    /// Notes that bytes came in.
-    pub(super) fn heard(&self, link: &Link, now: MonoTime) {
+    /// Notes that bytes came in; says when [`Links::timer_fired`] is due now, as [`Links::next_timeout`] does.
+    pub(super) fn heard(&self, link: &Link, now: MonoTime) -> Option<MonoTime> {
         link.shared.last_heard_ms.store(now.ms(), Ordering::Release);
-        self.handle(link.device(), now, PresenceEvent::Heard(ConnectionNumber(link.id())));
+        let mut by_device = self.lock();
+        let entry = by_device.get_mut(link.device())?;
+        apply(entry, now, PresenceEvent::Heard(ConnectionNumber(link.id())));
+        entry.presence.next_timeout_ms().map(MonoTime::from_ms)
     }
 
     /// Notes the heartbeat that a device declared.

@@ -46,6 +46,8 @@ pub(super) struct Session {
     has_unflushed: bool,
     group: Option<OpenGroup>,
     allowance: Allowance,
+    /// When the device counts as silent unless it is heard before.
+    timeout_at: Option<MonoTime>,
 }
 
 impl Session {
@@ -62,6 +64,7 @@ impl Session {
             has_unflushed: false,
             group: None,
             allowance,
+            timeout_at: None,
         }
     }
 
@@ -81,17 +84,18 @@ impl Session {
     }
 
     async fn read_until_closed(&mut self, connection: &mut Connection) {
+        self.note_timeout();
         loop {
             // Frames may have arrived together with the login.
             if !connection.buffer.is_empty() && Box::pin(self.act_on_frames(connection)).await == Flow::Close
             {
                 return;
             }
-            let due = self.app.links.next_timeout(self.link.device());
             tokio::select! {
-                () = wait_for(&self.app, due) => {
+                () = wait_for(&self.app, self.timeout_at) => {
                     let turned = self.app.links.timer_fired(self.link.device(), self.app.clock.now().mono);
                     self.app.publish_turned(self.link.device(), turned);
+                    self.note_timeout();
                 }
                 read = connection.read() => match read {
                     Err(ConnectionEnded) | Ok(Ok(0)) => return,
@@ -105,22 +109,29 @@ impl Session {
         }
     }
 
-    async fn note_heard(&self) {
-        self.app.links.heard(&self.link, self.app.clock.now().mono);
+    async fn note_heard(&mut self) {
+        self.timeout_at = self.app.links.heard(&self.link, self.app.clock.now().mono);
         if self.link.is_quarantined() {
             self.app.releases.heard(self.link.device().clone(), &self.link).await;
         }
+    }
+
+    /// Asks again when the device counts as silent: it has said something about its heartbeat, or time has passed.
+    fn note_timeout(&mut self) {
+        self.timeout_at = self.app.links.next_timeout(self.link.device());
     }
 
     /// Acts on every whole frame that has arrived; values are with the writer when this returns.
     async fn act_on_frames(&mut self, connection: &mut Connection) -> Flow {
         // Taken out, because the connection is written to meanwhile.
         let mut buffer = std::mem::take(&mut connection.buffer);
+        let mut frame_count = 0;
         let flow = loop {
             match next_frame(&buffer) {
                 NextFrame::Incomplete => break self.hand_over_values(connection).await,
                 NextFrame::Complete { frame_bytes } => {
                     // Read where it lies: taking it out would share the buffer, which then could not be used again.
+                    frame_count += 1;
                     let flow = self.act_on_frame(connection, &buffer).await;
                     buffer.advance(frame_bytes);
                     if flow == Flow::Close {
@@ -141,6 +152,7 @@ impl Session {
                 }
             }
         };
+        counter!("gateway_frames_total").increment(frame_count);
         connection.buffer = buffer;
         flow
     }
@@ -149,7 +161,6 @@ impl Session {
         let Ok(Parsed::Complete { frame, .. }) = Frame::parse(bytes, FRAME_BODY_BYTES_MAX) else {
             return Flow::Close;
         };
-        counter!("gateway_frames_total").increment(1);
         let message_id = frame.message_id();
         let message = match DeviceMessage::parse(&frame) {
             Ok(message) => message,
@@ -219,7 +230,7 @@ impl Session {
                 return Flow::Close;
             }
             // It has been heard, only not listened to.
-            self.app.links.heard(&self.link, self.app.clock.now().mono);
+            self.timeout_at = self.app.links.heard(&self.link, self.app.clock.now().mono);
         }
         Flow::GoOn
     }

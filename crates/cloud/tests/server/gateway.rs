@@ -275,3 +275,36 @@ async fn metadata_that_does_not_fit_into_the_devices_buffer_is_not_sent() {
     let answer = device.next().await.unwrap();
     assert_eq!((answer.id, answer.text().as_str()), (7, "meta|Short|yes"));
 }
+
+#[tokio::test]
+async fn a_group_that_is_never_ended_does_not_stamp_values_for_ever() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let mut device = Device::log_in(&server, &token).await;
+    let path = format!("/api/v1/devices/{id}/datastreams/v1");
+    let at = server.clock.now().utc.unix_ms() - 3_600_000;
+    let stamp = serde_json::to_value(api_types::Timestamp::from_unix_ms(at)).unwrap();
+    device.send(&frame(GROUP, 2, &format!("t|{at}"))).await;
+    device.send(&frame(HARDWARE, 3, "vw|1|1")).await;
+    device.ping(4).await;
+    assert_eq!(server.get(&path).await["at"], stamp);
+    server.clock.advance(std::time::Duration::from_secs(11));
+    device.send(&frame(HARDWARE, 5, "vw|1|2")).await;
+    device.ping(6).await;
+    let later = server.get(&path).await;
+    assert_eq!(later["value"], "2");
+    assert_ne!(later["at"], stamp);
+}
+
+#[tokio::test]
+async fn when_a_device_was_last_heard_shows_at_once_and_outlives_a_restart() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let path = format!("/api/v1/devices/{id}");
+    assert!(server.get(&path).await["last_seen_at"].is_null());
+    let device = Device::log_in(&server, &token).await;
+    assert!(server.get(&path).await["last_seen_at"].is_string());
+    drop(device);
+    let server = server.restart().await;
+    assert!(server.get(&path).await["last_seen_at"].is_string());
+}

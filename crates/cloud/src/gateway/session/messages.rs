@@ -167,6 +167,7 @@ impl Session {
         let heartbeat = info.heartbeat_s().map(|seconds| seconds.to_string());
         let heartbeat = Heartbeat::from_info(heartbeat.as_deref(), None);
         self.app.links.declared(&self.link, heartbeat, now.mono);
+        self.timeout_at = self.app.links.next_timeout(device);
         self.link.set_body_bytes_max(info.body_bytes_max());
         let firmware = store::Firmware {
             version: text(info.firmware_version()),
