@@ -147,12 +147,15 @@ impl Session {
                 }
                 NextFrame::Malformed => {
                     counter!("gateway_frames_refused_total", "reason" => "malformed").increment(1);
-                    self.hand_over_values(connection).await;
                     break Flow::Close;
                 }
             }
         };
         counter!("gateway_frames_total").increment(frame_count);
+        if flow == Flow::Close {
+            // Values that stood before the frame that ended the connection are no worse for it.
+            self.hand_over_values(connection).await;
+        }
         connection.buffer = buffer;
         flow
     }

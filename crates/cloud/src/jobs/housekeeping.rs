@@ -14,6 +14,9 @@ use crate::gateway::Links;
 /// 10 s: a person who watches a session sees it expire soon after its time.
 const EVERY_MS: u64 = 10_000;
 
+/// 1,000 devices are noted in one write, some milliseconds.
+const LAST_SEEN_PART: usize = 1_000;
+
 pub(crate) async fn keep_house(app: Arc<App>, stop: CancellationToken) {
     loop {
         let next = app.clock.now().mono.plus_ms(EVERY_MS);
@@ -41,10 +44,11 @@ async fn expire_sessions(app: &App) {
 /// device is at most this interval old.
 pub(crate) async fn note_last_seen(store: &Store, links: &Links, clock: &Clock) {
     let heard = links.heard_since_last_call(clock.now());
-    if heard.is_empty() {
-        return;
-    }
-    if let Err(failure) = store.record_last_seen(heard).await {
-        warn!(error = %ErrorChain(&failure), "when devices were last heard could not be stored");
+    // Values that arrive meanwhile get between the parts.
+    for part in heard.chunks(LAST_SEEN_PART) {
+        if let Err(failure) = store.record_last_seen(part.to_vec()).await {
+            warn!(error = %ErrorChain(&failure), "when devices were last heard could not be stored");
+            return;
+        }
     }
 }

@@ -308,3 +308,17 @@ async fn when_a_device_was_last_heard_shows_at_once_and_outlives_a_restart() {
     let server = server.restart().await;
     assert!(server.get(&path).await["last_seen_at"].is_string());
 }
+
+#[tokio::test]
+async fn values_that_stand_before_a_frame_that_ends_the_connection_are_kept() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let mut device = Device::log_in(&server, &token).await;
+    let mut bytes = frame(HARDWARE, 2, "vw|1|kept");
+    bytes.extend(frame(100, 3, "unknown from 100 on"));
+    device.send(&bytes).await;
+    device.expect_closed().await;
+    let path = format!("/api/v1/devices/{id}/datastreams");
+    let values = server.wait_for(&path, |values| values["items"][0]["value"] == "kept").await;
+    assert_eq!(values["items"].as_array().unwrap().len(), 1);
+}
