@@ -20,7 +20,12 @@ mod history {
 
     /// A store whose chunks hold a few points, so that a few dozen values meet every border.
     fn open(folder: &Path) -> Store {
-        let history = HistorySettings { chunk_bytes_max: 12, step_rows_max: 3, ..HistorySettings::default() };
+        let history = HistorySettings {
+            chunk_bytes_max: 12,
+            step_rows_max: 3,
+            scan_values_max: 5,
+            ..HistorySettings::default()
+        };
         Store::open_with(folder, &StoreSettings { history, ..StoreSettings::default() }).unwrap()
     }
 
