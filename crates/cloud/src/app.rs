@@ -106,6 +106,12 @@ impl Default for ClientLimits {
 }
 
 impl App {
+    /// Returns a device as it is known now: when it was last heard is stored some seconds later.
+    pub(crate) fn as_heard(&self, device: store::Device) -> store::Device {
+        let last_seen_at = device.last_seen_at.max(self.links.last_heard(&device.id, self.clock.now()));
+        store::Device { last_seen_at, ..device }
+    }
+
     /// Tells watchers that something happened to a device.
     pub(crate) fn publish_device(&self, device: &DeviceId, change: DeviceChange) {
         let at = timestamp(self.clock.now().utc);

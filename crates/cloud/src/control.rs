@@ -135,11 +135,9 @@ pub(crate) async fn release_device(
     actor: &str,
     device: &DeviceId,
 ) -> Result<ReleaseRecord, DeviceError> {
-    let link = app.links.get(device);
     let now = app.clock.now();
-    if let Some(link) = &link {
-        let silent_ms = i64::try_from(now.mono.since_ms(link.last_heard_at())).unwrap_or(0);
-        app.store.record_last_seen(vec![(device.clone(), now.utc.plus_ms(-silent_ms))]).await?;
+    if let Some(heard_at) = app.links.last_heard(device, now) {
+        app.store.record_last_seen(vec![(device.clone(), heard_at)]).await?;
     }
     let started = app.store.begin_release(device.clone(), Change::by(actor, now.utc)).await?;
     // Looked up again: a login that was decided before the release may have entered its connection since, and one that

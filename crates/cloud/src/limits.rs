@@ -11,9 +11,6 @@ pub(crate) const FRAME_BODY_BYTES_MAX: usize = 8 * 1024;
 /// Largest number of bytes read from a device in one go.
 pub(crate) const READ_CHUNK_BYTES: usize = 4 * 1024;
 
-/// Bytes held ready for a device that says little; most messages have fewer than 50.
-pub(crate) const READ_CHUNK_BYTES_MIN: usize = 512;
-
 /// Frames that may wait for one slow reader before its connection is cut.
 pub(crate) const OUTBOUND_FRAMES_MAX: usize = 512;
 

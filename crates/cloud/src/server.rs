@@ -28,7 +28,7 @@ use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Gateway, Links};
 use crate::jobs::release_driver::{ReleaseDriver, Surroundings};
-use crate::jobs::{certificate, housekeeping};
+use crate::jobs::{certificate, history, housekeeping, store_watch};
 use crate::large_bodies::LargeBodies;
 use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
 use crate::listener::{Admission, Listeners, Transport, bind};
@@ -133,6 +133,7 @@ pub struct RunningServer {
     /// The certificate of the server's own authority; `None` when a certificate was supplied.
     pub ca_certificate_pem: Option<String>,
     store: Store,
+    links: Links,
     clock: Clock,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -190,12 +191,15 @@ impl Server {
         });
         resume_releases(&app).await?;
         tasks.spawn(housekeeping::keep_house(Arc::clone(&app), stop.clone()));
+        tasks.spawn(history::keep_history(Arc::clone(&app), stop.clone()));
+        tasks.spawn(store_watch::watch_store(Arc::clone(&app), stop.clone()));
         tasks.spawn(certificate::renew_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
         let running = RunningServer {
             plain_addr: listening.plain_addr,
             tls_addr: listening.tls_addr,
             ca_certificate_pem: app.ca_certificate_pem.clone(),
             store: opened.store,
+            links: app.links.clone(),
             clock,
             stop: stop.clone(),
             tasks: tasks.clone(),
@@ -226,6 +230,7 @@ impl RunningServer {
         if tokio::time::timeout(SHUTDOWN_TIME_MAX, self.tasks.wait()).await.is_err() {
             warn!("some connections did not end in time; they are dropped");
         }
+        housekeeping::note_last_seen(&self.store, &self.links, &self.clock).await;
     }
 }
 

@@ -38,11 +38,22 @@ pub struct HistorySettings {
     /// Bytes after which a chunk is full: 900, so that its row stays in one page of 4,096 bytes with three others
     /// (SQLite keeps about 1,000 bytes of such a row in its page and puts the rest elsewhere). Tests use less.
     pub chunk_bytes_max: usize,
+    /// Rows that are moved in one transaction: 1,024, a few milliseconds, or a whole stream when it has more. Tests use
+    /// less.
+    pub step_rows_max: usize,
+    /// Raw values that one page of minutes may read: 500,000, some tens of milliseconds. Tests use less.
+    pub scan_values_max: usize,
 }
 
 impl Default for HistorySettings {
     fn default() -> Self {
-        Self { raw_days: 31, hour_days: 1_096, chunk_bytes_max: 900 }
+        Self {
+            raw_days: 31,
+            hour_days: 1_096,
+            chunk_bytes_max: 900,
+            step_rows_max: 1_024,
+            scan_values_max: 500_000,
+        }
     }
 }
 
@@ -116,7 +127,8 @@ impl Store {
     /// Returns roll-ups of numbers by minute, hour or day (UTC), for whole stretches: `from` is moved back to the start of
     /// its stretch and `to` forward to the end of its. Stretches without numbers are left out.
     ///
-    /// Minutes exist for as long as raw values are kept, hours and days for as long as hours are.
+    /// Minutes exist for as long as raw values are kept, hours and days for as long as hours are. A page of minutes ends
+    /// early after many raw values, even when it is empty: only a page without [`HistoryPage::next`] is the last.
     ///
     /// # Errors
     /// As [`Store::raw_history`].
@@ -125,7 +137,8 @@ impl Store {
         query: HistoryQuery,
         step: RollupStep,
     ) -> Result<HistoryPage<HistoryRollup>, StorageError> {
-        self.read(move |conn| query::rolled(conn, &query, step)).await
+        let scan_values_max = self.history_settings().scan_values_max;
+        self.read(move |conn| query::rolled(conn, &query, step, scan_values_max)).await
     }
 
     /// Returns the pins of an ownership that have ever had history, by number.

@@ -185,7 +185,7 @@ impl Work<'_> {
         Ok(hashes.collect::<Result<_, _>>()?)
     }
 
-    fn device_tokens_changed(&mut self, id: &DeviceId) -> Result<(), StorageError> {
+    pub(crate) fn device_tokens_changed(&mut self, id: &DeviceId) -> Result<(), StorageError> {
         self.device_tokens(id)?.iter().try_for_each(|hash| self.token_changed(hash))
     }
 }

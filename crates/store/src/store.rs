@@ -157,6 +157,10 @@ impl Store {
         self.inner.writer.statistics()
     }
 
+    pub(crate) fn token_index(&self) -> &TokenIndex {
+        &self.inner.index
+    }
+
     pub(crate) fn writer(&self) -> &Writer {
         &self.inner.writer
     }

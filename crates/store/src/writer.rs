@@ -69,7 +69,18 @@ const WORKING: u8 = 0;
 const FAILING: u8 = 1;
 const ENDED: u8 = 2;
 
-/// Says that the thread has ended, be it by a panic.
+/// Says that a write panicked, before those who wait for it hear of it.
+struct PanicNotice<'a>(&'a Shared);
+
+impl Drop for PanicNotice<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.health.store(ENDED, Ordering::Release);
+        }
+    }
+}
+
+/// Says that the thread has ended.
 struct EndNotice(Arc<Shared>);
 
 impl Drop for EndNotice {
@@ -280,6 +291,8 @@ impl Task<'_> {
 
     /// Writes a batch and answers it.
     fn write(&mut self, mut batch: Vec<Item>) {
+        // Dropped before the batch is, and with it the answers.
+        let _notice = PanicNotice(self.shared);
         let has_work = batch.iter().any(|item| !matches!(item, Item::Flush(_)));
         let mut has_purged = false;
         let outcome = if has_work {

@@ -5,7 +5,13 @@ use utoipa::openapi::path::HttpMethod;
 
 use super::{Access, Contract, Described};
 use crate::{
-    AuditEntry, ChangeShipment, CreateDevice, CreateProvisioningSession, CreateShipment, CreateTemplate, CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery, Device, DeviceEvent, DeviceFileList, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage, ForcedDelete, LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery, PasswordSignIn, PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent, RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, Shipment, SignInLink, StoredValue, Template, TemplateDatastream, TemplateDatastreamList, UnknownToken, UploadFirmware, ValueEvent,
+    AuditEntry, ChangeShipment, CreateDevice, CreateProvisioningSession, CreateShipment, CreateTemplate,
+    CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery, Device,
+    DeviceEvent, DeviceFileList, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage, ForcedDelete,
+    LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery, PasswordSignIn, PropertyEvent,
+    ProvisioningSession, RejectedEvent, Release, ReleaseEvent, RenameDevice, ServerInfo, SessionEvent,
+    SetDatastream, SetMetadata, SetPassword, Shipment, SignInLink, StoredValue, Template, TemplateDatastream,
+    TemplateDatastreamList, UnknownToken, UploadFirmware, ValueEvent,
 };
 
 pub(super) fn add_all(contract: &mut Contract) {

@@ -40,6 +40,9 @@ struct Shared {
     release_epoch_plus_one: AtomicU64,
 }
 
+/// No time that is ever heard at.
+const NEVER_NOTED: u64 = u64::MAX;
+
 impl Link {
     /// Ids for messages of ours start at 2; 1 is the login's.
     const FIRST_MESSAGE_ID: u16 = 2;
@@ -78,6 +81,11 @@ impl Link {
 
     pub(crate) fn last_heard_at(&self) -> MonoTime {
         MonoTime::from_ms(self.shared.last_heard_ms.load(Ordering::Acquire))
+    }
+
+    fn last_heard_utc(&self, now: Moment) -> UtcTime {
+        let silent_ms = now.mono.since_ms(self.last_heard_at());
+        now.utc.plus_ms(i64::try_from(silent_ms).map_or(i64::MIN, |ms| -ms))
     }
 
     pub(crate) fn set_body_bytes_max(&self, bytes: usize) {
@@ -145,11 +153,6 @@ impl Link {
     pub(crate) fn cut(&self) {
         self.shared.outbox.cut();
     }
-
-    /// Ends the connection after everything queued has been written.
-    pub(crate) fn close_after_flush(&self) {
-        self.shared.outbox.close_after_flush();
-    }
 }
 
 /// Every connected device and every device that has just gone. Clones share the table.
@@ -161,6 +164,8 @@ pub(crate) struct Links {
 #[derive(Debug, Default)]
 struct Table {
     by_device: Mutex<HashMap<DeviceId, Entry>>,
+    /// When devices were last heard whose connection has ended, until that is stored. At most one entry a device.
+    gone: Mutex<HashMap<DeviceId, UtcTime>>,
     next_link_id: AtomicU64,
 }
 
@@ -195,7 +200,7 @@ impl Links {
                 is_quarantined: AtomicBool::new(epoch.is_none()),
                 is_over_tls: AtomicBool::new(false),
                 last_heard_ms: AtomicU64::new(now.ms()),
-                noted_heard_ms: AtomicU64::new(now.ms()),
+                noted_heard_ms: AtomicU64::new(NEVER_NOTED),
                 body_bytes_max: AtomicUsize::new(BUFFER_BYTES_UNDECLARED),
                 takes_debug_print: AtomicBool::new(false),
                 next_message_id: AtomicU16::new(Link::FIRST_MESSAGE_ID),
@@ -212,10 +217,13 @@ impl Links {
         (link, turned)
     }
 
-    /// Notes that bytes came in.
-    pub(super) fn heard(&self, link: &Link, now: MonoTime) {
+    /// Notes that bytes came in; says when [`Links::timer_fired`] is due now, as [`Links::next_timeout`] does.
+    pub(super) fn heard(&self, link: &Link, now: MonoTime) -> Option<MonoTime> {
         link.shared.last_heard_ms.store(now.ms(), Ordering::Release);
-        self.handle(link.device(), now, PresenceEvent::Heard(ConnectionNumber(link.id())));
+        let mut by_device = self.lock();
+        let entry = by_device.get_mut(link.device())?;
+        apply(entry, now, PresenceEvent::Heard(ConnectionNumber(link.id())));
+        entry.presence.next_timeout_ms().map(MonoTime::from_ms)
     }
 
     /// Notes the heartbeat that a device declared.
@@ -224,8 +232,16 @@ impl Links {
     }
 
     /// Notes that a connection is gone.
-    pub(super) fn closed(&self, link: &Link, now: MonoTime) -> Option<Turned> {
-        self.handle(link.device(), now, PresenceEvent::Closed(ConnectionNumber(link.id())))
+    pub(super) fn closed(&self, link: &Link, now: Moment) -> Option<Turned> {
+        self.lock_gone().insert(link.device().clone(), link.last_heard_utc(now));
+        self.handle(link.device(), now.mono, PresenceEvent::Closed(ConnectionNumber(link.id())))
+    }
+
+    /// Returns when a device was last heard, where that is newer than what is stored.
+    pub(crate) fn last_heard(&self, device: &DeviceId, now: Moment) -> Option<UtcTime> {
+        let gone_at = self.lock_gone().get(device).copied();
+        let connected_at = self.get(device).map(|link| link.last_heard_utc(now));
+        gone_at.max(connected_at)
     }
 
     /// Says when [`Links::timer_fired`] is due for a device; none when nothing is to be waited for.
@@ -257,16 +273,14 @@ impl Links {
 
     /// Returns the devices from which something came in since this was asked last, with the time.
     pub(crate) fn heard_since_last_call(&self, now: Moment) -> Vec<(DeviceId, UtcTime)> {
+        let mut heard: Vec<_> = std::mem::take(&mut *self.lock_gone()).into_iter().collect();
         let by_device = self.lock();
         let links = by_device.values().filter_map(|entry| entry.link.as_ref());
-        let mut heard: Vec<_> = links
-            .filter_map(|link| {
-                let heard_ms = link.shared.last_heard_ms.load(Ordering::Acquire);
-                let noted_ms = link.shared.noted_heard_ms.swap(heard_ms, Ordering::AcqRel);
-                let silent_ms = i64::try_from(now.mono.since_ms(MonoTime::from_ms(heard_ms))).ok()?;
-                (noted_ms != heard_ms).then(|| (link.device().clone(), now.utc.plus_ms(-silent_ms)))
-            })
-            .collect();
+        heard.extend(links.filter_map(|link| {
+            let heard_ms = link.shared.last_heard_ms.load(Ordering::Acquire);
+            let noted_ms = link.shared.noted_heard_ms.swap(heard_ms, Ordering::AcqRel);
+            (noted_ms != heard_ms).then(|| (link.device().clone(), link.last_heard_utc(now)))
+        }));
         heard.sort();
         heard
     }
@@ -283,6 +297,10 @@ impl Links {
             report_count(by_device.len());
         }
         turned
+    }
+
+    fn lock_gone(&self) -> MutexGuard<'_, HashMap<DeviceId, UtcTime>> {
+        self.shared.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<DeviceId, Entry>> {

@@ -65,8 +65,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let (ours, gateways) = tokio::io::duplex(PIPE_BYTES);
-    let (reader, writer) = tokio::io::split(gateways);
-    let serving = gateway.serve(Socket::stream(Box::new(reader), Box::new(writer)), peer);
+    let serving = gateway.serve(Socket::stream(Box::new(gateways), &[]), peer);
     let translating = async {
         if let Err(failure) = Connection::new(app, stream, ours, peer).run().await {
             debug!(error = %ErrorChain(&failure), "an MQTT connection ended early");

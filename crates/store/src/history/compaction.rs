@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::chunk::Point;
 use super::insert::{add_to_hours, insert_points};
-use crate::{StorageError, Store};
+use crate::{HistorySettings, StorageError, Store};
 
 /// 65,536 rows are moved in one round: enough that a stream of a small fleet brings many points at once, and few enough
 /// that reading past them costs milliseconds.
@@ -14,9 +14,6 @@ const ROUND_ROWS_MAX: i64 = 65_536;
 
 /// 8 MB of values are held in memory during a round.
 const ROUND_BYTES_MAX: i64 = 8 * 1024 * 1024;
-
-/// 1,024 rows, or a stream when it has more, are moved in one transaction.
-const STEP_ROWS_MAX: usize = 1_024;
 
 /// Whether there is more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +94,6 @@ impl Store {
     pub async fn compact_history(&self, rows_min: u32) -> Result<Maintained, StorageError> {
         let place = self.history_plan();
         let settings = self.history_settings();
-        let chunk_bytes_max = settings.chunk_bytes_max;
         self.write(move |work| {
             let plan = match place.take() {
                 Some(plan) if plan.progress == Progress::read(work.conn)? => plan,
@@ -106,12 +102,10 @@ impl Store {
                     None => return Ok(Maintained::Done),
                 },
             };
-            let (plan, is_finished) = step(work.conn, plan, chunk_bytes_max)?;
-            if is_finished {
-                return Ok(Maintained::Done);
+            if let Some(plan) = step(work.conn, plan, &settings)? {
+                // When this transaction fails, the plan is ahead of the table, and the next step makes a new one.
+                place.put(plan);
             }
-            // When this transaction fails, the plan is ahead of the table, and the next step makes a new one.
-            place.put(plan);
             Ok(Maintained::More)
         })
         .await
@@ -170,13 +164,13 @@ fn end_of_round(conn: &Connection, rows_min: u32) -> Result<Option<i64>, Storage
     Ok(end.filter(|_| count >= rows_min.max(1)))
 }
 
-/// Moves some streams; the last step of a round deletes its rows.
-fn step(conn: &Connection, mut plan: Plan, chunk_bytes_max: usize) -> Result<(Plan, bool), StorageError> {
+/// Moves some streams and returns what is left; the last step of a round deletes its rows.
+fn step(conn: &Connection, mut plan: Plan, settings: &HistorySettings) -> Result<Option<Plan>, StorageError> {
     let mut moved_count = 0;
-    while moved_count < STEP_ROWS_MAX
+    while moved_count < settings.step_rows_max.max(1)
         && let Some((stream, points)) = plan.streams.pop()
     {
-        insert_points(conn, stream, &points, chunk_bytes_max)?;
+        insert_points(conn, stream, &points, settings.chunk_bytes_max)?;
         add_to_hours(conn, stream, &points)?;
         plan.progress.done_stream = stream;
         moved_count += points.len();
@@ -188,5 +182,5 @@ fn step(conn: &Connection, mut plan: Plan, chunk_bytes_max: usize) -> Result<(Pl
         plan.progress = Progress { upto_seq: 0, done_stream: 0, ..plan.progress };
     }
     plan.progress.store(conn)?;
-    Ok((plan, is_finished))
+    Ok((!is_finished).then_some(plan))
 }

@@ -93,6 +93,7 @@ pub(super) fn rolled(
     conn: &Connection,
     query: &HistoryQuery,
     step: RollupStep,
+    scan_values_max: usize,
 ) -> Result<HistoryPage<HistoryRollup>, StorageError> {
     let transaction = conn.unchecked_transaction()?;
     let Some(stream) = stream_of(&transaction, &query.device, query.of, query.pin)? else {
@@ -101,8 +102,19 @@ pub(super) fn rolled(
     let from = query.cursor.map_or(query.from.unix_ms(), |cursor| cursor.at_ms);
     let (from, to) = (step.start_of(from), step.end_of(query.to.unix_ms()));
     let mut folded = Folded { step, rows_max: query.rows_max(), rollups: BTreeMap::new() };
+    let mut resume_at = None;
     if step == RollupStep::Minute {
-        each_point(&transaction, stream, from, to, &mut |point| Ok(folded.add_point(point)))?;
+        let (mut scanned_count, mut minute_at) = (0, None);
+        each_point(&transaction, stream, from, to, &mut |point| {
+            let begins_at = step.start_of(point.at);
+            if scanned_count >= scan_values_max && minute_at != Some(begins_at) {
+                resume_at = Some(begins_at);
+                return Ok(Flow::Stop);
+            }
+            scanned_count += 1;
+            minute_at = Some(begins_at);
+            Ok(folded.add_point(point))
+        })?;
     } else {
         folded.add_hours(&transaction, stream, from, to)?;
         // They come out of order with the hours: what is past the page is dropped again below.
@@ -115,7 +127,8 @@ pub(super) fn rolled(
         .iter()
         .map(|(at, numbers)| HistoryRollup { at: UtcTime::from_unix_ms(*at), numbers: *numbers })
         .collect();
-    let next = rows.get(folded.rows_max).map(|row| HistoryCursor { at_ms: row.at.unix_ms(), skip: 0 });
+    let after_page = rows.get(folded.rows_max).map(|row| row.at.unix_ms());
+    let next = after_page.or(resume_at).map(|at_ms| HistoryCursor { at_ms, skip: 0 });
     rows.truncate(folded.rows_max);
     Ok(HistoryPage { rows, next })
 }

@@ -7,7 +7,7 @@ use registry::Moment;
 use store::StoredValue;
 use telemetry::{DatastreamSet, Pin, RejectValueError, Value};
 use tracing::{debug, warn};
-use wire::{PinWrite, ServerHardware, ServerMessage, Status, Sync, Values, VirtualPin};
+use wire::{PinWrite, ServerHardware, ServerMessage, Sync, Values, VirtualPin};
 
 use super::{Flow, Session};
 use crate::control::report_rejected;
@@ -35,26 +35,8 @@ impl Session {
         self.template.as_ref().map(|template| self.app.catalogue.of(template))
     }
 
-    /// Checks a value and keeps it until the end of what has arrived, so that many values share one commit.
-    pub(super) async fn take_value(&mut self, message_id: u16, pin: Pin, values: Values<'_>) -> Flow {
-        let value = match Value::from_wire(values.raw()) {
-            Ok(value) => value,
-            Err(failure) => {
-                debug!(device.id = %self.link.device(), error = %ErrorChain(&failure), "a value was refused");
-                self.respond(message_id, Status::IllegalCommand);
-                return Flow::GoOn;
-            }
-        };
-        let Some(datastreams) = self.datastreams().await else { return Flow::Close };
-        match datastreams.accept(pin, value) {
-            Ok(value) => self.unwritten.push((pin, value)),
-            Err(reason) => self.reject_value(pin, reason),
-        }
-        Flow::GoOn
-    }
-
     /// Lets the maker know; a wrong value never ends a connection (reference/console-features.md 2, "Data type").
-    fn reject_value(&mut self, pin: Pin, reason: RejectValueError) {
+    pub(super) fn reject_value(&mut self, pin: Pin, reason: RejectValueError) {
         report_rejected(&self.app, self.link.device(), pin, reason, "device");
         let now = self.app.clock.now().mono;
         let is_due = self.rejection_noticed_at.is_none_or(|at| now.since_ms(at) >= REJECTION_NOTICE_EVERY_MS);

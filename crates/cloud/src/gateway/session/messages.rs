@@ -1,23 +1,22 @@
 //! What each message of a logged-in device does.
 
-use api_types::{DeviceChange, ValueEvent};
+use api_types::DeviceChange;
 use metrics::counter;
-use registry::{Epoch, SessionStep, StepName, UtcTime};
+use registry::{Epoch, SessionStep, StepName};
 use store::WriteValuesError;
 use telemetry::{Heartbeat, Pin, Value, is_property};
 use tracing::{debug, warn};
 use wire::{
-    DeviceInternal, DeviceMessage, Group, Info, PinWrite, Property, Secret, ServerInternal, ServerMessage,
-    Status, VirtualPin,
+    DeviceInternal, DeviceMessage, Info, Property, Secret, ServerInternal, ServerMessage, Status, VirtualPin,
 };
 
+use super::group::OpenGroup;
 use super::{Flow, Session};
 use crate::control::set_property;
 use crate::errors::ErrorChain;
+use crate::gateway::connection::Connection;
 use crate::gateway::time_answers;
-use crate::live::LiveEvent;
 use crate::shipments::running_firmware;
-use crate::views::{timestamp, value_view};
 
 /// Which release key a device says it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +27,29 @@ pub(super) enum HeldKey {
 }
 
 impl Session {
-    pub(super) async fn act(&mut self, message_id: u16, message: DeviceMessage<'_>) -> Flow {
-        if let DeviceMessage::Hardware(write) = message {
-            return self.take_write(message_id, write).await;
+    pub(super) async fn act(
+        &mut self,
+        connection: &mut Connection,
+        message_id: u16,
+        message: DeviceMessage<'_>,
+    ) -> Flow {
+        match message {
+            DeviceMessage::Hardware(write) => {
+                return self.take_write(message_id, write).await;
+            }
+            DeviceMessage::Group(group) => {
+                self.group = OpenGroup::after(group, self.app.clock.now());
+                return Flow::GoOn;
+            }
+            _ => {}
         }
         // Whatever is answered below comes after the values before it are on disk: a device that gets its ping answered
         // knows that they are safe.
-        if self.write_values().await == Flow::Close {
+        if self.flush_values(connection).await == Flow::Close {
             return Flow::Close;
         }
         match message {
-            DeviceMessage::Hardware(_) | DeviceMessage::Response(_) => {}
+            DeviceMessage::Hardware(_) | DeviceMessage::Group(_) | DeviceMessage::Response(_) => {}
             DeviceMessage::Ping => self.respond(message_id, Status::Success),
             DeviceMessage::Login { .. } | DeviceMessage::LoginOld { .. } => {
                 self.respond(message_id, Status::AlreadyRegistered);
@@ -49,59 +60,11 @@ impl Session {
             DeviceMessage::EventLog { .. } | DeviceMessage::EventClear { .. } => {
                 counter!("gateway_events_total").increment(1);
             }
-            DeviceMessage::Group(group) => self.take_group(group),
             DeviceMessage::Bridge(bridge) => self.act_on_bridge(message_id, bridge),
             DeviceMessage::Legacy(_) => self.respond(message_id, Status::NotificationNotAuthorized),
             DeviceMessage::Unknown { .. } => {
                 counter!("gateway_frames_refused_total", "reason" => "unknown_command").increment(1);
             }
-        }
-        Flow::GoOn
-    }
-
-    async fn take_write(&mut self, message_id: u16, write: PinWrite<'_>) -> Flow {
-        let PinWrite::Virtual { pin: VirtualPin(pin), values } = write else {
-            // Answers to `dr` and `ar`: pins of the chip have no datastream.
-            counter!("gateway_pin_answers_total").increment(1);
-            return Flow::GoOn;
-        };
-        self.take_value(message_id, Pin::new(pin), values).await
-    }
-
-    /// Puts the values that have arrived on disk; when that fails the connection ends without an answer, so that the
-    /// device learns by its missing ping that they were not taken.
-    pub(super) async fn write_values(&mut self) -> Flow {
-        if self.unwritten.is_empty() {
-            return Flow::GoOn;
-        }
-        let values = std::mem::take(&mut self.unwritten);
-        let device = self.link.device();
-        let Some(epoch) = self.link.epoch().filter(|_| !self.link.is_quarantined()) else {
-            return Flow::GoOn;
-        };
-        let count = u64::try_from(values.len()).unwrap_or(u64::MAX);
-        let events = self.app.live.is_watched().then(|| values.clone());
-        // Group messages flush first, so all of these share one time.
-        let at = self.group_at.unwrap_or_else(|| self.app.clock.now().utc);
-        let written = self.app.store.write_values(device.clone(), epoch, values, at).await;
-        if let Err(WriteValuesError::NotOwned) = written {
-            // Released or deleted a moment ago: the connection is about to be quarantined or cut, by those who did it.
-            return Flow::GoOn;
-        }
-        if let Err(failure) = written {
-            warn!(device.id = %device, error = %ErrorChain(&failure), "values of {device} could not be stored");
-            counter!("gateway_values_lost_total").increment(count);
-            return Flow::Close;
-        }
-        counter!("gateway_values_total").increment(count);
-        for (pin, value) in events.into_iter().flatten() {
-            let value = value_view(&value);
-            self.app.live.publish(LiveEvent::Value(ValueEvent {
-                device_id: device.as_str().to_owned(),
-                pin: pin.number(),
-                value,
-                at: timestamp(at),
-            }));
         }
         Flow::GoOn
     }
@@ -144,6 +107,7 @@ impl Session {
         let heartbeat = info.heartbeat_s().map(|seconds| seconds.to_string());
         let heartbeat = Heartbeat::from_info(heartbeat.as_deref(), None);
         self.app.links.declared(&self.link, heartbeat, now.mono);
+        self.timeout_at = self.app.links.next_timeout(device);
         self.link.set_body_bytes_max(info.body_bytes_max());
         self.link.set_takes_debug_print(info.mcu.is_some() || info.ncp.is_some());
         let firmware = store::Firmware {
@@ -232,18 +196,6 @@ impl Session {
                 Flow::Close
             }
         }
-    }
-
-    fn take_group(&mut self, group: Group) {
-        let now = self.app.clock.now().utc;
-        self.group_at = match group {
-            Group::Begin => Some(now),
-            // A time in the future would hide the values that come after it.
-            Group::BeginAt { unix_ms } => {
-                i64::try_from(unix_ms).ok().map(|unix_ms| UtcTime::from_unix_ms(unix_ms).min(now))
-            }
-            Group::End => None,
-        };
     }
 }
 

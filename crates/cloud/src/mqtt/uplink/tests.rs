@@ -14,7 +14,7 @@ fn datastreams() -> DatastreamSet {
                 pin: Pin::new(pin),
                 name: name.to_owned(),
                 alias: None,
-                data_type: DataType::String,
+                data_type: DataType::Text,
                 default: None,
                 unit: None,
                 is_synced: false,
