@@ -1,6 +1,6 @@
 import type { Page, Route } from "@playwright/test";
 
-import type { Place } from "../src/api/types";
+import type { Place, TemplateDatastream } from "../src/api/types";
 import { ago, board, type MadeUpWorld } from "./madeUpWorld";
 
 type Answer = { status?: number; json?: unknown; body?: string | Buffer; contentType?: string };
@@ -74,8 +74,25 @@ export class MadeUpServer {
     const [, area, , kind, id = "", ...rest] = request.path.split("/");
     if (area === "bench") return this.answerForBench(request, kind ?? "", decodeURIComponent(id), rest);
     if (kind === "devices") return this.answerForDevice(request, decodeURIComponent(id), rest);
+    if (kind === "templates") return this.answerForTemplate(request, decodeURIComponent(id), rest);
     if (kind === "provisioning-sessions") return this.answerForSession(request, id);
     return problem(404, "not_found", "There is no such thing", request.path);
+  }
+
+  private answerForTemplate({ method, body }: Request, id: string, [kind, pin]: string[]): Answer {
+    const template = this.world.templates.find((known) => known.id === id);
+    if (!template) return problem(404, "template_not_found", "There is no such template", "");
+    if (kind === undefined) return { json: template };
+    const items = (this.world.datastreams[id] ??= []);
+    if (pin === undefined) return { json: { items } };
+    const others = items.filter((known) => known.pin !== Number(pin));
+    if (method === "DELETE") {
+      this.world.datastreams[id] = others;
+      return { status: 204 };
+    }
+    const stored = { id: 40 + Number(pin), pin: Number(pin), settings: body } as unknown as TemplateDatastream;
+    this.world.datastreams[id] = [...others, stored].sort((left, right) => left.pin - right.pin);
+    return { status: 201, json: stored };
   }
 
   private fixedAnswers(): Record<string, (request: Request) => Answer> {

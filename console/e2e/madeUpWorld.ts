@@ -6,6 +6,7 @@ import type {
   Place,
   ProvisioningSession,
   Template,
+  TemplateDatastream,
   UnknownToken,
 } from "../src/api/types";
 
@@ -15,6 +16,7 @@ export type MadeUpWorld = {
   hasPassword: boolean;
   hasBench: boolean;
   templates: Template[];
+  datastreams: Record<string, TemplateDatastream[]>;
   devices: Device[];
   pins: Record<string, Datastream[]>;
   sessions: ProvisioningSession[];
@@ -111,6 +113,16 @@ export function fullWorld(): MadeUpWorld {
     isSignedIn: true,
     hasPassword: false,
     hasBench: true,
+    datastreams: {
+      TMPL4kq9Zt2aB: [
+        {
+          id: 41,
+          pin: 1,
+          settings: { name: "Temperature", type: "double", min: -40, max: 85, decimals: "#.#", unit: "°C", default: "20" },
+        },
+        { id: 42, pin: 2, settings: { name: "Mode", type: "enum", enum_rows: [{ number: 0, text: "Off" }] } },
+      ],
+    },
     templates: [
       { id: "TMPL4kq9Zt2aB", name: "Air Monitor", created_at: ago(9000), reclaim: "open" as const },
       { id: "TMPLx81Kw0pQm", name: "Industrial Water Meter Pro", created_at: ago(8000), reclaim: "open" as const },
@@ -272,6 +284,7 @@ export function emptyWorld(): MadeUpWorld {
   return {
     ...fullWorld(),
     templates: [],
+    datastreams: {},
     devices: [],
     pins: {},
     sessions: [],

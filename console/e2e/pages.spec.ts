@@ -26,6 +26,8 @@ const EVERY_PAGE = [
   ["/devices", "Devices"],
   ["/devices/dev_01", "Living room"],
   ["/devices/dev_03", "Demo unit 7"],
+  ["/templates", "Templates"],
+  ["/templates/TMPL4kq9Zt2aB", "Air Monitor"],
   ["/add", "Add a device"],
   ["/sessions", "Setups"],
   ["/sessions/ps_02", "Setup"],
@@ -468,4 +470,35 @@ test("a plug is pulled and a router switched off from the picture", async ({ pag
   await expect
     .poll(() => server.writes.at(-1))
     .toMatchObject({ path: "/bench/v1/places/home/networks/FamilyNet", body: { up: false } });
+});
+
+test("a datastream is added to a template and changed", async ({ page }) => {
+  const server = await MadeUpServer.start(page, fullWorld());
+  await page.goto("/templates/TMPL4kq9Zt2aB");
+  await page.getByRole("button", { name: "Add a datastream" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("Level");
+  await dialog.getByLabel("Smallest").fill("0");
+  await dialog.getByLabel("Largest").fill("100");
+  await dialog.getByLabel("Send the last value to the device when it connects").check();
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(dialog).toBeHidden();
+  expect(server.writes.at(-1)).toMatchObject({
+    method: "PUT",
+    path: "/api/v1/templates/TMPL4kq9Zt2aB/datastreams/0",
+    body: { name: "Level", type: "integer", min: 0, max: 100, sync_on_connect: true },
+  });
+  await page.getByRole("button", { name: "Edit Level" }).click();
+  await dialog.getByLabel("Largest").fill("50");
+  await dialog.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByText("0 to 50")).toBeVisible();
+});
+
+test("a value that was not stored is told on the device's page", async ({ page }) => {
+  const server = await MadeUpServer.start(page, fullWorld());
+  await page.goto("/devices/dev_01");
+  await expect(page.getByRole("heading", { name: "Values" })).toBeVisible();
+  const rejected = { device_id: "dev_01", pin: 4, reason: "the datastream takes numbers", at: ago(0) };
+  await server.emit("/api/v1/events", "rejected", rejected);
+  await expect(page.getByRole("status").filter({ hasText: "V4 was not stored" })).toBeVisible();
 });

@@ -2,7 +2,7 @@ import type { QueryClient } from "@tanstack/react-query";
 
 import { answerOf, bench, cloud } from "./client";
 import type { paths as BenchPaths } from "./bench";
-import type { DatastreamValue } from "./types";
+import type { DatastreamSettings, DatastreamValue } from "./types";
 
 /** A key that makes repeating one and the same POST harmless. */
 function idempotent() {
@@ -23,6 +23,12 @@ export const signOut = () => answerOf(cloud.DELETE("/api/v1/auth/session"));
 
 export const createTemplate = (name: string) =>
   answerOf(cloud.POST("/api/v1/templates", { body: { name }, ...idempotent() }));
+
+export const putTemplateDatastream = (id: string, pin: number, body: DatastreamSettings) =>
+  answerOf(cloud.PUT("/api/v1/templates/{id}/datastreams/{pin}", { params: { path: { id, pin: String(pin) } }, body }));
+
+export const deleteTemplateDatastream = (id: string, pin: number) =>
+  answerOf(cloud.DELETE("/api/v1/templates/{id}/datastreams/{pin}", { params: { path: { id, pin: String(pin) } } }));
 
 export const createDevice = (template_id: string, name: string) =>
   answerOf(cloud.POST("/api/v1/devices", { body: { template_id, name }, ...idempotent() }));

@@ -2,7 +2,7 @@ import type { QueryClient } from "@tanstack/react-query";
 
 import type { paths } from "./cloud";
 import { type FeedState, openLiveFeed } from "./liveFeed";
-import type { Datastream, Device, DeviceEvent, ReleaseEvent, SessionEvent, ValueEvent } from "./types";
+import type { Datastream, Device, DeviceEvent, RejectedEvent, ReleaseEvent, SessionEvent, ValueEvent } from "./types";
 import { scheduleTimeout } from "./schedule";
 
 const EVENTS_PATH: keyof paths = "/api/v1/events";
@@ -30,6 +30,10 @@ export function followCloud(queries: QueryClient, onState: (state: FeedState) =>
         refresh("devices");
       },
       value: (data) => applyValue(queries, data as ValueEvent),
+      rejected: (data) => {
+        const event = data as RejectedEvent;
+        queries.setQueryData<RejectedEvent | null>(["rejected", event.device_id], event);
+      },
       session: (data) => {
         refresh("provisioning-session", (data as SessionEvent).session_id);
         refresh("provisioning-sessions");

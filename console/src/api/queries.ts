@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 
 import { answerOf, bench, cloud } from "./client";
-import type { OwnerSession } from "./types";
+import type { OwnerSession, RejectedEvent } from "./types";
 import { Problem } from "./problem";
 
 /** Entries fetched at a time. */
@@ -34,6 +34,27 @@ export const templatesQuery = queryOptions({
   queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/templates", { params: { query: { limit: PAGE_LEN } }, signal })),
 });
 
+export const templateListQuery = infiniteQueryOptions({
+  queryKey: ["templates", "pages"],
+  queryFn: ({ pageParam, signal }) =>
+    answerOf(cloud.GET("/api/v1/templates", { params: { query: { limit: PAGE_LEN, cursor: pageParam } }, signal })),
+  ...firstPage,
+  getNextPageParam: nextPage,
+});
+
+export const templateQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["template", id],
+    queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/templates/{id}", { params: { path: { id } }, signal })),
+  });
+
+export const templateDatastreamsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["template-datastreams", id],
+    queryFn: ({ signal }) =>
+      answerOf(cloud.GET("/api/v1/templates/{id}/datastreams", { params: { path: { id } }, signal })),
+  });
+
 export const devicesQuery = infiniteQueryOptions({
   queryKey: ["devices"],
   queryFn: ({ pageParam, signal }) =>
@@ -53,6 +74,14 @@ export const datastreamsQuery = (id: string) =>
     queryKey: ["datastreams", id],
     queryFn: ({ signal }) =>
       answerOf(cloud.GET("/api/v1/devices/{id}/datastreams", { params: { path: { id } }, signal })),
+  });
+
+/** The last value of a device that was not stored; live updates bring it, and nothing can be fetched again. */
+export const rejectedQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["rejected", id],
+    queryFn: (): RejectedEvent | null => null,
+    staleTime: Infinity,
   });
 
 export const sessionsQuery = infiniteQueryOptions({

@@ -10,6 +10,8 @@ export type Device = CloudSchemas["Device"];
 export type Release = CloudSchemas["Release"];
 export type ReleaseOrder = CloudSchemas["ReleaseOrder"];
 export type Datastream = CloudSchemas["Datastream"];
+export type TemplateDatastream = CloudSchemas["TemplateDatastream"];
+export type DatastreamSettings = CloudSchemas["DatastreamSettings"];
 export type DatastreamValue = Datastream["value"];
 export type CreatedDevice = CloudSchemas["CreatedDevice"];
 export type CreatedProvisioningSession = CloudSchemas["CreatedProvisioningSession"];
@@ -22,6 +24,7 @@ export type ServerInfo = CloudSchemas["ServerInfo"];
 export type DeviceEvent = CloudSchemas["DeviceEvent"];
 export type ValueEvent = CloudSchemas["ValueEvent"];
 export type SessionEvent = CloudSchemas["SessionEvent"];
+export type RejectedEvent = CloudSchemas["RejectedEvent"];
 export type ReleaseEvent = CloudSchemas["ReleaseEvent"];
 
 export type Place = BenchSchemas["PlaceBody"];

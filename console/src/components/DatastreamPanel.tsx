@@ -4,7 +4,7 @@ import { useState } from "react";
 
 import { writePin } from "../api/actions";
 import { withPin } from "../api/cloudLive";
-import { datastreamsQuery } from "../api/queries";
+import { datastreamsQuery, rejectedQuery } from "../api/queries";
 import type { Datastream, DatastreamValue, Device } from "../api/types";
 import { editedValue, PIN_MAX, valueText } from "../logic/pinValue";
 import "../styles/datastreams.css";
@@ -24,9 +24,21 @@ export function DatastreamPanel({ device }: { device: Device }) {
       <div className="stack">
         {query.isPending && <Skeleton height={90} radius="md" aria-label="Loading values" />}
         {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
+        <RejectedNote deviceId={device.id} />
         {query.data && <PinList device={device} pins={query.data.items} />}
       </div>
     </section>
+  );
+}
+
+/** The last value that did not fit its datastream, since this page was opened. */
+function RejectedNote({ deviceId }: { deviceId: string }) {
+  const { data: rejected } = useQuery(rejectedQuery(deviceId));
+  if (!rejected) return null;
+  return (
+    <p className="notice" role="status">
+      A value for V{rejected.pin} was not stored: {rejected.reason}. <When at={rejected.at} />
+    </p>
   );
 }
 

@@ -10,7 +10,7 @@ import { SchemeSwitch } from "../components/SchemeSwitch";
 import { useHasBench } from "../components/useHasBench";
 
 type Entry = {
-  to: "/devices" | "/bench" | "/sessions" | "/unknown-tokens" | "/audit" | "/server" | "/settings";
+  to: "/devices" | "/templates" | "/bench" | "/sessions" | "/unknown-tokens" | "/audit" | "/server" | "/settings";
   icon: IconName;
   label: string;
 };
@@ -19,6 +19,7 @@ const DEVICES: Entry = { to: "/devices", icon: "devices", label: "Devices" };
 const BENCH: Entry = { to: "/bench", icon: "bench", label: "Bench" };
 const SETUPS: Entry = { to: "/sessions", icon: "setup", label: "Setups" };
 const REST: Entry[] = [
+  { to: "/templates", icon: "template", label: "Templates" },
   { to: "/unknown-tokens", icon: "key", label: "Unknown tokens" },
   { to: "/audit", icon: "history", label: "Audit" },
   { to: "/server", icon: "server", label: "Server" },

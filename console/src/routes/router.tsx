@@ -26,6 +26,18 @@ const device = createRoute({
   component: lazyRouteComponent(() => import("./DevicePage"), "DevicePage"),
 });
 
+const templates = createRoute({
+  getParentRoute: () => root,
+  path: "/templates",
+  component: lazyRouteComponent(() => import("./TemplatesPage"), "TemplatesPage"),
+});
+
+const template = createRoute({
+  getParentRoute: () => root,
+  path: "/templates/$templateId",
+  component: lazyRouteComponent(() => import("./TemplatePage"), "TemplatePage"),
+});
+
 const add = createRoute({
   getParentRoute: () => root,
   path: "/add",
@@ -80,6 +92,8 @@ export const router = createRouter({
     home,
     devices,
     device,
+    templates,
+    template,
     add,
     sessions,
     session,

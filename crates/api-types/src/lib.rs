@@ -9,6 +9,7 @@ mod access;
 mod audit;
 mod datastream;
 mod device;
+mod device_data;
 mod firmware;
 mod live;
 pub mod openapi;
@@ -18,6 +19,7 @@ mod provisioning;
 mod secret_text;
 mod server;
 mod template;
+mod template_datastream;
 mod timestamp;
 
 pub use access::{OwnerSession, PasswordSignIn, SessionKind, SetPassword, SignInLink};
@@ -27,11 +29,18 @@ pub use device::{
     CreateDevice, CreatedDevice, Device, DeviceQuery, Firmware, ForcedDelete, HandInReceipt, Ownership,
     Release, ReleaseOrder, ReleaseState, RenameDevice,
 };
+pub use device_data::{
+    DeviceFile, DeviceFileKind, DeviceFileList, DeviceProperty, DevicePropertyList, ExportQuery, ExportStep,
+    MetadataField, MetadataList, SetMetadata,
+};
 pub use firmware::{
     ApplyRule, ChangeShipment, CreateShipment, Delivery, DeliveryState, FirmwareImage, Shipment,
     ShipmentCounts, ShipmentStage, ShipmentState, UploadFirmware,
 };
-pub use live::{DeviceChange, DeviceEvent, LaggedEvent, ReleaseEvent, SessionEvent, ValueEvent};
+pub use live::{
+    DeviceChange, DeviceEvent, LaggedEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent,
+    ValueEvent,
+};
 pub use page::{Page, PageQuery};
 pub use problem::Problem;
 pub use provisioning::{
@@ -41,4 +50,8 @@ pub use provisioning::{
 pub use secret_text::SecretText;
 pub use server::ServerInfo;
 pub use template::{CreateTemplate, ReclaimPolicy, Template, UpdateTemplate};
+pub use template_datastream::{
+    DatastreamEnumRow, DatastreamSettings, DatastreamType, InvalidValueShows, InvalidateValue,
+    TemplateDatastream, TemplateDatastreamList,
+};
 pub use timestamp::Timestamp;

@@ -45,6 +45,34 @@ pub struct ValueEvent {
     pub at: Timestamp,
 }
 
+/// Event `rejected`: a value did not fit the datastream of its pin and was not stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RejectedEvent {
+    /// The device.
+    pub device_id: String,
+    /// Virtual pin number.
+    pub pin: u8,
+    /// Why, in words for a person; never the value itself.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Event `property`: how a datastream is to be shown has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PropertyEvent {
+    /// The device.
+    pub device_id: String,
+    /// Virtual pin number.
+    pub pin: u8,
+    /// The property.
+    pub property: String,
+    /// Its new value.
+    pub value: DatastreamValue,
+    /// When it was set.
+    pub at: Timestamp,
+}
+
 /// Event `session`: a provisioning session changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SessionEvent {

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::admin_key::AdminKey;
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::errors::ErrorChain;
@@ -20,6 +21,7 @@ use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Links, Turned};
 use crate::jobs::release_driver::ReleaseDriver;
+use crate::large_bodies::LargeBodies;
 use crate::limits::PASSWORD_HASHES_MAX;
 use crate::live::{Live, LiveEvent};
 use crate::rate_limits::RateLimits;
@@ -36,6 +38,7 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) links: Links,
+    pub(crate) catalogue: Catalogue,
     pub(crate) live: Live,
     pub(crate) releases: ReleaseDriver,
     pub(crate) admin_key: AdminKey,
@@ -52,6 +55,8 @@ pub(crate) struct App {
     pub(crate) tasks: TaskTracker,
     /// Password hashing takes much memory; few at a time.
     pub(crate) password_places: Arc<Semaphore>,
+    /// Large requests of devices are held in memory; few at a time.
+    pub(crate) large_bodies: LargeBodies,
 }
 
 /// Where the server listens, once port 0 has become a number.
@@ -60,6 +65,15 @@ pub(crate) struct Addresses {
     pub(crate) host: String,
     pub(crate) plain_port: u16,
     pub(crate) tls_port: u16,
+}
+
+impl Addresses {
+    /// The start of addresses that are given out to be fetched later.
+    pub(crate) fn https_origin(&self) -> String {
+        // An IPv6 address stands in brackets in an address of this kind.
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        format!("https://{host}:{}", self.tls_port)
+    }
 }
 
 /// Rate limits of clients.
@@ -78,6 +92,8 @@ pub(crate) struct ClientLimits {
     pub(crate) refused_tokens: RateLimits<IpAddr>,
     /// Calls of the Device HTTPS API with a valid token, per device.
     pub(crate) device_calls: RateLimits<DeviceId>,
+    /// Points with times of their own, per device.
+    pub(crate) imported_points: RateLimits<DeviceId>,
 }
 
 impl Default for ClientLimits {
@@ -90,11 +106,18 @@ impl Default for ClientLimits {
             sign_ins: RateLimits::new(RateLimit::SIGN_INS),
             refused_tokens: RateLimits::new(RateLimit::REFUSED_LOGINS),
             device_calls: RateLimits::new(RateLimit::DEVICE_MESSAGES),
+            imported_points: RateLimits::new(RateLimit::IMPORTED_POINTS),
         }
     }
 }
 
 impl App {
+    /// Returns a device as it is known now: when it was last heard is stored some seconds later.
+    pub(crate) fn as_heard(&self, device: store::Device) -> store::Device {
+        let last_seen_at = device.last_seen_at.max(self.links.last_heard(&device.id, self.clock.now()));
+        store::Device { last_seen_at, ..device }
+    }
+
     /// Tells watchers that something happened to a device.
     pub(crate) fn publish_device(&self, device: &DeviceId, change: DeviceChange) {
         let at = timestamp(self.clock.now().utc);

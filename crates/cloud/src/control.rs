@@ -1,10 +1,10 @@
 //! What people and programs do to devices: write a value, release, delete. Shared by the routes.
 
-use api_types::{DeviceChange, ReleaseEvent as ReleaseNews, ValueEvent};
+use api_types::{DeviceChange, PropertyEvent, RejectedEvent, ReleaseEvent as ReleaseNews, ValueEvent};
 use metrics::counter;
 use registry::{DeviceId, Epoch, ReleaseEvent, ReleaseRecord, UtcTime};
 use store::{Change, DeviceError, WriteValuesError};
-use telemetry::{Pin, Value};
+use telemetry::{DatastreamSet, Pin, RejectValueError, Value};
 use tracing::{debug, info};
 use wire::{PinWrite, ServerHardware, ServerMessage, Values, VirtualPin};
 
@@ -29,14 +29,19 @@ pub(crate) async fn write_values(
         }
     }
     for (pin, value) in values {
-        app.live.publish(LiveEvent::Value(ValueEvent {
-            device_id: device.to_string(),
-            pin: pin.number(),
-            value: value_view(&value),
-            at: timestamp(at),
-        }));
+        publish_value(app, device, pin, &value, at);
     }
     Ok(at)
+}
+
+/// Tells watchers about a value.
+pub(crate) fn publish_value(app: &App, device: &DeviceId, pin: Pin, value: &Value, at: UtcTime) {
+    app.live.publish(LiveEvent::Value(ValueEvent {
+        device_id: device.to_string(),
+        pin: pin.number(),
+        value: value_view(value),
+        at: timestamp(at),
+    }));
 }
 
 fn send_value(link: &Link, epoch: Epoch, pin: Pin, value: &Value) {
@@ -55,17 +60,84 @@ fn send_value(link: &Link, epoch: Epoch, pin: Pin, value: &Value) {
     }
 }
 
+/// A value that a datastream does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RejectedValue {
+    pub(crate) pin: Pin,
+    pub(crate) reason: RejectValueError,
+}
+
+/// Brings values into the form in which they are kept; one that is not taken is reported, and none are stored then.
+pub(crate) fn accept_values(
+    app: &App,
+    device: &DeviceId,
+    datastreams: &DatastreamSet,
+    values: Vec<(Pin, Value)>,
+) -> Result<Vec<(Pin, Value)>, RejectedValue> {
+    let accept = |(pin, value): (Pin, Value)| match datastreams.accept(pin, value) {
+        Ok(value) => Ok((pin, value)),
+        Err(reason) => {
+            report_rejected(app, device, pin, reason, "http");
+            Err(RejectedValue { pin, reason })
+        }
+    };
+    values.into_iter().map(accept).collect()
+}
+
+/// Makes a value that was not taken visible to the maker: a counter and a live update. `source` is who sent it.
+pub(crate) fn report_rejected(
+    app: &App,
+    device: &DeviceId,
+    pin: Pin,
+    reason: RejectValueError,
+    source: &'static str,
+) {
+    counter!("values_rejected_total", "reason" => reason.as_str(), "source" => source).increment(1);
+    debug!(device.id = %device, %pin, reason = reason.as_str(), "a value does not fit its datastream");
+    if !app.live.is_watched() {
+        return;
+    }
+    app.live.publish(LiveEvent::Rejected(RejectedEvent {
+        device_id: device.to_string(),
+        pin: pin.number(),
+        reason: reason.to_string(),
+        at: timestamp(app.clock.now().utc),
+    }));
+}
+
+/// Stores how datastreams are to be shown, and tells watchers.
+pub(crate) async fn set_property(
+    app: &App,
+    device: &DeviceId,
+    epoch: Epoch,
+    pins: Vec<Pin>,
+    property: &str,
+    value: Value,
+) -> Result<(), WriteValuesError> {
+    let at = app.clock.now().utc;
+    let name = property.to_owned();
+    app.store.set_property(device.clone(), epoch, pins.clone(), name, value.clone(), at).await?;
+    for pin in pins {
+        app.live.publish(LiveEvent::Property(PropertyEvent {
+            device_id: device.to_string(),
+            pin: pin.number(),
+            property: property.to_owned(),
+            value: value_view(&value),
+            at: timestamp(at),
+        }));
+    }
+    Ok(())
+}
+
 /// Begins a release, or returns the one that is under way: control and data end before this returns.
 pub(crate) async fn release_device(
     app: &App,
     actor: &str,
     device: &DeviceId,
 ) -> Result<ReleaseRecord, DeviceError> {
-    let link = app.links.get(device);
     let now = app.clock.now();
-    if let Some(link) = &link {
-        let silent_ms = i64::try_from(now.mono.since_ms(link.last_heard_at())).unwrap_or(0);
-        app.store.record_last_seen(vec![(device.clone(), now.utc.plus_ms(-silent_ms))]).await?;
+    if let Some(heard_at) = app.links.last_heard(device, now) {
+        app.store.record_last_seen(vec![(device.clone(), heard_at)]).await?;
     }
     let started = app.store.begin_release(device.clone(), Change::by(actor, now.utc)).await?;
     // Looked up again: a login that was decided before the release may have entered its connection since, and one that

@@ -10,8 +10,10 @@ pub(crate) enum ProblemKind {
     BodyTooLarge,
     ConfirmationRequired,
     DatastreamHasNoValue,
+    DatastreamNameTaken,
     DeviceNotFound,
     DeviceReleased,
+    FileNotFound,
     FirmwareInUse,
     FirmwareNotFound,
     Forbidden,
@@ -27,6 +29,7 @@ pub(crate) enum ProblemKind {
     ReceiptNotProven,
     ReleaseNotFound,
     ReleaseOver,
+    ReportNotFound,
     RequestInProgress,
     SessionNotFound,
     SessionOver,
@@ -38,6 +41,7 @@ pub(crate) enum ProblemKind {
     TooManyWatchers,
     Unauthenticated,
     UnsupportedMediaType,
+    ValueRejected,
 }
 
 impl ProblemKind {
@@ -54,8 +58,10 @@ impl ProblemKind {
             Self::DatastreamHasNoValue => {
                 (StatusCode::NOT_FOUND, "datastream_has_no_value", "The pin has no value yet")
             }
+            Self::DatastreamNameTaken => (StatusCode::CONFLICT, "datastream_name_taken", "The name is taken"),
             Self::DeviceNotFound => (StatusCode::NOT_FOUND, "device_not_found", "There is no such device"),
             Self::DeviceReleased => (StatusCode::CONFLICT, "device_released", "The device has been released"),
+            Self::FileNotFound => (StatusCode::NOT_FOUND, "file_not_found", "There is no such file"),
             Self::FirmwareInUse => {
                 (StatusCode::CONFLICT, "firmware_in_use", "A shipment names the firmware image")
             }
@@ -91,6 +97,7 @@ impl ProblemKind {
             Self::ReleaseNotFound => {
                 (StatusCode::NOT_FOUND, "release_not_found", "The device is not being released")
             }
+            Self::ReportNotFound => (StatusCode::NOT_FOUND, "report_not_found", "There is no such report"),
             Self::RequestInProgress => {
                 (StatusCode::CONFLICT, "request_in_progress", "The same request is being worked on")
             }
@@ -121,6 +128,9 @@ impl ProblemKind {
                 (StatusCode::SERVICE_UNAVAILABLE, "too_many_watchers", "Too many clients watch live updates")
             }
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first"),
+            Self::ValueRejected => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "value_rejected", "The datastream does not take the value")
+            }
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be JSON")
             }

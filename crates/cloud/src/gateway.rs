@@ -1,10 +1,11 @@
 //! The gateway: where devices log in and talk Blynk's binary protocol, over a byte stream or a WebSocket.
 //!
-//! One task reads a connection and acts on its frames in order; a second one writes. Between the two lies a bounded
-//! queue: a device that does not read is cut, and nobody waits for it. What a frame means is decided in `wire`,
+//! One task reads a connection, acts on its frames in order and writes what others queue for it meanwhile. The queue is
+//! bounded: a device that does not read is cut, and nobody waits for it. What a frame means is decided in `wire`,
 //! `registry` and `telemetry`; here it is only carried out.
 
 mod claim_codes;
+mod connection;
 mod links;
 mod login;
 mod outbox;
@@ -14,12 +15,14 @@ mod time_answers;
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use tracing::{Instrument, debug, info_span};
+use tracing::{Instrument, debug_span};
 use wire::{Frame, HEADER_BYTES, ParseFrameError, Parsed};
 
 pub(crate) use links::{Link, Links, Standing, Turned};
-pub(crate) use socket::Socket;
+pub(crate) use session::with_ages;
+pub(crate) use socket::{ByteStream, Socket};
+
+use connection::Connection;
 
 use crate::app::App;
 use crate::limits::FRAME_BODY_BYTES_MAX;
@@ -51,28 +54,22 @@ impl Gateway {
 
     /// Serves one connection until it ends.
     pub(crate) async fn serve(&self, socket: Socket, peer: Peer) {
-        let span = info_span!("device", peer = %peer.address, transport = peer.transport.as_str());
+        // At debug, because a span at a level that is on costs each idle connection half a kilobyte.
+        let span = debug_span!("device", peer = %peer.address, transport = peer.transport.as_str());
         self.serve_in_span(socket, peer).instrument(span).await;
     }
 
     async fn serve_in_span(&self, socket: Socket, peer: Peer) {
-        let Socket { mut inbound, outbound } = socket;
-        let (outbox, writer) = Outbox::start(outbound, self.app.config.timings.write());
-        let end_of_connection = outbox.clone();
-        let mut buffer = BytesMut::new();
-        if let Some(logged_in) = login::log_in(&self.app, &mut inbound, &mut buffer, &outbox, peer).await {
+        let mut connection = Connection::new(socket, Outbox::default(), self.app.config.timings.write());
+        // Boxed, like what comes after: a task is as large as the largest thing it ever awaits.
+        if let Some(logged_in) = Box::pin(login::log_in(&self.app, &mut connection, peer)).await {
             let turned = logged_in.turned;
             if peer.transport == Transport::Tls {
                 logged_in.link.set_over_tls();
             }
-            Session::new(Arc::clone(&self.app), logged_in).run(&mut inbound, buffer, turned).await;
+            Session::new(Arc::clone(&self.app), logged_in).run(&mut connection, turned).await;
         }
-        // What is queued, a refusal for example, still goes out; the writing task ends by itself after that.
-        end_of_connection.close_after_flush();
-        drop(end_of_connection);
-        if let Err(error) = writer.await {
-            debug!(%error, "the writing task ended abnormally");
-        }
+        Box::pin(connection.finish()).await;
     }
 }
 
@@ -116,8 +113,12 @@ pub(crate) fn link_with_peer(
     now: registry::MonoTime,
 ) -> (Link, tokio::io::DuplexStream) {
     let (ours, theirs) = tokio::io::duplex(1024);
-    let (reader, writer) = tokio::io::split(ours);
-    let Socket { outbound, .. } = Socket::stream(Box::new(reader), Box::new(writer));
-    let (outbox, _writer) = Outbox::start(outbound, std::time::Duration::from_secs(5));
+    let outbox = Outbox::default();
+    let socket = Socket::stream(Box::new(ours), &[]);
+    let mut connection = Connection::new(socket, outbox.clone(), std::time::Duration::from_secs(5));
+    tokio::spawn(async move {
+        while matches!(connection.read().await, Ok(Ok(1..))) {}
+        connection.finish().await;
+    });
     (links.enter(device, Some(registry::Epoch::FIRST), outbox, now).0, theirs)
 }

@@ -7,24 +7,30 @@
 
 mod admin_key;
 mod app;
+mod catalogue;
 mod clock;
 mod config;
 mod console;
 mod control;
 mod errors;
+mod export;
 mod firmware_folder;
 mod firmware_signer;
 mod gateway;
 mod jobs;
+mod large_bodies;
 mod limits;
 mod listener;
 mod live;
+mod metadata;
+mod mqtt;
 mod rate_limits;
 mod release_signer;
 mod routes;
 mod secret_file;
 mod server;
 mod shipments;
+mod time_zone;
 mod tls;
 mod views;
 

@@ -11,9 +11,6 @@ pub(crate) const FRAME_BODY_BYTES_MAX: usize = 8 * 1024;
 /// Largest number of bytes read from a device in one go.
 pub(crate) const READ_CHUNK_BYTES: usize = 4 * 1024;
 
-/// Bytes held ready for a device that says little; most messages have fewer than 50.
-pub(crate) const READ_CHUNK_BYTES_MIN: usize = 512;
-
 /// Frames that may wait for one slow reader before its connection is cut.
 pub(crate) const OUTBOUND_FRAMES_MAX: usize = 512;
 
@@ -63,6 +60,21 @@ pub(crate) const REMEMBERED_ADDRESSES_MAX: usize = 10_000;
 
 /// Passwords hashed at the same time; argon2id takes 19 MiB each.
 pub(crate) const PASSWORD_HASHES_MAX: usize = 2;
+
+/// Largest file a device may send, in bytes. Source: reference/http-api.md 7.
+pub(crate) const UPLOAD_BYTES_MAX: usize = 5 * 1024 * 1024;
+
+/// Largest body that carries such a file, in bytes: 64 kB for the form around it.
+pub(crate) const UPLOAD_BODY_BYTES_MAX: usize = UPLOAD_BYTES_MAX + 64 * 1024;
+
+/// Largest body of an import, in bytes. Source: reference/http-api.md 1, "Request (headers + body)".
+pub(crate) const IMPORT_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Points of one import. Source: reference/http-api.md 5.
+pub(crate) const IMPORT_POINTS_MAX: usize = 10_000;
+
+/// Files and imports being received at the same time; each is held in memory, 16 files of 5 MB at most.
+pub(crate) const LARGE_BODIES_MAX: usize = 16;
 
 /// Connections that may wait to be accepted. Linux caps it at `net.core.somaxconn` (4,096 by default); what does not fit is
 /// repeated by the client after a second.

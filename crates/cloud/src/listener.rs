@@ -28,9 +28,11 @@ pub(crate) use admission::{Admission, Admitted};
 use protocol::Protocol;
 use write_limit::WriteLimited;
 
+use crate::app::App;
 use crate::config::Timings;
-use crate::gateway::{Gateway, Socket};
+use crate::gateway::{ByteStream, Gateway, Socket};
 use crate::limits::{HTTP_HEAD_BYTES_MAX, LISTEN_BACKLOG};
+use crate::mqtt;
 use crate::tls::Handshake;
 
 /// After a failed accept (out of file descriptors, mostly) the listener rests for 100 ms instead of spinning.
@@ -63,6 +65,7 @@ impl Transport {
 pub(crate) struct Listeners {
     pub(crate) handshake: Handshake,
     pub(crate) router: Router,
+    pub(crate) app: Arc<App>,
     pub(crate) gateway: Gateway,
     pub(crate) admission: Admission,
     pub(crate) timings: Timings,
@@ -109,28 +112,34 @@ impl Listeners {
             debug!(%error, "TCP_NODELAY could not be set");
         }
         match peer.transport {
-            Transport::Plain => self.serve_protocol(stream, peer, admitted).await,
+            Transport::Plain => self.serve_protocol(Box::new(stream), peer, admitted).await,
             Transport::Tls => {
-                // Boxed: a task is as large as the largest thing it ever awaits, and this one is over in a moment.
-                let handshake = Box::pin(self.handshake.accept(stream));
-                match tokio::time::timeout(self.timings.tls_handshake(), handshake).await {
-                    Ok(Ok(stream)) => self.serve_protocol(stream, peer, admitted).await,
-                    Ok(Err(error)) => {
-                        counter!("tls_handshakes_failed_total", "reason" => "refused").increment(1);
-                        debug!(%error, "TLS handshake failed");
-                    }
-                    Err(_elapsed) => {
-                        counter!("tls_handshakes_failed_total", "reason" => "timeout").increment(1);
-                    }
+                // Boxed: a task is as large as the largest thing it ever awaits or holds, and neither the handshake nor
+                // the state of TLS is to stand in it twice.
+                let stream = Box::pin(self.shake_hands(stream)).await;
+                if let Some(stream) = stream {
+                    self.serve_protocol(stream, peer, admitted).await;
                 }
             }
         }
     }
 
-    async fn serve_protocol<S>(&self, mut stream: S, peer: Peer, admitted: Arc<Admitted>)
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
+    async fn shake_hands(&self, stream: TcpStream) -> Option<Box<dyn ByteStream>> {
+        match tokio::time::timeout(self.timings.tls_handshake(), self.handshake.accept(stream)).await {
+            Ok(Ok(stream)) => Some(Box::new(stream)),
+            Ok(Err(error)) => {
+                counter!("tls_handshakes_failed_total", "reason" => "refused").increment(1);
+                debug!(%error, "TLS handshake failed");
+                None
+            }
+            Err(_elapsed) => {
+                counter!("tls_handshakes_failed_total", "reason" => "timeout").increment(1);
+                None
+            }
+        }
+    }
+
+    async fn serve_protocol(&self, mut stream: Box<dyn ByteStream>, peer: Peer, admitted: Arc<Admitted>) {
         let mut first = [0_u8; 1];
         let byte = match tokio::time::timeout(self.timings.first_bytes(), stream.read_exact(&mut first)).await
         {
@@ -147,19 +156,25 @@ impl Listeners {
         };
         let protocol = Protocol::of_first_byte(byte);
         counter!("connections_by_protocol_total", "protocol" => protocol.as_str()).increment(1);
-        let (reader, writer) = tokio::io::split(stream);
-        let reader = io::Cursor::new(first).chain(reader);
         match protocol {
             Protocol::Http => {
+                let (reader, writer) = tokio::io::split(stream);
+                let reader = io::Cursor::new(first).chain(reader);
                 let writer = WriteLimited::new(writer, self.timings.write());
                 // Boxed, so that the task of an idle device does not hold room for an HTTP connection.
                 Box::pin(self.serve_http(tokio::io::join(reader, writer), peer, admitted)).await;
             }
             Protocol::Blynk => {
-                self.gateway.serve(Socket::stream(Box::new(reader), Box::new(writer)), peer).await;
+                self.gateway.serve(Socket::stream(stream, &first), peer).await;
             }
-            // Dropping the stream closes it: MQTT is recognised but not spoken yet, TLS belongs on the other port.
-            Protocol::Mqtt | Protocol::Tls => {}
+            Protocol::Mqtt => {
+                let (reader, writer) = tokio::io::split(stream);
+                let stream = tokio::io::join(io::Cursor::new(first).chain(reader), writer);
+                // Boxed, as above.
+                Box::pin(mqtt::serve(Arc::clone(&self.app), self.gateway.clone(), stream, peer)).await;
+            }
+            // Dropping the stream closes it: TLS belongs on the other port.
+            Protocol::Tls => {}
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use api_types::{DeviceEvent, ReleaseEvent, SessionEvent, ValueEvent};
+use api_types::{DeviceEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent, ValueEvent};
+use bytes::Bytes;
+use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 
 use crate::limits::{LIVE_EVENTS_MAX, LIVE_WATCHERS_MAX};
@@ -12,6 +14,8 @@ use crate::limits::{LIVE_EVENTS_MAX, LIVE_WATCHERS_MAX};
 pub(crate) enum LiveEvent {
     Device(DeviceEvent),
     Value(ValueEvent),
+    Rejected(RejectedEvent),
+    Property(PropertyEvent),
     Session(SessionEvent),
     Release(ReleaseEvent),
 }
@@ -19,7 +23,7 @@ pub(crate) enum LiveEvent {
 /// The bus. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Live {
-    sender: broadcast::Sender<LiveEvent>,
+    sender: broadcast::Sender<Bytes>,
     places: Arc<Semaphore>,
     access: watch::Sender<()>,
 }
@@ -27,7 +31,8 @@ pub(crate) struct Live {
 /// One watcher; dropping it frees its place.
 #[derive(Debug)]
 pub(crate) struct Watcher {
-    pub(crate) events: broadcast::Receiver<LiveEvent>,
+    /// Server-sent events, written once for all who watch.
+    pub(crate) events: broadcast::Receiver<Bytes>,
     /// Changes when somebody lost his access: stop watching, and ask again with what proves yours.
     pub(crate) access: watch::Receiver<()>,
     _place: OwnedSemaphorePermit,
@@ -40,10 +45,25 @@ impl Live {
         Self { sender, places, access: watch::Sender::new(()) }
     }
 
-    /// Tells every watcher; without watchers nothing happens.
+    /// Tells every watcher; without watchers nothing happens. An event is written once, however many watch.
+    #[expect(clippy::needless_pass_by_value, reason = "what happened is told once and of no use afterwards")]
     pub(crate) fn publish(&self, event: LiveEvent) {
-        // The only error is "nobody watches".
-        drop(self.sender.send(event));
+        if !self.is_watched() {
+            return;
+        }
+        let written = match &event {
+            LiveEvent::Device(data) => write_event("device", data),
+            LiveEvent::Value(data) => write_event("value", data),
+            LiveEvent::Rejected(data) => write_event("rejected", data),
+            LiveEvent::Property(data) => write_event("property", data),
+            LiveEvent::Session(data) => write_event("session", data),
+            LiveEvent::Release(data) => write_event("release", data),
+        };
+        match written {
+            // The only error is "nobody watches any more".
+            Ok(written) => drop(self.sender.send(written)),
+            Err(error) => tracing::error!(%error, "a live update could not be written"),
+        }
     }
 
     /// Says whether anybody watches, so that nothing is prepared for nobody.
@@ -61,6 +81,17 @@ impl Live {
     pub(crate) fn end_watches(&self) {
         self.access.send_replace(());
     }
+}
+
+/// Writes one server-sent event. JSON holds no line feed, so the data is one line.
+pub(crate) fn write_event(name: &str, data: &impl Serialize) -> Result<Bytes, serde_json::Error> {
+    let mut written = Vec::with_capacity(192);
+    written.extend_from_slice(b"event: ");
+    written.extend_from_slice(name.as_bytes());
+    written.extend_from_slice(b"\ndata: ");
+    serde_json::to_writer(&mut written, data)?;
+    written.extend_from_slice(b"\n\n");
+    Ok(Bytes::from(written))
 }
 
 #[cfg(test)]
@@ -86,7 +117,12 @@ mod tests {
             live.publish(event("DEV1"));
         }
         assert!(matches!(watcher.events.try_recv(), Err(broadcast::error::TryRecvError::Lagged(1))));
-        assert!(watcher.events.try_recv().is_ok());
+        let event = watcher.events.try_recv().unwrap();
+        let lines: Vec<&str> = std::str::from_utf8(&event).unwrap().split('\n').collect();
+        assert!(
+            matches!(lines[..], ["event: device", data, "", ""] if data.starts_with("data: {\"")),
+            "{lines:?}"
+        );
     }
 
     #[test]

@@ -30,15 +30,20 @@ impl<K: Hash + Eq> RateLimits<K> {
 
     /// Takes one permit of `key`; otherwise returns how many milliseconds to wait.
     pub(crate) fn take(&self, key: K, now: MonoTime) -> Result<(), u64> {
+        self.take_many(key, 1, now)
+    }
+
+    /// Takes several permits of `key`, all or none.
+    pub(crate) fn take_many(&self, key: K, count: u32, now: MonoTime) -> Result<(), u64> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         if table.by_key.len() >= REMEMBERED_ADDRESSES_MAX && !table.by_key.contains_key(&key) {
             table.by_key.retain(|_key, allowance| !allowance.is_full(self.limit, now));
         }
         let full = Allowance::full(self.limit, now);
         if table.by_key.len() >= REMEMBERED_ADDRESSES_MAX && !table.by_key.contains_key(&key) {
-            return table.newcomers.get_or_insert(full).take(self.limit, now);
+            return table.newcomers.get_or_insert(full).take_many(count, self.limit, now);
         }
-        table.by_key.entry(key).or_insert(full).take(self.limit, now)
+        table.by_key.entry(key).or_insert(full).take_many(count, self.limit, now)
     }
 }
 

@@ -7,9 +7,11 @@ mod bench_guard;
 mod body;
 mod completion;
 mod datastreams;
+mod device_data;
 mod device_https;
 mod devices;
 mod events;
+mod exports;
 mod extract;
 mod firmware;
 mod firmware_download;
@@ -19,6 +21,7 @@ mod offline_release;
 mod provisioning;
 mod server_info;
 mod shipments;
+mod template_datastreams;
 mod templates;
 mod unknown_tokens;
 mod web_socket;
@@ -54,15 +57,18 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, bench: Option<Router>) ->
         .layer(from_fn_with_state(Arc::clone(app), access::require_owner));
     let public = public_routes()
         .layer(from_fn_with_state(app.tasks.clone(), completion::complete_writes))
-        .nest("/external/api", device_https)
         .layer(from_fn(body::buffer_body));
     let routes = Router::new()
         .merge(owner)
         .merge(uploads)
         .merge(public)
+        // Bodies of devices are read by the handlers, once a token was found good.
+        .nest("/external/api", device_https)
+        .route("/device_uploads/{device}/{file}", get(device_https::get_public_file))
         .merge(firmware_download::routes())
+        .route("/device_reports/{file}", get(device_https::get_report))
         .with_state(Arc::clone(app))
-        .merge(web_socket::routes(gateway))
+        .merge(web_socket::routes(Arc::clone(app), gateway))
         .merge(bench.map(bench_guard::guard).unwrap_or_default());
     routes
         .fallback(console::serve_console)
@@ -77,6 +83,12 @@ fn owner_routes() -> Router<Arc<App>> {
         .route("/api/v1/auth/session", get(auth::get_owner_session).delete(auth::sign_out))
         .route("/api/v1/templates", get(templates::list_templates).post(templates::create_template))
         .route("/api/v1/templates/{id}", get(templates::get_template).patch(templates::update_template))
+        .route("/api/v1/templates/{id}/datastreams", get(template_datastreams::list_template_datastreams))
+        .route(
+            "/api/v1/templates/{id}/datastreams/{pin}",
+            put(template_datastreams::put_template_datastream)
+                .delete(template_datastreams::delete_template_datastream),
+        )
         .route("/api/v1/devices", get(devices::list_devices).post(devices::create_device))
         .route(
             "/api/v1/devices/{id}",
@@ -90,6 +102,15 @@ fn owner_routes() -> Router<Arc<App>> {
             "/api/v1/devices/{id}/datastreams/{pin}",
             get(datastreams::get_datastream).put(datastreams::set_datastream),
         )
+        .route("/api/v1/devices/{id}/export", get(exports::export_history))
+        .route("/api/v1/devices/{id}/metadata", get(device_data::list_metadata))
+        .route("/api/v1/devices/{id}/metadata/{field}", put(device_data::set_metadata))
+        .route(
+            "/api/v1/devices/{id}/properties",
+            get(device_data::list_properties).delete(device_data::reset_properties),
+        )
+        .route("/api/v1/devices/{id}/files", get(device_https::list_files))
+        .route("/api/v1/devices/{id}/files/{key}", get(device_https::get_file))
         .route(
             "/api/v1/provisioning-sessions",
             get(provisioning::list_provisioning_sessions).post(provisioning::create_provisioning_session),

@@ -21,13 +21,15 @@ use tracing::{info, warn};
 
 use crate::admin_key::{AdminKey, OpenAdminKeyError};
 use crate::app::{Addresses, App, ClientLimits, password_places};
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::{Config, ValidateConfigError};
 use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Gateway, Links};
 use crate::jobs::release_driver::{ReleaseDriver, Surroundings};
-use crate::jobs::{certificate, housekeeping};
+use crate::jobs::{certificate, history, housekeeping, store_watch};
+use crate::large_bodies::LargeBodies;
 use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
 use crate::listener::{Admission, Listeners, Transport, bind};
 use crate::live::Live;
@@ -131,6 +133,7 @@ pub struct RunningServer {
     /// The certificate of the server's own authority; `None` when a certificate was supplied.
     pub ca_certificate_pem: Option<String>,
     store: Store,
+    links: Links,
     clock: Clock,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -145,6 +148,7 @@ impl Server {
         config.validate()?;
         let clock = options.clock.unwrap_or_else(Clock::system);
         let opened = open_files(config.clone(), &clock).await?;
+        let catalogue = Catalogue::load(&opened.store).await?;
         let listening = Listening::bind(&config)?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -168,6 +172,7 @@ impl Server {
             clock: clock.clone(),
             store: opened.store.clone(),
             links: Links::default(),
+            catalogue,
             live,
             releases,
             admin_key: opened.admin_key,
@@ -181,16 +186,20 @@ impl Server {
             stop: stop.clone(),
             tasks: tasks.clone(),
             password_places: password_places(),
+            large_bodies: LargeBodies::default(),
             config,
         });
         resume_releases(&app).await?;
         tasks.spawn(housekeeping::keep_house(Arc::clone(&app), stop.clone()));
+        tasks.spawn(history::keep_history(Arc::clone(&app), stop.clone()));
+        tasks.spawn(store_watch::watch_store(Arc::clone(&app), stop.clone()));
         tasks.spawn(certificate::renew_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
         let running = RunningServer {
             plain_addr: listening.plain_addr,
             tls_addr: listening.tls_addr,
             ca_certificate_pem: app.ca_certificate_pem.clone(),
             store: opened.store,
+            links: app.links.clone(),
             clock,
             stop: stop.clone(),
             tasks: tasks.clone(),
@@ -221,6 +230,7 @@ impl RunningServer {
         if tokio::time::timeout(SHUTDOWN_TIME_MAX, self.tasks.wait()).await.is_err() {
             warn!("some connections did not end in time; they are dropped");
         }
+        housekeeping::note_last_seen(&self.store, &self.links, &self.clock).await;
     }
 }
 
@@ -304,6 +314,7 @@ fn serve(app: &Arc<App>, tls: &Tls, bench_router: Option<Router>, listening: Lis
     let listeners = Arc::new(Listeners {
         handshake: tls.handshake(),
         router: routes::router(app, gateway.clone(), bench_router),
+        app: Arc::clone(app),
         gateway,
         admission: Admission::new(CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX),
         timings: app.config.timings,

@@ -24,6 +24,9 @@ impl RateLimit {
     /// Messages per device: 50 a second. Source: reference/wire-protocol.md 1, "requests per device".
     pub const DEVICE_MESSAGES: Self = Self { burst: 100, per_minute: 3_000 };
 
+    /// Points that a device may import: 100,000 a day. Source: reference/http-api.md 5, changelog.
+    pub const IMPORTED_POINTS: Self = Self { burst: 100_000, per_minute: 70 };
+
     /// One permit is 60,000 parts, so that a refill of `per_minute` parts per millisecond needs no fractions.
     const PARTS_PER_PERMIT: u64 = 60_000;
 
@@ -51,12 +54,21 @@ impl Allowance {
     /// # Errors
     /// With the wait in milliseconds until one permit is there, when there is none.
     pub fn take(&mut self, limit: RateLimit, now: MonoTime) -> Result<(), u64> {
+        self.take_many(1, limit, now)
+    }
+
+    /// Takes several permits, all or none.
+    ///
+    /// # Errors
+    /// As [`Allowance::take`]; more permits than `limit.burst` are never there at once.
+    pub fn take_many(&mut self, count: u32, limit: RateLimit, now: MonoTime) -> Result<(), u64> {
         self.refill(limit, now);
-        if let Some(left) = self.parts.checked_sub(RateLimit::PARTS_PER_PERMIT) {
+        let parts = RateLimit::PARTS_PER_PERMIT.saturating_mul(count.into());
+        if let Some(left) = self.parts.checked_sub(parts) {
             self.parts = left;
             return Ok(());
         }
-        let missing = RateLimit::PARTS_PER_PERMIT - self.parts;
+        let missing = parts.saturating_sub(self.parts);
         Err(missing.div_ceil(u64::from(limit.per_minute.max(1))))
     }
 

@@ -12,17 +12,22 @@ use crate::{OpenStoreError, StorageError, StoreSettings};
 const APPLICATION_ID: i32 = 0x5265_486F;
 
 /// One migration per format; the format's number is the position from 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_foundation.sql"),
-    include_str!("../migrations/0002_shipments.sql"),
-    include_str!("../migrations/0003_claim_codes.sql"),
+    include_str!("../migrations/0002_history.sql"),
+    include_str!("../migrations/0003_datastreams_and_files.sql"),
+    include_str!("../migrations/0004_shipments.sql"),
+    include_str!("../migrations/0005_claim_codes.sql"),
 ];
 
 /// 5 s of waiting for a lock held by another program that looks into the database, such as a backup.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
 
+/// 128 prepared statements are kept for each connection: more than there are, so that none is parsed twice.
+const STATEMENTS_KEPT_MAX: usize = 128;
+
 /// Newest format this version knows.
-pub(crate) const FORMAT_KNOWN: u32 = 3;
+pub(crate) const FORMAT_KNOWN: u32 = 5;
 
 /// Whether there was a database before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +90,7 @@ pub(crate) fn open_writer(path: &Path, settings: &StoreSettings) -> Result<Conne
     conn.pragma_update(None, "foreign_keys", true)?;
     // Purged values are personal data: their bytes are overwritten, not just unlinked.
     conn.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT_MAX);
     migrate(&conn)?;
     if let Some(pages) = settings.page_count_max {
         conn.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
@@ -96,6 +102,7 @@ pub(crate) fn open_writer(path: &Path, settings: &StoreSettings) -> Result<Conne
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, StorageError> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     conn.pragma_update(None, "busy_timeout", BUSY_TIMEOUT_MS)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT_MAX);
     Ok(conn)
 }
 

@@ -118,7 +118,8 @@ impl Store {
     pub async fn create_device(&self, new: NewDevice, change: Change) -> Result<Device, CreateDeviceError> {
         let hash = self.hash_token(&new.token);
         self.write(move |work| {
-            if let Some((_, TokenRecord::Device { device, .. })) = token_now(work.conn, &hash)? {
+            let known = token_now(work.conn, &hash)?.map(|(_, indexed)| indexed.record);
+            if let Some(TokenRecord::Device { device, .. }) = known {
                 let device = device_now(work.conn, &device)?;
                 return device.ok_or(CreateDeviceError::Storage(StorageError::Damaged { what: "a device" }));
             }
@@ -187,6 +188,13 @@ impl Store {
         .await
     }
 
+    /// Says whether a login with this token has something to store ([`Store::record_login`]): only the first login of an
+    /// ownership has.
+    #[must_use]
+    pub fn awaits_first_login(&self, token: &Token) -> bool {
+        self.token_index().awaits_first_login(&self.hash_token(token))
+    }
+
     /// Records an accepted login: the first one turns a reserved ownership into an owned one.
     ///
     /// # Errors
@@ -212,6 +220,7 @@ impl Store {
                     )?
                     .execute((id.as_str(), epoch.get(), at.unix_ms()))?;
                 work.audit(&Change::by("device", at), "device.first_login", id.as_str(), "")?;
+                work.device_tokens_changed(&id)?;
             }
             mark_seen(work.conn, &id, at)?;
             Ok(())
@@ -286,6 +295,7 @@ impl Store {
             if stored_count == 0 {
                 return Err(DeviceError::NotFound);
             }
+            work.number_metadata_field(&field)?;
             if let Some(column_sql) = column_sql {
                 work.conn.prepare_cached(column_sql)?.execute((id.as_str(), &value))?;
             }
@@ -340,6 +350,19 @@ impl Work<'_> {
             )?
             .execute((id.as_str(), epoch, at.unix_ms(), owned_at))?;
         Ok(())
+    }
+}
+
+impl Work<'_> {
+    /// Says whether an ownership is the current one and allows data.
+    pub(crate) fn takes_data(&self, id: &DeviceId, epoch: Epoch) -> Result<bool, StorageError> {
+        let takes_data = self
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM devices WHERE id = ?1 AND epoch = ?2 AND ownership IN ('reserved', 'owned')",
+            )?
+            .exists((id.as_str(), epoch.get()))?;
+        Ok(takes_data)
     }
 }
 

@@ -19,39 +19,56 @@ mod claims;
 mod console_auth;
 mod data_folder;
 mod database;
+mod datastreams;
 mod devices;
 mod error;
 mod firmware_images;
+mod history;
 mod idempotency;
 mod key_epochs;
+mod metadata;
 mod page;
+mod properties;
 mod provisioning;
 mod readers;
 mod releases;
+mod reports;
 mod shipments;
 mod store;
 mod templates;
 mod token_index;
 mod unknown_tokens;
+mod uploads;
+mod value_lane;
 mod values;
 mod writer;
 
 pub use audit::AuditEntry;
 pub use claims::{Adopted, Redeemed};
+pub use datastreams::PutDatastreamError;
 pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, METADATA_FIELDS_MAX, NewDevice};
 pub use error::{OpenStoreError, StorageError};
 pub use firmware_images::{DeleteFirmwareError, FirmwareImage};
+pub use history::{
+    DATED_PAST_MAX_MS, Expired, HISTORY_PAGE_ROWS_MAX, HistoryCursor, HistoryOf, HistoryPage, HistoryQuery,
+    HistoryRollup, HistorySettings, HistoryValue, Maintained, ParseHistoryCursorError,
+};
 pub use idempotency::{FinishRequestError, IdempotentAnswer, IdempotentStart};
+pub use metadata::MetadataField;
 pub use page::{ListError, Listed, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page};
+pub use properties::{PROPERTIES_PER_PIN_MAX, StoredProperty};
 pub use provisioning::{
     Claimed, CompleteClaimError, CreateSessionError, NewSession, Session, SessionCode, SessionError,
 };
 pub use releases::StartedRelease;
+pub use reports::{REPORTS_KEPT_MAX, Report};
 pub use shipments::{NewShipment, Shipment, ShipmentError, ShippedDevice};
 pub use store::{Store, StoreSettings};
 pub use templates::Template;
 pub use unknown_tokens::UnknownToken;
-pub use values::{StoredValue, WriteValuesError};
+pub use uploads::{AddUploadError, NewUpload, UPLOADS_EVER_MAX, UPLOADS_KEPT_MAX, Upload, UploadKind};
+pub use values::{NewValue, StoredValue, ValueSink, WriteValuesError};
+pub use writer::{WriterHealth, WriterStatistics};
 
 /// Who changes something, for the audit, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]

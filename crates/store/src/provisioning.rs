@@ -404,9 +404,9 @@ pub(crate) fn session_of_device(
 
 /// Returns the session that a token was made for, whether or not it has been claimed since.
 fn session_of_token(conn: &Connection, hash: &TokenHash) -> Result<Option<Session>, StorageError> {
-    let id = match token_now(conn, hash)? {
-        Some((_, TokenRecord::Session { session, .. })) => Some(session),
-        Some((_, TokenRecord::Device { device, .. })) => session_of_device(conn, &device)?,
+    let id = match token_now(conn, hash)?.map(|(_, indexed)| indexed.record) {
+        Some(TokenRecord::Session { session, .. }) => Some(session),
+        Some(TokenRecord::Device { device, .. }) => session_of_device(conn, &device)?,
         _ => None,
     };
     id.map_or(Ok(None), |id| session_now(conn, &id))

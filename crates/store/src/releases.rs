@@ -4,6 +4,7 @@ use registry::{DeviceId, Epoch, Ownership, ReleaseRecord, ReleaseState, TokenHas
 use rusqlite::{OptionalExtension, Row};
 
 use crate::devices::device_now;
+use crate::history::purge_history;
 use crate::writer::Work;
 use crate::{Change, Device, DeviceError, StorageError, Store};
 
@@ -17,7 +18,7 @@ pub struct StartedRelease {
 }
 
 impl Store {
-    /// Ends an ownership: data and control end, values and metadata are purged, the token becomes a tombstone, the
+    /// Ends an ownership: data and control end, values, history and metadata are purged, the token becomes a tombstone, the
     /// release is `pending`. Asking again returns the release as it stands.
     ///
     /// # Errors
@@ -142,8 +143,12 @@ const DAMAGED: StorageError = StorageError::Damaged { what: "a release" };
 
 impl Work<'_> {
     pub(crate) fn purge_owner_data(&mut self, id: &DeviceId) -> Result<(), StorageError> {
+        purge_history(self.conn, id)?;
         self.conn.prepare_cached("DELETE FROM values_last WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.conn.prepare_cached("DELETE FROM metadata WHERE device_id = ?1")?.execute([id.as_str()])?;
+        self.conn.prepare_cached("DELETE FROM properties WHERE device_id = ?1")?.execute([id.as_str()])?;
+        self.conn.prepare_cached("DELETE FROM reports WHERE device_id = ?1")?.execute([id.as_str()])?;
+        self.conn.prepare_cached("DELETE FROM uploads WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.purged();
         Ok(())
     }

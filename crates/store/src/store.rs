@@ -8,10 +8,12 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::data_folder::DataFolder;
 use crate::database::{self, Found};
+use crate::history::PlanPlace;
 use crate::readers::Readers;
 use crate::token_index::TokenIndex;
+use crate::value_lane::ValueLane;
 use crate::writer::{Work, Writer};
-use crate::{OpenStoreError, StorageError};
+use crate::{HistorySettings, OpenStoreError, StorageError, WriterHealth, WriterStatistics};
 
 /// 2 readers: lists and pages are short; more would only add memory (about 2 MB of cache each).
 const READER_COUNT: usize = 2;
@@ -21,6 +23,8 @@ const READER_COUNT: usize = 2;
 pub struct StoreSettings {
     /// Largest size of the database in pages of 4,096 bytes; none for as much as the disk holds.
     pub page_count_max: Option<u32>,
+    /// How history is kept.
+    pub history: HistorySettings,
 }
 
 /// Durable storage. Cheap to clone; all clones are the same store.
@@ -36,6 +40,8 @@ pub struct Store {
 struct Inner {
     key: TokenKey,
     index: Arc<TokenIndex>,
+    history_settings: HistorySettings,
+    history_plan: Arc<PlanPlace>,
     // Before `writer`: fields are dropped in order, and the lock goes with the writer.
     readers: Readers,
     writer: Writer,
@@ -76,8 +82,11 @@ impl Store {
         let folder_path = folder.path().to_owned();
         let at_folder = |source| OpenStoreError::Folder { path: folder_path.clone(), source };
         let readers = Readers::start(connections).map_err(at_folder)?;
-        let writer = Writer::start(conn, Arc::clone(&index), folder.into_lock()).map_err(at_folder)?;
-        Ok(Self { inner: Arc::new(Inner { key, index, readers, writer }) })
+        let lane = ValueLane::open(&conn).map_err(at_database)?;
+        let writer = Writer::start(conn, lane, Arc::clone(&index), folder.into_lock()).map_err(at_folder)?;
+        let (history_settings, history_plan) = (settings.history, Arc::default());
+        let inner = Inner { key, index, history_settings, history_plan, readers, writer };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Looks a presented token up, without waiting. Feed the result to [`registry::decide_login`].
@@ -144,6 +153,34 @@ impl Store {
             Ok(())
         })
         .await
+    }
+
+    /// Says how the writer is, without writing anything.
+    #[must_use]
+    pub fn writer_health(&self) -> WriterHealth {
+        self.inner.writer.health()
+    }
+
+    /// Returns what the writer has done, for metrics.
+    #[must_use]
+    pub fn writer_statistics(&self) -> WriterStatistics {
+        self.inner.writer.statistics()
+    }
+
+    pub(crate) fn token_index(&self) -> &TokenIndex {
+        &self.inner.index
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.inner.writer
+    }
+
+    pub(crate) fn history_settings(&self) -> HistorySettings {
+        self.inner.history_settings
+    }
+
+    pub(crate) fn history_plan(&self) -> Arc<PlanPlace> {
+        Arc::clone(&self.inner.history_plan)
     }
 
     pub(crate) fn hash_secret(&self, purpose: SecretPurpose, secret: &str) -> [u8; 32] {

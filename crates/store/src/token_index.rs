@@ -13,7 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::StorageError;
 
 const SELECT: &str =
-    "SELECT t.hash, t.kind, t.device_id, t.epoch, t.session_id, s.state, s.expires_at, r.state, d.epoch
+    "SELECT t.hash, t.kind, t.device_id, t.epoch, t.session_id, s.state, s.expires_at, r.state, d.epoch,
+            ifnull(d.ownership = 'reserved' AND d.epoch = t.epoch, 0)
      FROM tokens t
      LEFT JOIN devices d ON d.id = t.device_id
      LEFT JOIN provisioning_sessions s ON s.id = t.session_id
@@ -21,11 +22,18 @@ const SELECT: &str =
 
 #[derive(Debug, Default)]
 pub(crate) struct TokenIndex {
-    records: RwLock<HashMap<TokenHash, TokenRecord>>,
+    records: RwLock<HashMap<TokenHash, Indexed>>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Indexed {
+    pub(crate) record: TokenRecord,
+    /// The device is reserved: its first login turns that into an ownership.
+    awaits_first_login: bool,
 }
 
 /// A token as it is after a write.
-pub(crate) type TokenChange = (TokenHash, TokenRecord);
+pub(crate) type TokenChange = (TokenHash, Indexed);
 
 impl TokenIndex {
     pub(crate) fn load(conn: &Connection) -> Result<Self, StorageError> {
@@ -43,7 +51,13 @@ impl TokenIndex {
         // A poisoned lock means that a thread died while changing the map; what it holds can no longer be trusted, and
         // "unavailable" makes the device try again later.
         let Ok(records) = self.records.read() else { return LookedUp::StoreUnavailable };
-        records.get(hash).cloned().map_or(LookedUp::Unknown, LookedUp::Found)
+        records.get(hash).map_or(LookedUp::Unknown, |indexed| LookedUp::Found(indexed.record.clone()))
+    }
+
+    /// Says whether a login with this token changes what is stored. When in doubt it does.
+    pub(crate) fn awaits_first_login(&self, hash: &TokenHash) -> bool {
+        let Ok(records) = self.records.read() else { return true };
+        records.get(hash).is_none_or(|indexed| indexed.awaits_first_login)
     }
 
     pub(crate) fn apply(&self, changes: Vec<TokenChange>) {
@@ -96,5 +110,5 @@ fn read_token(row: &Row<'_>) -> Result<TokenChange, StorageError> {
         "revoked" => TokenRecord::Revoked,
         _ => return Err(DAMAGED),
     };
-    Ok((hash, record))
+    Ok((hash, Indexed { record, awaits_first_login: row.get(9)? }))
 }

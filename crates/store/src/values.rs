@@ -1,9 +1,12 @@
-//! Last values of datastreams.
+//! Last values of datastreams, and how values are written.
+
+use std::sync::{Arc, OnceLock};
 
 use registry::{DeviceId, Epoch, UtcTime};
 use rusqlite::{OptionalExtension, Row};
 use telemetry::{Pin, Value};
 
+use crate::value_lane::{Sender, ValueBatch};
 use crate::{StorageError, Store};
 
 /// The last value of a pin.
@@ -15,6 +18,20 @@ pub struct StoredValue {
     pub value: Value,
     /// When it was written.
     pub at: UtcTime,
+}
+
+/// A value to be written; see [`NewValue::live`] and [`NewValue::dated`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewValue {
+    /// The pin.
+    pub pin: Pin,
+    /// Its value.
+    pub value: Value,
+    /// The past moment that it belongs to; none for now. A moment after the arrival counts as the arrival. How far back is
+    /// allowed is the caller's to check ([`crate::DATED_PAST_MAX_MS`]).
+    pub dated_at: Option<UtcTime>,
+    /// Whether it goes into the history too.
+    pub keeps_history: bool,
 }
 
 /// Why values were not stored.
@@ -35,8 +52,72 @@ impl From<rusqlite::Error> for WriteValuesError {
     }
 }
 
+/// Takes values of one ownership, for one connection: accepting is quick, and one [`ValueSink::flush`] answers for all
+/// that was accepted before it. Cheap to clone; clones share their failure.
+#[derive(Debug, Clone)]
+pub struct ValueSink {
+    store: Store,
+    sender: Arc<Sender>,
+}
+
+impl ValueSink {
+    /// Hands values to the writer, in order, and returns before they are on disk. Waits while the writer has too much to
+    /// do, so that a sender that reads no further while it waits is slowed down and nothing is dropped.
+    ///
+    /// # Errors
+    /// When values that were accepted before could not be stored: this sink takes nothing any more.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, none of the values was accepted.
+    pub async fn accept(&self, values: Vec<NewValue>, arrived_at: UtcTime) -> Result<(), WriteValuesError> {
+        self.check()?;
+        let batch = ValueBatch { sender: Arc::clone(&self.sender), values, arrived_at };
+        Ok(self.store.writer().accept(batch).await?)
+    }
+
+    /// Waits until everything accepted before is on disk.
+    ///
+    /// # Errors
+    /// When any of it could not be stored.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn flush(&self) -> Result<(), WriteValuesError> {
+        self.check()?;
+        self.store.writer().flush().await?;
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), WriteValuesError> {
+        self.sender.failure.get().map_or(Ok(()), |failure| Err(failure.clone()))
+    }
+}
+
 impl Store {
-    /// Stores values of one device, all or none; on disk when this returns.
+    /// Makes a sink for the values of one ownership.
+    #[must_use]
+    pub fn value_sink(&self, device: DeviceId, epoch: Epoch) -> ValueSink {
+        let sender = Arc::new(Sender { device, epoch, failure: OnceLock::new() });
+        ValueSink { store: self.clone(), sender }
+    }
+
+    /// Stores values of one device, all or none; on disk when this returns, the history included.
+    ///
+    /// # Errors
+    /// When the ownership has ended or storage fails.
+    pub async fn write_new_values(
+        &self,
+        id: DeviceId,
+        epoch: Epoch,
+        values: Vec<NewValue>,
+        arrived_at: UtcTime,
+    ) -> Result<(), WriteValuesError> {
+        let sink = self.value_sink(id, epoch);
+        sink.accept(values, arrived_at).await?;
+        sink.flush().await
+    }
+
+    /// Stores values that were measured at `at`; as [`Store::write_new_values`].
     ///
     /// # Errors
     /// When the ownership has ended or storage fails.
@@ -47,23 +128,22 @@ impl Store {
         values: Vec<(Pin, Value)>,
         at: UtcTime,
     ) -> Result<(), WriteValuesError> {
+        let values = values.into_iter().map(|(pin, value)| NewValue::live(pin, value)).collect();
+        self.write_new_values(id, epoch, values, at).await
+    }
+
+    /// Forgets the last value of a pin in the current ownership; its history stays.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn erase_value(&self, id: DeviceId, pin: Pin) -> Result<(), StorageError> {
         self.write(move |work| {
-            let is_owned = work
-                .conn
+            work.conn
                 .prepare_cached(
-                    "SELECT 1 FROM devices WHERE id = ?1 AND epoch = ?2 AND ownership IN ('reserved', 'owned')",
+                    "DELETE FROM values_last WHERE device_id = ?1 AND pin = ?2
+                     AND epoch = (SELECT epoch FROM devices WHERE id = ?1)",
                 )?
-                .exists((id.as_str(), epoch.get()))?;
-            if !is_owned {
-                return Err(WriteValuesError::NotOwned);
-            }
-            let mut statement = work.conn.prepare_cached(
-                "INSERT INTO values_last (device_id, epoch, pin, value, at) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (device_id, epoch, pin) DO UPDATE SET value = excluded.value, at = excluded.at",
-            )?;
-            for (pin, value) in &values {
-                statement.execute((id.as_str(), epoch.get(), pin.number(), value.as_wire(), at.unix_ms()))?;
-            }
+                .execute((id.as_str(), pin.number()))?;
             Ok(())
         })
         .await

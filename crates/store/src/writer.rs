@@ -1,7 +1,13 @@
 //! The one writer: group commit.
+//!
+//! Two kinds of work come through one queue, in order: writes, each answered by itself after COMMIT, and values, which are
+//! answered together by the flush that comes after them. Under load a transaction is begun at most every
+//! [`PACE`], so that many share one; the first work after a quiet moment is done at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use registry::TokenHash;
 use rusqlite::Connection;
@@ -9,12 +15,79 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::StorageError;
 use crate::token_index::{TokenChange, TokenIndex, token_now};
+use crate::value_lane::{ValueBatch, ValueLane};
 
-/// 1,024 writes may wait; whoever comes then waits for a place (back-pressure instead of memory growth).
-const QUEUE_WRITES_MAX: usize = 1_024;
+/// 4,096 pieces of work may wait; whoever comes then waits for a place (back-pressure instead of memory growth). A batch
+/// of values is as large as what a device can send in one read, 8 kB at most.
+const QUEUE_ITEMS_MAX: usize = 4_096;
 
-/// 512 writes share one COMMIT at most, so that the first of them is not kept waiting by a flood.
-const COMMIT_WRITES_MAX: usize = 512;
+/// 2,048 pieces share one COMMIT at most, so that the first of them is not kept waiting by a flood.
+const COMMIT_ITEMS_MAX: usize = 2_048;
+
+/// Under load transactions begin 5 ms apart: a COMMIT costs about as much as 50 rows, and a ping can wait that long.
+const PACE: Duration = Duration::from_millis(5);
+
+/// From 4 pieces in a transaction on, it is load.
+const LOAD_ITEMS: usize = 4;
+
+/// How the writer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriterHealth {
+    /// The latest transaction was stored, or nothing was written yet.
+    Working,
+    /// The latest transaction failed, with a full disk for example. Each further write tries again.
+    Failing,
+    /// The writer's thread has ended; only a new start helps.
+    Ended,
+}
+
+/// What the writer has done since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WriterStatistics {
+    /// Work that waits now.
+    pub waiting_count: usize,
+    /// Transactions that were committed.
+    pub commit_count: u64,
+    /// Transactions that failed.
+    pub failed_count: u64,
+    /// Microseconds from BEGIN to the end of COMMIT, of all transactions.
+    pub commit_us: u64,
+    /// Values that were stored.
+    pub value_count: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    health: AtomicU8,
+    commit_count: AtomicU64,
+    failed_count: AtomicU64,
+    commit_us: AtomicU64,
+    value_count: AtomicU64,
+}
+
+const WORKING: u8 = 0;
+const FAILING: u8 = 1;
+const ENDED: u8 = 2;
+
+/// Says that a write panicked, before those who wait for it hear of it.
+struct PanicNotice<'a>(&'a Shared);
+
+impl Drop for PanicNotice<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.health.store(ENDED, Ordering::Release);
+        }
+    }
+}
+
+/// Says that the thread has ended.
+struct EndNotice(Arc<Shared>);
+
+impl Drop for EndNotice {
+    fn drop(&mut self) {
+        self.0.health.store(ENDED, Ordering::Release);
+    }
+}
 
 /// The open transaction, as a write sees it.
 pub(crate) struct Work<'a> {
@@ -27,6 +100,7 @@ pub(crate) struct Work<'a> {
 struct Effects {
     tokens: Vec<TokenChange>,
     has_purged: bool,
+    value_count: u64,
 }
 
 impl Work<'_> {
@@ -81,26 +155,76 @@ where
     }
 }
 
+enum Item {
+    Job(Box<dyn Job>),
+    Values(ValueBatch),
+    /// Answered once everything before it is on disk, or has failed.
+    Flush(oneshot::Sender<()>),
+}
+
 #[derive(Debug)]
 pub(crate) struct Writer {
-    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    queue: Option<mpsc::Sender<Item>>,
     thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
 }
 
 impl Writer {
     /// Starts the thread. `keep_alive` (the folder's lock) is dropped after the connection.
     pub(crate) fn start(
         conn: Connection,
+        lane: ValueLane,
         index: Arc<TokenIndex>,
         keep_alive: impl Send + 'static,
     ) -> Result<Self, std::io::Error> {
-        let (queue, jobs) = mpsc::channel(QUEUE_WRITES_MAX);
+        let (queue, items) = mpsc::channel(QUEUE_ITEMS_MAX);
+        let shared = Arc::new(Shared::default());
+        let notice = EndNotice(Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-            run_writer(&conn, &index, jobs);
-            drop(conn);
-            drop(keep_alive);
+            // Moved in, so that they are dropped in this order, at the end and after a panic.
+            let (_keep_alive, notice) = (keep_alive, notice);
+            Task { conn, lane, index, shared: &notice.0, is_loaded: false }.run(items);
         })?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self { queue: Some(queue), thread: Some(thread), shared })
+    }
+
+    pub(crate) fn health(&self) -> WriterHealth {
+        match self.shared.health.load(Ordering::Acquire) {
+            WORKING => WriterHealth::Working,
+            FAILING => WriterHealth::Failing,
+            _ => WriterHealth::Ended,
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> WriterStatistics {
+        let queue = self.queue.as_ref();
+        WriterStatistics {
+            waiting_count: queue.map_or(0, |queue| queue.max_capacity() - queue.capacity()),
+            commit_count: self.shared.commit_count.load(Ordering::Relaxed),
+            failed_count: self.shared.failed_count.load(Ordering::Relaxed),
+            commit_us: self.shared.commit_us.load(Ordering::Relaxed),
+            value_count: self.shared.value_count.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Queues values; waits for a place.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, nothing was queued.
+    pub(crate) async fn accept(&self, batch: ValueBatch) -> Result<(), StorageError> {
+        self.queue(Item::Values(batch)).await
+    }
+
+    /// Waits until every value queued before is on disk, or its sender knows that it is not.
+    pub(crate) async fn flush(&self) -> Result<(), StorageError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(Item::Flush(reply)).await?;
+        answer.await.or(Err(StorageError::Closed))
+    }
+
+    async fn queue(&self, item: Item) -> Result<(), StorageError> {
+        let queue = self.queue.as_ref().ok_or(StorageError::Closed)?;
+        queue.send(item).await.or(Err(StorageError::Closed))
     }
 
     /// Performs `work` in the next transaction and returns after COMMIT.
@@ -115,10 +239,7 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Write { work: Some(work), outcome: None, reply });
-        let Some(queue) = &self.queue else { return Err(StorageError::Closed.into()) };
-        if queue.send(job).await.is_err() {
-            return Err(StorageError::Closed.into());
-        }
+        self.queue(Item::Job(job)).await?;
         answer.await.unwrap_or_else(|_| Err(StorageError::Closed.into()))
     }
 }
@@ -133,39 +254,104 @@ impl Drop for Writer {
     }
 }
 
-fn run_writer(conn: &Connection, index: &TokenIndex, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
-    while let Some(first) = jobs.blocking_recv() {
-        let mut batch = vec![first];
-        while batch.len() < COMMIT_WRITES_MAX {
-            let Ok(job) = jobs.try_recv() else { break };
-            batch.push(job);
+/// The thread's own.
+struct Task<'a> {
+    conn: Connection,
+    lane: ValueLane,
+    index: Arc<TokenIndex>,
+    shared: &'a Shared,
+    is_loaded: bool,
+}
+
+impl Task<'_> {
+    fn run(mut self, mut items: mpsc::Receiver<Item>) {
+        let mut began_at: Option<Instant> = None;
+        while let Some(first) = items.blocking_recv() {
+            self.keep_pace(began_at, &first);
+            began_at = Some(Instant::now());
+            let mut batch = vec![first];
+            while batch.len() < COMMIT_ITEMS_MAX {
+                let Ok(item) = items.try_recv() else { break };
+                batch.push(item);
+            }
+            self.is_loaded = batch.len() >= LOAD_ITEMS;
+            self.write(batch);
         }
+    }
+
+    /// Waits until more has come in, where there is load or nobody waits for an answer.
+    fn keep_pace(&self, began_at: Option<Instant>, first: &Item) {
+        let is_awaited = !matches!(first, Item::Values(_));
+        if let Some(began_at) = began_at
+            && (self.is_loaded || !is_awaited)
+        {
+            std::thread::sleep(PACE.saturating_sub(began_at.elapsed()));
+        }
+    }
+
+    /// Writes a batch and answers it.
+    fn write(&mut self, mut batch: Vec<Item>) {
+        // Dropped before the batch is, and with it the answers.
+        let _notice = PanicNotice(self.shared);
+        let has_work = batch.iter().any(|item| !matches!(item, Item::Flush(_)));
         let mut has_purged = false;
-        let outcome = commit(conn, &mut batch).map(|effects| {
-            has_purged = effects.has_purged;
-            index.apply(effects.tokens);
-        });
-        for job in batch {
-            job.answer(outcome.clone());
+        let outcome = if has_work {
+            let began_at = Instant::now();
+            let outcome = self.commit(&mut batch);
+            self.count(began_at, &outcome);
+            outcome.map(|effects| {
+                has_purged = effects.has_purged;
+                self.index.apply(effects.tokens);
+            })
+        } else {
+            Ok(())
+        };
+        for item in batch {
+            match (item, &outcome) {
+                (Item::Job(job), outcome) => job.answer(outcome.clone()),
+                (Item::Values(batch), Err(error)) => batch.sender.fail(error.clone().into()),
+                (Item::Values(_), Ok(())) => {}
+                // The waiter may have gone.
+                (Item::Flush(reply), _) => drop(reply.send(())),
+            }
         }
         if has_purged {
             // Best effort: a reader that is busy postpones it to the next checkpoint.
-            drop(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+            drop(self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
         }
     }
-}
 
-fn commit(conn: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Effects, StorageError> {
-    run(conn, "BEGIN IMMEDIATE")?;
-    let outcome = run_batch(conn, batch).and_then(|effects| {
-        run(conn, "COMMIT")?;
-        Ok(effects)
-    });
-    if outcome.is_err() && !conn.is_autocommit() {
-        // Nothing is lost when this fails: the next BEGIN fails too, and no caller is told that anything was stored.
-        drop(conn.execute_batch("ROLLBACK"));
+    fn count(&self, began_at: Instant, outcome: &Result<Effects, StorageError>) {
+        let shared = self.shared;
+        let spent_us = u64::try_from(began_at.elapsed().as_micros()).unwrap_or(u64::MAX);
+        shared.commit_us.fetch_add(spent_us, Ordering::Relaxed);
+        let (health, counter) = match outcome {
+            Ok(effects) => {
+                shared.value_count.fetch_add(effects.value_count, Ordering::Relaxed);
+                (WORKING, &shared.commit_count)
+            }
+            Err(_) => (FAILING, &shared.failed_count),
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        shared.health.store(health, Ordering::Release);
     }
-    outcome
+
+    fn commit(&mut self, batch: &mut [Item]) -> Result<Effects, StorageError> {
+        run(&self.conn, "BEGIN IMMEDIATE")?;
+        let outcome = run_batch(&self.conn, &mut self.lane, batch).and_then(|effects| {
+            run(&self.conn, "COMMIT")?;
+            Ok(effects)
+        });
+        if outcome.is_err() {
+            self.lane.forget();
+            if !self.conn.is_autocommit() {
+                // Nothing is lost when this fails: the next BEGIN fails too, and no caller is told that anything was
+                // stored.
+                drop(self.conn.execute_batch("ROLLBACK"));
+            }
+        }
+        outcome
+    }
 }
 
 /// Runs a statement that was prepared before: parsing these costs as much as an insert.
@@ -174,24 +360,42 @@ fn run(conn: &Connection, sql: &str) -> Result<(), StorageError> {
     Ok(())
 }
 
-fn run_batch(conn: &Connection, batch: &mut [Box<dyn Job>]) -> Result<Effects, StorageError> {
+fn run_batch(conn: &Connection, lane: &mut ValueLane, batch: &mut [Item]) -> Result<Effects, StorageError> {
     let mut effects = Effects::default();
-    for job in batch {
-        run(conn, "SAVEPOINT write")?;
-        let tokens_before = effects.tokens.len();
-        if job.run(&mut Work { conn, effects: &mut effects }) {
-            run(conn, "RELEASE write")?;
-            continue;
+    for item in batch {
+        match item {
+            Item::Job(job) => run_job(conn, lane, job.as_mut(), &mut effects)?,
+            Item::Values(values) => effects.value_count += lane.store(conn, values)?,
+            Item::Flush(_) => {}
         }
-        effects.tokens.truncate(tokens_before);
-        if conn.is_autocommit() {
-            // SQLite ends the whole transaction by itself on some errors, a full disk among them. The write that met
-            // it keeps its own reason.
-            return Err(StorageError::BatchFailed);
-        }
-        conn.execute_batch("ROLLBACK TO write; RELEASE write")?;
     }
     Ok(effects)
+}
+
+fn run_job(
+    conn: &Connection,
+    lane: &mut ValueLane,
+    job: &mut dyn Job,
+    effects: &mut Effects,
+) -> Result<(), StorageError> {
+    run(conn, "SAVEPOINT write")?;
+    let tokens_before = effects.tokens.len();
+    let is_kept = job.run(&mut Work { conn, effects });
+    if effects.tokens.len() > tokens_before || effects.has_purged {
+        // An ownership begins or ends with a change to a token, or with a purge.
+        lane.forget();
+    }
+    if is_kept {
+        return run(conn, "RELEASE write");
+    }
+    effects.tokens.truncate(tokens_before);
+    if conn.is_autocommit() {
+        // SQLite ends the whole transaction by itself on some errors, a full disk among them. The write that met it keeps
+        // its own reason.
+        return Err(StorageError::BatchFailed);
+    }
+    conn.execute_batch("ROLLBACK TO write; RELEASE write")?;
+    Ok(())
 }
 
 #[cfg(test)]

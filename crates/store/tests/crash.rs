@@ -8,7 +8,7 @@ mod crash {
     use std::process::{Command, Stdio};
 
     use registry::{DeviceId, Epoch, LookedUp, SessionId, TemplateId, Token, TokenRecord, UtcTime};
-    use store::{Change, NewDevice, NewSession, Page, Store};
+    use store::{Change, HistoryOf, HistoryQuery, NewDevice, NewSession, Page, Store};
     use telemetry::{Pin, Value};
 
     const FOLDER_VARIABLE: &str = "STORE_CRASH_TEST_FOLDER";
@@ -121,12 +121,40 @@ mod crash {
                 "round {round}: V{pin} {found}, acknowledged {number}"
             );
         }
+        for (pin, number) in &acknowledged.values {
+            let found = runtime.block_on(history(&store, *pin));
+            let last = u64::try_from(found.len()).unwrap();
+            // Each number once and in order, wherever the kill fell while rows were being moved.
+            assert_eq!(found, (1..=last).collect::<Vec<_>>(), "round {round}: history of V{pin}");
+            assert!(last >= *number, "round {round}: V{pin} ends at {last}, acknowledged {number}");
+        }
         for claim in &acknowledged.claims {
             let found = store.look_up_token(claim_token(*claim).expose().as_bytes());
             assert!(
                 matches!(found, LookedUp::Found(TokenRecord::Device { .. })),
                 "round {round}: {claim} {found:?}"
             );
+        }
+    }
+
+    async fn history(store: &Store, pin: u8) -> Vec<u64> {
+        let mut query = HistoryQuery {
+            device: device_id(),
+            of: HistoryOf::CurrentOwnership,
+            pin: Pin::new(pin),
+            from: NOW,
+            to: NOW.plus_ms(1),
+            limit: 1_000,
+            cursor: None,
+        };
+        let mut numbers = Vec::new();
+        loop {
+            let page = store.raw_history(query.clone()).await.unwrap();
+            numbers.extend(page.rows.iter().map(|row| row.value.texts().concat().parse::<u64>().unwrap()));
+            query.cursor = page.next;
+            if query.cursor.is_none() {
+                return numbers;
+            }
         }
     }
 
@@ -141,6 +169,7 @@ mod crash {
             for pin in 0..WRITER_COUNT {
                 writers.push(tokio::spawn(write_for_ever(store.clone(), Pin::new(pin))));
             }
+            writers.push(tokio::spawn(move_history_for_ever(store.clone())));
             writers.push(tokio::spawn(claim_for_ever(store)));
             for writer in writers {
                 writer.await.unwrap();
@@ -171,6 +200,10 @@ mod crash {
             store.write_values(device_id(), Epoch::FIRST, write, NOW).await.unwrap();
             say(&format!("value {} {number} .\n", pin.number()));
         }
+    }
+
+    async fn move_history_for_ever(store: Store) {
+        while store.compact_history(50).await.is_ok() {}
     }
 
     async fn claim_for_ever(store: Store) {

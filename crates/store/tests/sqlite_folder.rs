@@ -55,16 +55,58 @@ mod folder {
             .collect()
     }
 
+    fn format_of(conn: &Connection) -> u32 {
+        conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    /// The second format had no numbers for metadata fields; those that devices had set get one.
+    #[tokio::test]
+    async fn a_database_of_the_second_format_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("rehome.db");
+        {
+            let store = Store::open(folder.path()).unwrap();
+            add_device(&store).await;
+            let set = async |field: &str| {
+                let field = field.to_owned();
+                store.set_metadata(device_id(1), Epoch::FIRST, field, "x".to_owned()).await.unwrap();
+            };
+            set("Serial").await;
+            set("Hotspot Name").await;
+        }
+        let conn = Connection::open(&database).unwrap();
+        let newest = format_of(&conn);
+        for table in
+            ["datastream_enum_rows", "datastreams", "properties", "metadata_fields", "uploads", "reports"]
+        {
+            conn.execute(&format!("DROP TABLE {table}"), []).unwrap();
+        }
+        conn.pragma_update(None, "user_version", 2).unwrap();
+        drop(conn);
+
+        let store = Store::open(folder.path()).unwrap();
+        let fields = store.metadata_fields(device_id(1), Epoch::FIRST).await.unwrap();
+        let names: Vec<_> = fields.iter().map(|field| (field.id > 5, field.name.as_str())).collect();
+        assert_eq!(names, [(false, "Hotspot Name"), (true, "Serial")]);
+        drop(store);
+        assert_eq!(format_of(&Connection::open(&database).unwrap()), newest);
+    }
+
     #[tokio::test]
     async fn a_database_of_a_newer_version_is_refused_and_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         drop(Store::open(folder.path()).unwrap());
         let database = folder.path().join("rehome.db");
-        Connection::open(&database).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        let conn = Connection::open(&database).unwrap();
+        let current = format_of(&conn);
+        conn.pragma_update(None, "user_version", 99).unwrap();
+        drop(conn);
         let before = files(folder.path());
 
         let error = Store::open(folder.path()).unwrap_err();
-        assert!(matches!(error, OpenStoreError::NewerVersion { found: 99, .. }), "{error}");
+        let is_newer =
+            matches!(error, OpenStoreError::NewerVersion { found: 99, known, .. } if known == current);
+        assert!(is_newer, "{error}");
         assert!(error.to_string().contains("update this program"), "{error}");
         assert_eq!(files(folder.path()).get("rehome.db"), before.get("rehome.db"));
         assert_eq!(files(folder.path()).get("token-key"), before.get("token-key"));
@@ -76,6 +118,7 @@ mod folder {
         drop(Store::open(folder.path()).unwrap());
         let database = folder.path().join("rehome.db");
         let newer = Connection::open(&database).unwrap();
+        let current = format_of(&newer);
         newer.pragma_update(None, "user_version", 99).unwrap();
         // Copied while the other version still runs, as a kill would leave it.
         let copy = tempfile::tempdir().unwrap();
@@ -84,7 +127,7 @@ mod folder {
         }
         let before = files(copy.path());
         let header_version = &before["rehome.db"][60..64];
-        assert_ne!(header_version, 99_u32.to_be_bytes(), "the file itself does not know yet");
+        assert_eq!(header_version, current.to_be_bytes(), "the file itself does not know yet");
 
         let error = Store::open(copy.path()).unwrap_err();
         assert!(matches!(error, OpenStoreError::NewerVersion { found: 99, .. }), "{error}");
@@ -256,7 +299,7 @@ mod folder {
     #[tokio::test]
     async fn a_full_disk_is_named_acknowledges_nothing_and_heals() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = StoreSettings { page_count_max: Some(80) };
+        let settings = StoreSettings { page_count_max: Some(90), ..StoreSettings::default() };
         let store = Store::open_with(folder.path(), &settings).unwrap();
         add_device(&store).await;
         let mut acknowledged = Vec::new();
@@ -290,6 +333,10 @@ mod folder {
     fn a_database_larger_than_its_limit_still_opens() {
         let folder = tempfile::tempdir().unwrap();
         drop(Store::open(folder.path()).unwrap());
-        Store::open_with(folder.path(), &StoreSettings { page_count_max: Some(1) }).unwrap();
+        Store::open_with(
+            folder.path(),
+            &StoreSettings { page_count_max: Some(1), ..StoreSettings::default() },
+        )
+        .unwrap();
     }
 }

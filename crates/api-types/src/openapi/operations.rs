@@ -6,11 +6,13 @@ use utoipa::openapi::path::HttpMethod;
 use super::{Access, Contract, Described};
 use crate::{
     AuditEntry, ChangeShipment, CreateDevice, CreateProvisioningSession, CreateShipment, CreateTemplate,
-    CreatedDevice, CreatedProvisioningSession, DatastreamList, Delivery, Device, DeviceEvent, DeviceQuery,
-    FirmwareImage, ForcedDelete, HandInReceipt, LaggedEvent, OwnerSession, PageQuery, PasswordSignIn,
-    ProvisioningSession, Release, ReleaseEvent, ReleaseOrder, RenameDevice, ServerInfo, SessionEvent,
-    SetDatastream, SetPassword, Shipment, SignInLink, StoredValue, Template, UnknownToken, UpdateTemplate,
-    UploadFirmware, ValueEvent,
+    CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery, Device,
+    DeviceEvent, DeviceFileList, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage, ForcedDelete,
+    HandInReceipt, LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery, PasswordSignIn,
+    PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent, ReleaseOrder, RenameDevice,
+    ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, Shipment, SignInLink, StoredValue,
+    Template, TemplateDatastream, TemplateDatastreamList, UnknownToken, UpdateTemplate, UploadFirmware,
+    ValueEvent,
 };
 
 pub(super) fn add_all(contract: &mut Contract) {
@@ -102,6 +104,25 @@ fn add_templates(contract: &mut Contract) {
         .body::<UpdateTemplate>()
         .json::<Template>("200", "The template."),
     );
+    contract.add(
+        get(
+            "/api/v1/templates/{id}/datastreams",
+            "list_template_datastreams",
+            "Lists the datastreams of a template",
+        )
+        .json::<TemplateDatastreamList>("200", "By pin."),
+    );
+    let datastream = "/api/v1/templates/{id}/datastreams/{pin}";
+    contract.add(
+        put(datastream, "put_template_datastream", "Sets up a pin of a template")
+            .body::<DatastreamSettings>()
+            .json::<TemplateDatastream>("200", "Changed.")
+            .json::<TemplateDatastream>("201", "New."),
+    );
+    contract.add(
+        delete(datastream, "delete_template_datastream", "Takes the datastream away from a pin; values stay")
+            .empty("204", "There is none on the pin now."),
+    );
 }
 
 fn add_devices(contract: &mut Contract) {
@@ -166,6 +187,45 @@ fn add_datastreams(contract: &mut Contract) {
         put(one, "set_datastream", "Writes a value to a pin and to the device")
             .body::<SetDatastream>()
             .json::<StoredValue>("200", "Stored."),
+    );
+    add_device_data(contract);
+}
+
+fn add_device_data(contract: &mut Contract) {
+    contract.add(
+        get("/api/v1/devices/{id}/export", "export_history", "Writes out the history of a device")
+            .query::<ExportQuery>()
+            .media("200", "text/csv", "Lines of time, pin, name and value; several values as a JSON list."),
+    );
+    let metadata = "/api/v1/devices/{id}/metadata";
+    contract.add(
+        get(metadata, "list_metadata", "Lists the metadata of a device")
+            .json::<MetadataList>("200", "By number."),
+    );
+    contract.add(
+        put("/api/v1/devices/{id}/metadata/{field}", "set_metadata", "Sets a metadata field")
+            .body::<SetMetadata>()
+            .json::<MetadataField>("200", "Stored."),
+    );
+    let properties = "/api/v1/devices/{id}/properties";
+    contract.add(
+        get(properties, "list_properties", "Lists how a device wants its datastreams shown")
+            .json::<DevicePropertyList>("200", "By pin and name."),
+    );
+    contract.add(
+        delete(properties, "reset_properties", "Forgets how a device wants its datastreams shown")
+            .empty("204", "Forgotten."),
+    );
+    contract.add(
+        get("/api/v1/devices/{id}/files", "list_files", "Lists the files that a device sent")
+            .json::<DeviceFileList>("200", "Newest first."),
+    );
+    contract.add(
+        get("/api/v1/devices/{id}/files/{key}", "get_file", "Gets a file that a device sent").media(
+            "200",
+            "application/octet-stream",
+            "Its content.",
+        ),
     );
 }
 
@@ -267,11 +327,13 @@ fn add_observation(contract: &mut Contract) {
         get(
             "/api/v1/events",
             "watch_events",
-            "Live updates as server-sent events: device, value, session, release, lagged",
+            "Live updates as server-sent events: device, value, rejected, property, session, release, lagged",
         )
         .media("200", "text/event-stream", "The events; the data of each is JSON.")
         .mentions::<DeviceEvent>()
         .mentions::<ValueEvent>()
+        .mentions::<RejectedEvent>()
+        .mentions::<PropertyEvent>()
         .mentions::<SessionEvent>()
         .mentions::<ReleaseEvent>()
         .mentions::<LaggedEvent>(),
@@ -311,46 +373,126 @@ fn add_health(contract: &mut Contract) {
     ));
 }
 
+fn device_call(method: HttpMethod, path: &'static str, id: &'static str, summary: &'static str) -> Described {
+    open(method, path, id, summary).query_text("token", Required::True).media(
+        "400",
+        "application/json",
+        "`{\"error\":{\"message\":\"...\"}}`",
+    )
+}
+
+/// Calls that read: path, operation, what it does, media type of the answer.
+const DEVICE_READS: [(&str, &str, &str, &str); 6] = [
+    (
+        "/external/api/get",
+        "device_https_get",
+        "Reads one pin (`&v1`, `pin=V1`, `dataStreamId=1`) or several (`&v1&v2`)",
+        "application/json",
+    ),
+    ("/external/api/getAll", "device_https_get_all", "Reads every pin with a value", "application/json"),
+    (
+        "/external/api/isHardwareConnected",
+        "device_https_is_connected",
+        "Says whether the device is online",
+        "application/json",
+    ),
+    (
+        "/external/api/isAppConnected",
+        "device_https_is_app_connected",
+        "Says whether somebody watches live updates",
+        "application/json",
+    ),
+    (
+        "/external/api/device/meta",
+        "device_https_get_metadata",
+        "Reads a metadata field (`metaFieldId=1`, or its exact `metaFieldName`)",
+        "text/plain",
+    ),
+    (
+        "/external/api/data/get",
+        "device_https_ask_for_report",
+        "Asks for a report of history and answers with its link",
+        "application/json",
+    ),
+];
+
+/// Calls that change something and answer with an empty body: path, operation, what it does.
+const DEVICE_WRITES: [(&str, &str, &str); 6] = [
+    (
+        "/external/api/update",
+        "device_https_update",
+        "Writes one pin (`v1=VALUE`, `pin=V1&value=VALUE`, `dataStreamId=1&value=VALUE`)",
+    ),
+    ("/external/api/batch/update", "device_https_batch_update", "Writes several pins (`v1=A&v2=B`)"),
+    (
+        "/external/api/update/property",
+        "device_https_update_property",
+        "Sets a property (`pin=V1&color=%23FF0000`)",
+    ),
+    (
+        "/external/api/device/meta/update",
+        "device_https_update_metadata",
+        "Sets a metadata field (`metaFieldId=1&value=VALUE`)",
+    ),
+    (
+        "/external/api/logEvent",
+        "device_https_log_event",
+        "Logs an event (`code=CODE`); templates have no events yet, so every code is refused",
+    ),
+    (
+        "/external/api/provision",
+        "device_https_provision",
+        "Ends a set-up without the binary protocol (`templateId=TMPL...`)",
+    ),
+];
+
+/// Blynk's Device HTTPS API; `docs/compatibility.md` has every parameter.
 fn add_device_https(contract: &mut Contract) {
-    let call = |path: &'static str, id: &'static str, summary: &'static str| {
-        open(HttpMethod::Get, path, id, summary).query_text("token", Required::True).media(
-            "400",
-            "application/json",
-            "`{\"error\":{\"message\":\"...\"}}`",
-        )
-    };
-    let json = "application/json";
+    const TEXT: &str = "text/plain";
+    for (path, id, summary, media) in DEVICE_READS {
+        contract.add(device_call(HttpMethod::Get, path, id, summary).media("200", media, "The answer."));
+    }
+    for (path, id, summary) in DEVICE_WRITES {
+        contract.add(device_call(HttpMethod::Get, path, id, summary).empty("200", "Done."));
+    }
+    let post = HttpMethod::Post;
     contract.add(
-        call(
-            "/external/api/get",
-            "device_https_get",
-            "Reads one pin (`&v1` or `pin=V1`) or several (`&v1&v2`)",
+        device_call(
+            post.clone(),
+            "/external/api/batch/update",
+            "device_https_import",
+            "Writes points with times of their own (`pin=V1`, a JSON list of Unix milliseconds and value)",
         )
-        .media("200", json, "The value, or an object of values."),
-    );
-    contract.add(call("/external/api/getAll", "device_https_get_all", "Reads every pin with a value").media(
-        "200",
-        json,
-        "An object.",
-    ));
-    contract.add(
-        call(
-            "/external/api/update",
-            "device_https_update",
-            "Writes one pin (`v1=VALUE`, or `pin=V1&value=VALUE`)",
-        )
-        .empty("200", "Stored."),
+        .media("200", TEXT, "`OK`"),
     );
     contract.add(
-        call("/external/api/batch/update", "device_https_batch_update", "Writes several pins (`v1=A&v2=B`)")
-            .empty("200", "Stored."),
+        device_call(
+            post,
+            "/external/api/upload",
+            "device_https_upload",
+            "Keeps a file (form field `upfile`); `type=DUMP` marks a crash dump",
+        )
+        .media("200", TEXT, "The address of the file; nothing for a dump."),
+    );
+    add_device_links(contract);
+}
+
+/// Addresses that the Device HTTPS API gives out.
+fn add_device_links(contract: &mut Contract) {
+    let bytes = "application/octet-stream";
+    contract.add(
+        open(
+            HttpMethod::Get,
+            "/device_uploads/{device}/{file}",
+            "get_public_file",
+            "Gets a file of a device",
+        )
+        .media("200", bytes, "Its content.")
+        .problem(),
     );
     contract.add(
-        call(
-            "/external/api/isHardwareConnected",
-            "device_https_is_connected",
-            "Says whether the device is online",
-        )
-        .media("200", json, "`true` or `false`."),
+        open(HttpMethod::Get, "/device_reports/{file}", "get_report", "Gets a report of history")
+            .media("200", "application/zip", "A ZIP file with `device_data.csv`.")
+            .problem(),
     );
 }

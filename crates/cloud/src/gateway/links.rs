@@ -36,10 +36,14 @@ struct Shared {
     /// The part of it that is in the store already.
     noted_heard_ms: AtomicU64,
     body_bytes_max: AtomicUsize,
+    takes_debug_print: AtomicBool,
     next_message_id: AtomicU16,
     /// Epoch of the release key that the device holds, plus one; 0 while it is not known to hold ours.
     release_epoch_plus_one: AtomicU64,
 }
+
+/// No time that is ever heard at.
+const NEVER_NOTED: u64 = u64::MAX;
 
 /// Where a device is, as far as its connection tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,13 +97,27 @@ impl Link {
         self.shared.is_on_bench.store(is_on_bench, Ordering::Release);
     }
 
-    pub(super) fn set_body_bytes_max(&self, bytes: usize) {
+    fn last_heard_utc(&self, now: Moment) -> UtcTime {
+        let silent_ms = now.mono.since_ms(self.last_heard_at());
+        now.utc.plus_ms(i64::try_from(silent_ms).map_or(i64::MIN, |ms| -ms))
+    }
+
+    pub(crate) fn set_body_bytes_max(&self, bytes: usize) {
         self.shared.body_bytes_max.store(bytes, Ordering::Release);
     }
 
     /// Returns the largest body the device accepts; a larger one makes it disconnect.
     pub(crate) fn body_bytes_max(&self) -> usize {
         self.shared.body_bytes_max.load(Ordering::Acquire)
+    }
+
+    /// Notes whether the device's library knows `DEBUG_PRINT`; one that does not would disconnect on it.
+    pub(super) fn set_takes_debug_print(&self, takes_debug_print: bool) {
+        self.shared.takes_debug_print.store(takes_debug_print, Ordering::Release);
+    }
+
+    pub(super) fn takes_debug_print(&self) -> bool {
+        self.shared.takes_debug_print.load(Ordering::Acquire)
     }
 
     /// Notes that the device holds this server's release key, and for which epoch.
@@ -149,11 +167,6 @@ impl Link {
     pub(crate) fn cut(&self) {
         self.shared.outbox.cut();
     }
-
-    /// Ends the connection after everything queued has been written.
-    pub(crate) fn close_after_flush(&self) {
-        self.shared.outbox.close_after_flush();
-    }
 }
 
 /// Every connected device and every device that has just gone. Clones share the table.
@@ -165,6 +178,8 @@ pub(crate) struct Links {
 #[derive(Debug, Default)]
 struct Table {
     by_device: Mutex<HashMap<DeviceId, Entry>>,
+    /// When devices were last heard whose connection has ended, until that is stored. At most one entry a device.
+    gone: Mutex<HashMap<DeviceId, UtcTime>>,
     next_link_id: AtomicU64,
 }
 
@@ -200,8 +215,9 @@ impl Links {
                 is_over_tls: AtomicBool::new(false),
                 is_on_bench: AtomicBool::new(false),
                 last_heard_ms: AtomicU64::new(now.ms()),
-                noted_heard_ms: AtomicU64::new(now.ms()),
+                noted_heard_ms: AtomicU64::new(NEVER_NOTED),
                 body_bytes_max: AtomicUsize::new(BUFFER_BYTES_UNDECLARED),
+                takes_debug_print: AtomicBool::new(false),
                 next_message_id: AtomicU16::new(Link::FIRST_MESSAGE_ID),
                 release_epoch_plus_one: AtomicU64::new(0),
             }),
@@ -216,10 +232,13 @@ impl Links {
         (link, turned)
     }
 
-    /// Notes that bytes came in.
-    pub(super) fn heard(&self, link: &Link, now: MonoTime) {
+    /// Notes that bytes came in; says when [`Links::timer_fired`] is due now, as [`Links::next_timeout`] does.
+    pub(super) fn heard(&self, link: &Link, now: MonoTime) -> Option<MonoTime> {
         link.shared.last_heard_ms.store(now.ms(), Ordering::Release);
-        self.handle(link.device(), now, PresenceEvent::Heard(ConnectionNumber(link.id())));
+        let mut by_device = self.lock();
+        let entry = by_device.get_mut(link.device())?;
+        apply(entry, now, PresenceEvent::Heard(ConnectionNumber(link.id())));
+        entry.presence.next_timeout_ms().map(MonoTime::from_ms)
     }
 
     /// Notes the heartbeat that a device declared.
@@ -228,8 +247,16 @@ impl Links {
     }
 
     /// Notes that a connection is gone.
-    pub(super) fn closed(&self, link: &Link, now: MonoTime) -> Option<Turned> {
-        self.handle(link.device(), now, PresenceEvent::Closed(ConnectionNumber(link.id())))
+    pub(super) fn closed(&self, link: &Link, now: Moment) -> Option<Turned> {
+        self.lock_gone().insert(link.device().clone(), link.last_heard_utc(now));
+        self.handle(link.device(), now.mono, PresenceEvent::Closed(ConnectionNumber(link.id())))
+    }
+
+    /// Returns when a device was last heard, where that is newer than what is stored.
+    pub(crate) fn last_heard(&self, device: &DeviceId, now: Moment) -> Option<UtcTime> {
+        let gone_at = self.lock_gone().get(device).copied();
+        let connected_at = self.get(device).map(|link| link.last_heard_utc(now));
+        gone_at.max(connected_at)
     }
 
     /// Says when [`Links::timer_fired`] is due for a device; none when nothing is to be waited for.
@@ -272,16 +299,14 @@ impl Links {
 
     /// Returns the devices from which something came in since this was asked last, with the time.
     pub(crate) fn heard_since_last_call(&self, now: Moment) -> Vec<(DeviceId, UtcTime)> {
+        let mut heard: Vec<_> = std::mem::take(&mut *self.lock_gone()).into_iter().collect();
         let by_device = self.lock();
         let links = by_device.values().filter_map(|entry| entry.link.as_ref());
-        let mut heard: Vec<_> = links
-            .filter_map(|link| {
-                let heard_ms = link.shared.last_heard_ms.load(Ordering::Acquire);
-                let noted_ms = link.shared.noted_heard_ms.swap(heard_ms, Ordering::AcqRel);
-                let silent_ms = i64::try_from(now.mono.since_ms(MonoTime::from_ms(heard_ms))).ok()?;
-                (noted_ms != heard_ms).then(|| (link.device().clone(), now.utc.plus_ms(-silent_ms)))
-            })
-            .collect();
+        heard.extend(links.filter_map(|link| {
+            let heard_ms = link.shared.last_heard_ms.load(Ordering::Acquire);
+            let noted_ms = link.shared.noted_heard_ms.swap(heard_ms, Ordering::AcqRel);
+            (noted_ms != heard_ms).then(|| (link.device().clone(), link.last_heard_utc(now)))
+        }));
         heard.sort();
         heard
     }
@@ -298,6 +323,10 @@ impl Links {
             report_count(by_device.len());
         }
         turned
+    }
+
+    fn lock_gone(&self) -> MutexGuard<'_, HashMap<DeviceId, UtcTime>> {
+        self.shared.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<DeviceId, Entry>> {

@@ -1,21 +1,20 @@
 //! The login: the first frame of a connection, and what becomes of it.
 
-use bytes::BytesMut;
 use metrics::counter;
 use registry::{
     DeviceId, Epoch, LoginDecision, LookedUp, ReleaseEvent, SessionId, SessionStep, StepName, Token,
     TokenRecord, TryLaterReason, decide_login,
 };
-use store::DeviceError;
+use store::{DeviceError, WriterHealth};
 use tracing::{debug, info, warn};
 use wire::{
     ClaimRequest, Command, DeviceInternal, DeviceMessage, Frame, Parsed, ServerMessage, Status, trim_token,
 };
 
 use super::claim_codes::{self, CodeRequest, Exchanged};
+use super::connection::Connection;
 use super::links::{Link, Turned};
 use super::outbox::Outbox;
-use super::socket::Inbound;
 use super::{NextFrame, next_frame};
 use crate::app::App;
 use crate::errors::ErrorChain;
@@ -44,14 +43,9 @@ enum FirstFrame {
 }
 
 /// Reads the login and answers it; `None` when the device is not let in.
-pub(super) async fn log_in(
-    app: &App,
-    inbound: &mut Inbound,
-    buffer: &mut BytesMut,
-    outbox: &Outbox,
-    peer: Peer,
-) -> Option<LoggedIn> {
-    let Presented { message_id, token: presented } = read_login(app, inbound, buffer, outbox, peer).await?;
+pub(super) async fn log_in(app: &App, connection: &mut Connection, peer: Peer) -> Option<LoggedIn> {
+    let Presented { message_id, token: presented } = read_login(app, connection, peer).await?;
+    let outbox = connection.outbox();
     let token = Token::parse(&presented).ok();
     if let Some(token) = &token {
         let fingerprint = app.store.hash_token(token).fingerprint();
@@ -102,16 +96,10 @@ pub(super) async fn log_in(
 ///
 /// Only the device's part has a time limit. Once a login is being acted on it is carried to its end: cut off between the
 /// table of connections and the session that serves them, it would show the device as online for ever.
-async fn read_login(
-    app: &App,
-    inbound: &mut Inbound,
-    buffer: &mut BytesMut,
-    outbox: &Outbox,
-    peer: Peer,
-) -> Option<Presented> {
+async fn read_login(app: &App, connection: &mut Connection, peer: Peer) -> Option<Presented> {
     let mut may_exchange = true;
     loop {
-        let reading = read_first_frame(inbound, buffer, may_exchange);
+        let reading = read_first_frame(connection, may_exchange);
         let Ok(first) = tokio::time::timeout(app.config.timings.first_bytes(), reading).await else {
             count_login("timeout");
             return None;
@@ -120,7 +108,8 @@ async fn read_login(
             FirstFrame::Login(presented) => return Some(presented),
             FirstFrame::Code(request) => {
                 may_exchange = false;
-                if claim_codes::exchange(app, outbox, request, peer).await == Exchanged::Nothing {
+                if claim_codes::exchange(app, connection.outbox(), request, peer).await == Exchanged::Nothing
+                {
                     return None;
                 }
             }
@@ -130,12 +119,9 @@ async fn read_login(
 
 /// Reads one frame; anything but a login, or a claim code where that may come, closes the connection without an answer
 /// (reference/wire-protocol.md 4).
-async fn read_first_frame(
-    inbound: &mut Inbound,
-    buffer: &mut BytesMut,
-    may_exchange: bool,
-) -> Option<FirstFrame> {
+async fn read_first_frame(connection: &mut Connection, may_exchange: bool) -> Option<FirstFrame> {
     loop {
+        let buffer = &mut connection.buffer;
         let is_expected = |code: u8| match Command::from(code) {
             Command::Login | Command::LoginOld => true,
             Command::Internal => may_exchange,
@@ -159,10 +145,10 @@ async fn read_first_frame(
                 return None;
             }
         }
-        match inbound.read(buffer).await {
-            Ok(0) => return None,
-            Ok(_) => {}
-            Err(error) => {
+        match connection.read().await {
+            Err(_) | Ok(Ok(0)) => return None,
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
                 debug!(%error, "connection failed before the login");
                 return None;
             }
@@ -227,7 +213,7 @@ async fn accept(
         }
         return None;
     }
-    match app.store.record_login(device.clone(), epoch, app.clock.now().utc).await {
+    match store_login(app, &device, epoch, &token).await {
         Ok(()) => {}
         // Released between the look-up and here.
         Err(DeviceError::NotFound) => return quarantine(app, outbox, message_id, device, token).await,
@@ -241,7 +227,7 @@ async fn accept(
     count_login("accepted");
     answer(outbox, message_id, Status::Success);
     let (link, turned) = app.links.enter(&device, Some(epoch), outbox.clone(), app.clock.now().mono);
-    info!(device.id = %device, "device {device} logged in");
+    debug!(device.id = %device, "device {device} logged in");
     // A release may have come between the look-up and the entry in the table: whoever asks for one looks there for a
     // connection to quarantine, so one of the two sees the other.
     let decision = decide_login(app.store.look_up_token(token.expose().as_bytes()), app.clock.now().utc);
@@ -250,6 +236,19 @@ async fn accept(
         resume_release(app, &device, &link).await;
     }
     Some(LoggedIn { link, turned, token, claimed_session: None })
+}
+
+/// Stores what a login changes; most change nothing. While the store cannot write nobody is let in: what a device sent
+/// then would be lost.
+async fn store_login(app: &App, device: &DeviceId, epoch: Epoch, token: &Token) -> Result<(), DeviceError> {
+    if app.store.writer_health() != WriterHealth::Working {
+        // Also tries again, so that the first device after the trouble is let in.
+        app.store.check_health().await?;
+    }
+    if app.store.awaits_first_login(token) {
+        app.store.record_login(device.clone(), epoch, app.clock.now().utc).await?;
+    }
+    Ok(())
 }
 
 async fn quarantine(

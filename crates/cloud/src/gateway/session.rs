@@ -1,27 +1,32 @@
 //! One logged-in device: reads frames in order and acts on each.
 
+mod bridge;
+mod datastreams;
+mod group;
 mod messages;
+mod metadata;
+mod values;
 
 use std::sync::Arc;
 
-use bytes::{Buf as _, BytesMut};
+use bytes::Buf as _;
 use metrics::counter;
-use registry::{Allowance, DeviceId, MonoTime, RateLimit, SessionId, Token, UtcTime};
-use telemetry::{Pin, Value};
-use tracing::{debug, info, warn};
+use registry::{Allowance, DeviceId, MonoTime, RateLimit, SessionId, TemplateId, Token};
+use store::{NewValue, ValueSink};
+use tracing::debug;
 use wire::{DeviceInternal, DeviceMessage, Frame, Parsed, ServerMessage, Status};
 
+use super::connection::{Connection, ConnectionEnded};
 use super::links::{Link, Turned};
 use super::login::LoggedIn;
-use super::socket::Inbound;
 use super::{NextFrame, next_frame};
 use crate::app::App;
 use crate::errors::ErrorChain;
 use crate::limits::FRAME_BODY_BYTES_MAX;
+use bridge::Binding;
+pub(crate) use datastreams::with_ages;
+use group::OpenGroup;
 use messages::HeldKey;
-
-/// A device over its quota hears of it once a minute. Source: reference/wire-protocol.md 1, srv19 quota.
-const QUOTA_NOTICE_EVERY_MS: u64 = 60_000;
 
 /// Whether a connection goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,71 +45,81 @@ pub(super) struct Session {
     claimed: Option<SessionId>,
     /// Whether the UID that this device says may belong to a record that is older than its claim.
     may_be_known: bool,
-    /// Values that arrived and are not on disk yet, in order.
-    unwritten: Vec<(Pin, Value)>,
-    /// The time of the group of writes that is open.
-    group_at: Option<UtcTime>,
+    /// Values that have arrived and were not handed to the writer yet, in order.
+    arrived: Vec<NewValue>,
+    /// Where values go; made for the first one.
+    sink: Option<ValueSink>,
+    /// Values were handed over that are perhaps not on disk yet.
+    has_unflushed: bool,
+    group: Option<OpenGroup>,
     allowance: Allowance,
-    quota_noticed_at: Option<MonoTime>,
+    /// The device's template, once a datastream had to be looked up.
+    template: Option<TemplateId>,
+    rejection_noticed_at: Option<MonoTime>,
+    /// Whether marked datastreams were sent on this connection.
+    has_synced: bool,
+    /// Devices that this one may write to.
+    bindings: Vec<Binding>,
+    /// When the device counts as silent unless it is heard before.
+    timeout_at: Option<MonoTime>,
 }
 
 impl Session {
     pub(super) fn new(app: Arc<App>, logged_in: LoggedIn) -> Self {
         let allowance = Allowance::full(RateLimit::DEVICE_MESSAGES, app.clock.now().mono);
         let LoggedIn { link, token, claimed_session, turned: _ } = logged_in;
-        let unwritten = Vec::new();
         Self {
             app,
             link,
             token,
             may_be_known: claimed_session.is_some(),
             claimed: claimed_session,
-            unwritten,
-            group_at: None,
+            arrived: Vec::new(),
+            sink: None,
+            has_unflushed: false,
+            group: None,
             allowance,
-            quota_noticed_at: None,
+            template: None,
+            rejection_noticed_at: None,
+            has_synced: false,
+            bindings: Vec::new(),
+            timeout_at: None,
         }
     }
 
     /// Serves the device until its connection ends, then waits until it counts as offline or has come back.
-    pub(super) async fn run(mut self, inbound: &mut Inbound, mut buffer: BytesMut, turned: Option<Turned>) {
+    pub(super) async fn run(mut self, connection: &mut Connection, turned: Option<Turned>) {
         let device = self.link.device().clone();
         self.app.publish_turned(&device, turned);
-        self.read_until_closed(inbound, &mut buffer).await;
-        drop(buffer);
-        let last_heard = self.last_heard_utc();
-        if let Err(failure) = self.app.store.record_last_seen(vec![(device.clone(), last_heard)]).await {
-            warn!(device.id = %device, error = %ErrorChain(&failure), "the last sign of {device} could not be stored");
-        }
-        info!(device.id = %device, "the connection of device {device} has ended");
-        let turned = self.app.links.closed(&self.link, self.app.clock.now().mono);
+        self.read_until_closed(connection).await;
+        debug!(device.id = %device, "the connection of device {device} has ended");
+        let turned = self.app.links.closed(&self.link, self.app.clock.now());
         self.app.publish_turned(&device, turned);
         // After leaving the table: whoever begins a release from now on finds no connection here.
         if self.link.is_quarantined() {
             self.app.releases.link_closed(device.clone(), &self.link).await;
         }
-        self.link.close_after_flush();
         self.app.tasks.spawn(wait_until_offline(Arc::clone(&self.app), device));
     }
 
-    async fn read_until_closed(&mut self, inbound: &mut Inbound, buffer: &mut BytesMut) {
+    async fn read_until_closed(&mut self, connection: &mut Connection) {
+        self.note_timeout();
         loop {
             // Frames may have arrived together with the login.
-            if self.act_on_frames(buffer).await == Flow::Close {
+            if !connection.buffer.is_empty() && Box::pin(self.act_on_frames(connection)).await == Flow::Close
+            {
                 return;
             }
-            let due = self.app.links.next_timeout(self.link.device());
-            let outbox = self.link.outbox().clone();
             tokio::select! {
-                () = outbox.until_cut() => return,
-                () = wait_for(&self.app, due) => {
+                () = wait_for(&self.app, self.timeout_at) => {
                     let turned = self.app.links.timer_fired(self.link.device(), self.app.clock.now().mono);
                     self.app.publish_turned(self.link.device(), turned);
+                    self.note_timeout();
                 }
-                read = inbound.read(buffer) => match read {
-                    Ok(0) => return,
-                    Ok(_) => self.note_heard().await,
-                    Err(error) => {
+                read = connection.read() => match read {
+                    Err(ConnectionEnded) | Ok(Ok(0)) => return,
+                    Ok(Ok(_)) => self.note_heard().await,
+                    Ok(Err(error)) => {
                         debug!(%error, "reading from a device failed");
                         return;
                     }
@@ -113,46 +128,61 @@ impl Session {
         }
     }
 
-    async fn note_heard(&self) {
-        self.app.links.heard(&self.link, self.app.clock.now().mono);
+    async fn note_heard(&mut self) {
+        self.timeout_at = self.app.links.heard(&self.link, self.app.clock.now().mono);
         if self.link.is_quarantined() {
             self.app.releases.heard(self.link.device().clone(), &self.link).await;
         }
     }
 
-    /// Acts on every whole frame in the buffer; values are on disk when this returns.
-    async fn act_on_frames(&mut self, buffer: &mut BytesMut) -> Flow {
-        loop {
-            match next_frame(buffer) {
-                NextFrame::Incomplete => return self.write_values().await,
+    /// Asks again when the device counts as silent: it has said something about its heartbeat, or time has passed.
+    fn note_timeout(&mut self) {
+        self.timeout_at = self.app.links.next_timeout(self.link.device());
+    }
+
+    /// Acts on every whole frame that has arrived; values are with the writer when this returns.
+    async fn act_on_frames(&mut self, connection: &mut Connection) -> Flow {
+        // Taken out, because the connection is written to meanwhile.
+        let mut buffer = std::mem::take(&mut connection.buffer);
+        let mut frame_count = 0;
+        let flow = loop {
+            match next_frame(&buffer) {
+                NextFrame::Incomplete => break self.hand_over_values(connection).await,
                 NextFrame::Complete { frame_bytes } => {
                     // Read where it lies: taking it out would share the buffer, which then could not be used again.
-                    let flow = self.act_on_frame(buffer).await;
+                    frame_count += 1;
+                    let flow = self.act_on_frame(connection, &buffer).await;
                     buffer.advance(frame_bytes);
                     if flow == Flow::Close {
-                        return Flow::Close;
+                        break flow;
                     }
                 }
                 NextFrame::TooLarge { message_id } => {
                     counter!("gateway_frames_refused_total", "reason" => "too_large").increment(1);
-                    self.write_values().await;
-                    self.respond(message_id, Status::IllegalCommand);
-                    return Flow::Close;
+                    if self.flush_values(connection).await == Flow::GoOn {
+                        self.respond(message_id, Status::IllegalCommand);
+                    }
+                    break Flow::Close;
                 }
                 NextFrame::Malformed => {
                     counter!("gateway_frames_refused_total", "reason" => "malformed").increment(1);
-                    self.write_values().await;
-                    return Flow::Close;
+                    break Flow::Close;
                 }
             }
+        };
+        counter!("gateway_frames_total").increment(frame_count);
+        if flow == Flow::Close {
+            // Values that stood before the frame that ended the connection are no worse for it.
+            self.hand_over_values(connection).await;
         }
+        connection.buffer = buffer;
+        flow
     }
 
-    async fn act_on_frame(&mut self, bytes: &[u8]) -> Flow {
+    async fn act_on_frame(&mut self, connection: &mut Connection, bytes: &[u8]) -> Flow {
         let Ok(Parsed::Complete { frame, .. }) = Frame::parse(bytes, FRAME_BODY_BYTES_MAX) else {
             return Flow::Close;
         };
-        counter!("gateway_frames_total").increment(1);
         let message_id = frame.message_id();
         let message = match DeviceMessage::parse(&frame) {
             Ok(message) => message,
@@ -172,14 +202,15 @@ impl Session {
             counter!("gateway_frames_refused_total", "reason" => "unknown_command").increment(1);
             return Flow::Close;
         }
+        if !self.link.is_quarantined() && self.wait_for_quota(connection, &message).await == Flow::Close {
+            return Flow::Close;
+        }
+        // Asked again: a release may have begun meanwhile.
         if self.link.is_quarantined() {
             self.act_in_quarantine(message_id, &message).await;
             return Flow::GoOn;
         }
-        if !self.is_within_quota(message_id, &message) {
-            return Flow::GoOn;
-        }
-        self.act(message_id, message).await
+        self.act(connection, message_id, message).await
     }
 
     /// In quarantine a device gets what keeps it connected, and nothing else: no data, no time, no metadata.
@@ -203,21 +234,27 @@ impl Session {
         }
     }
 
-    /// Drops messages of a device that sends too many, except those that keep the connection alive.
-    fn is_within_quota(&mut self, message_id: u16, message: &DeviceMessage<'_>) -> bool {
+    /// Reads no further while a device is over its quota, so that what it sends waits in its own socket: nothing is
+    /// dropped, and no ping is answered before what was sent ahead of it is stored.
+    async fn wait_for_quota(&mut self, connection: &mut Connection, message: &DeviceMessage<'_>) -> Flow {
         if matches!(message, DeviceMessage::Ping | DeviceMessage::Response(_)) {
-            return true;
+            return Flow::GoOn;
         }
-        let now = self.app.clock.now().mono;
-        if self.allowance.take(RateLimit::DEVICE_MESSAGES, now).is_ok() {
-            return true;
+        while let Err(wait_ms) = self.allowance.take(RateLimit::DEVICE_MESSAGES, self.app.clock.now().mono) {
+            counter!("gateway_quota_waits_total").increment(1);
+            // What has been taken does not wait with the rest.
+            if self.hand_over_values(connection).await == Flow::Close {
+                return Flow::Close;
+            }
+            let app = Arc::clone(&self.app);
+            let until = app.clock.now().mono.plus_ms(wait_ms);
+            if connection.write_until(app.clock.wait_until(until)).await.is_err() {
+                return Flow::Close;
+            }
+            // It has been heard, only not listened to.
+            self.timeout_at = self.app.links.heard(&self.link, self.app.clock.now().mono);
         }
-        counter!("gateway_frames_refused_total", "reason" => "quota").increment(1);
-        if self.quota_noticed_at.is_none_or(|at| now.since_ms(at) >= QUOTA_NOTICE_EVERY_MS) {
-            self.quota_noticed_at = Some(now);
-            self.respond(message_id, Status::QuotaLimit);
-        }
-        false
+        Flow::GoOn
     }
 
     fn respond(&self, message_id: u16, status: Status) {
@@ -229,12 +266,6 @@ impl Session {
         if let Err(failure) = self.link.outbox().send(message_id, message) {
             debug!(device.id = %self.link.device(), error = %ErrorChain(&failure), "a message could not be sent");
         }
-    }
-
-    fn last_heard_utc(&self) -> UtcTime {
-        let now = self.app.clock.now();
-        let silent_ms = now.mono.since_ms(self.link.last_heard_at());
-        now.utc.plus_ms(i64::try_from(silent_ms).map_or(i64::MIN, |ms| -ms))
     }
 }
 

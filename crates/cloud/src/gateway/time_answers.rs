@@ -1,15 +1,19 @@
-//! Answers to questions about time. The zone is UTC until devices have a location of their own.
+//! Answers to questions about time, in the device's own zone. Source: reference/wire-protocol.md 6.2.
 
 use registry::UtcTime;
-use time::OffsetDateTime;
-use time::macros::format_description;
-use wire::{ServerInternal, ServerMessage, UtcAnswer, UtcQuery};
+use wire::{DstChange, ServerInternal, ServerMessage, UtcAnswer, UtcQuery};
 
 use super::outbox::{Outbox, SendMessageError};
+use crate::time_zone::Zone;
 
 /// Answers `rtc` `sync`: local wall time counted as if it were UTC.
-pub(super) fn send_rtc(outbox: &Outbox, message_id: u16, now: UtcTime) -> Result<(), SendMessageError> {
-    let answer = ServerInternal::Rtc { local_s: now.unix_ms().div_euclid(1_000) };
+pub(super) fn send_rtc(
+    outbox: &Outbox,
+    message_id: u16,
+    zone: &Zone,
+    now: UtcTime,
+) -> Result<(), SendMessageError> {
+    let answer = ServerInternal::Rtc { local_s: zone.local_s(now) };
     outbox.send(message_id, &ServerMessage::Internal(answer))
 }
 
@@ -18,34 +22,27 @@ pub(super) fn send_utc(
     outbox: &Outbox,
     message_id: u16,
     query: UtcQuery,
+    zone: &Zone,
     now: UtcTime,
 ) -> Result<(), SendMessageError> {
-    let iso = iso_text(now);
+    let iso = zone.iso(now);
     let answer = match query {
         UtcQuery::Time => UtcAnswer::Time { unix_ms: now.unix_ms() },
         UtcQuery::Iso => UtcAnswer::Iso(&iso),
-        UtcQuery::Zone => UtcAnswer::Zone { zone_minutes: 0, dst_minutes: 0 },
-        UtcQuery::ZoneName => UtcAnswer::ZoneName("Etc/UTC"),
-        UtcQuery::ZoneRule => UtcAnswer::ZoneRule("UTC0"),
-        UtcQuery::DstNext => UtcAnswer::DstNext([None, None]),
+        UtcQuery::Zone => {
+            let (zone_minutes, dst_minutes) = zone.offsets(now);
+            UtcAnswer::Zone { zone_minutes, dst_minutes }
+        }
+        UtcQuery::ZoneName => UtcAnswer::ZoneName(zone.name()),
+        UtcQuery::ZoneRule => UtcAnswer::ZoneRule(zone.rule()),
+        UtcQuery::DstNext => {
+            let changes = zone.next_changes(now);
+            let wire = |change: crate::time_zone::DstChange| DstChange {
+                at: change.at_s,
+                dst_minutes: change.dst_minutes,
+            };
+            UtcAnswer::DstNext(changes.map(|change| change.map(wire)))
+        }
     };
     outbox.send(message_id, &ServerMessage::Internal(ServerInternal::Utc(answer)))
-}
-
-/// ISO 8601 with an offset, as in `2026-11-22T10:45:03+00:00` (reference/wire-protocol.md 6.2).
-fn iso_text(now: UtcTime) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(now.unix_ms().div_euclid(1_000))
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    time.format(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]+00:00"))
-        .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn iso_time_has_seconds_and_an_offset() {
-        assert_eq!(iso_text(UtcTime::from_unix_ms(1_601_968_586_694)), "2020-10-06T07:16:26+00:00");
-    }
 }

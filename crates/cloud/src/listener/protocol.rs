@@ -7,7 +7,7 @@ pub(crate) enum Protocol {
     Http,
     /// Blynk binary.
     Blynk,
-    /// MQTT, which this server does not speak yet.
+    /// MQTT 3.1.1 or 5.
     Mqtt,
     /// A TLS handshake on a port without TLS.
     Tls,

@@ -55,13 +55,19 @@ pub(super) async fn set_datastream(
     if !device.ownership.allows_data() {
         return Err(released());
     }
-    let at = control::write_values(&app, &device.id, device.epoch, vec![(pin, value.clone())])
-        .await
-        .map_err(|error| match error {
+    let datastreams = app.catalogue.of(&device.template_id);
+    let accepted = control::accept_values(&app, &device.id, &datastreams, vec![(pin, value)]);
+    let values = accepted.map_err(|rejected| {
+        let detail = format!("{} does not take this value: {}.", rejected.pin, rejected.reason);
+        ApiError::new(ProblemKind::ValueRejected, detail)
+    })?;
+    let view = values.first().map(|(_pin, value)| value_view(value)).unwrap_or(request.value);
+    let at =
+        control::write_values(&app, &device.id, device.epoch, values).await.map_err(|error| match error {
             WriteValuesError::NotOwned => released(),
             error => ApiError::store(&error),
         })?;
-    Ok(Json(StoredValue { value: value_view(&value), at: timestamp(at) }))
+    Ok(Json(StoredValue { value: view, at: timestamp(at) }))
 }
 
 fn released() -> ApiError {
@@ -71,13 +77,13 @@ fn released() -> ApiError {
     )
 }
 
-fn parse_pin(text: &str) -> Result<Pin, ApiError> {
+pub(super) fn parse_pin(text: &str) -> Result<Pin, ApiError> {
     Pin::parse(text).map_err(|error| {
         ApiError::new(ProblemKind::InvalidRequest, format!("The pin is not valid: {error}."))
     })
 }
 
-fn parse_value(value: &DatastreamValue) -> Result<Value, ApiError> {
+pub(super) fn parse_value(value: &DatastreamValue) -> Result<Value, ApiError> {
     let parsed: Result<Value, MakeValueError> = match value {
         DatastreamValue::One(text) => Value::from_text(text),
         DatastreamValue::Many(texts) => Value::from_fields(texts.iter().map(String::as_bytes)),

@@ -25,7 +25,7 @@ pub(super) async fn list_devices(
     let listed = app.store.list_devices(page_of(query)?).await?;
     Ok(Json(page_view(listed, |device| {
         let standing = app.links.standing(&device.id);
-        device_view(device, standing)
+        device_view(app.as_heard(device), standing)
     })))
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn get_device(
 ) -> Result<Json<api_types::Device>, ApiError> {
     let device = find_device(&app, &id).await?;
     let standing = app.links.standing(&device.id);
-    Ok(Json(device_view(device, standing)))
+    Ok(Json(device_view(app.as_heard(device), standing)))
 }
 
 pub(super) async fn rename_device(
@@ -76,7 +76,7 @@ pub(super) async fn rename_device(
     let device = app.store.rename_device(device_id(&id)?, name, change).await?;
     app.publish_device(&device.id, api_types::DeviceChange::Updated);
     let standing = app.links.standing(&device.id);
-    Ok(Json(device_view(device, standing)))
+    Ok(Json(device_view(app.as_heard(device), standing)))
 }
 
 pub(super) async fn create_release(
@@ -107,7 +107,7 @@ pub(super) async fn delete_device(
     if !query.force.unwrap_or(false) {
         return release(&app, actor, device_id(&id)?).await;
     }
-    let device = find_device(&app, &id).await?;
+    let device = app.as_heard(find_device(&app, &id).await?);
     let state = device.release.as_ref().map(|record| record.state);
     let remains = left_behind(device.ownership, state, device.last_seen_at);
     if query.confirm.as_deref() != Some(device.name.as_str()) {

@@ -5,57 +5,73 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api_types::LaggedEvent;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method};
-use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::{Stream, StreamExt, stream};
-use tokio::sync::broadcast::error::RecvError;
+use axum::http::{HeaderMap, Method, header};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, stream};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::access;
 use crate::app::App;
 use crate::errors::{ApiError, ProblemKind};
-use crate::live::{LiveEvent, Watcher};
+use crate::live::{Watcher, write_event};
 
-/// How soon a browser comes back after a lost connection.
-const RETRY: Duration = Duration::from_secs(2);
+/// The first thing sent, so that headers leave at once: a browser comes back 2 s after a lost connection.
+const HELLO: &[u8] = b"retry: 2000\n\n";
 
 /// A comment after so much quiet keeps proxies from closing the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const KEEP_ALIVE_COMMENT: &[u8] = b":\n\n";
+
+/// 16 kB of events that wait are joined into one write.
+const WRITE_BYTES_MAX: usize = 16 * 1024;
 
 pub(super) async fn watch_events(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+) -> Result<Response, ApiError> {
     let full =
         || ApiError::new(ProblemKind::TooManyWatchers, "Close another console first, or try again later.");
     let watcher = app.live.watch().ok_or_else(full)?;
     // Once more, now that the end of an access is heard of: it may have ended between the check and here.
     access::identify(&app, &Method::GET, &headers).await?;
-    // The first thing sent is the wait before a reconnect, so that headers leave at once.
-    let hello = stream::once(async { Ok(Event::default().retry(RETRY)) });
-    let events = stream::unfold(watcher, next_event);
-    Ok(Sse::new(hello.chain(events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let hello = stream::once(async { Ok::<_, Infallible>(Bytes::from_static(HELLO)) });
+    let events = stream::unfold(watcher, next_write);
+    let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    Ok((head, Body::from_stream(hello.chain(events))).into_response())
 }
 
-async fn next_event(mut watcher: Watcher) -> Option<(Result<Event, Infallible>, Watcher)> {
-    loop {
-        let received = tokio::select! {
-            _ = watcher.access.changed() => return None,
-            received = watcher.events.recv() => received,
-        };
-        let written = match received {
-            Ok(LiveEvent::Device(data)) => Event::default().event("device").json_data(data),
-            Ok(LiveEvent::Value(data)) => Event::default().event("value").json_data(data),
-            Ok(LiveEvent::Session(data)) => Event::default().event("session").json_data(data),
-            Ok(LiveEvent::Release(data)) => Event::default().event("release").json_data(data),
-            Err(RecvError::Lagged(missed_count)) => {
-                Event::default().event("lagged").json_data(LaggedEvent { missed_count })
-            }
-            Err(RecvError::Closed) => return None,
-        };
-        match written {
-            Ok(event) => return Some((Ok(event), watcher)),
-            Err(error) => tracing::error!(%error, "a live update could not be written"),
+/// Waits for the next event and takes along what has come after it.
+async fn next_write(mut watcher: Watcher) -> Option<(Result<Bytes, Infallible>, Watcher)> {
+    let received = tokio::select! {
+        _ = watcher.access.changed() => return None,
+        received = watcher.events.recv() => received,
+        () = tokio::time::sleep(KEEP_ALIVE) => Ok(Bytes::from_static(KEEP_ALIVE_COMMENT)),
+    };
+    let first = match received {
+        Ok(event) => event,
+        Err(RecvError::Lagged(missed_count)) => lagged(missed_count),
+        Err(RecvError::Closed) => return None,
+    };
+    if watcher.events.is_empty() {
+        return Some((Ok(first), watcher));
+    }
+    let mut joined = BytesMut::from(&*first);
+    while joined.len() < WRITE_BYTES_MAX {
+        match watcher.events.try_recv() {
+            Ok(event) => joined.extend_from_slice(&event),
+            Err(TryRecvError::Lagged(missed_count)) => joined.extend_from_slice(&lagged(missed_count)),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
         }
     }
+    Some((Ok(joined.freeze()), watcher))
+}
+
+fn lagged(missed_count: u64) -> Bytes {
+    write_event("lagged", &LaggedEvent { missed_count }).unwrap_or_else(|error| {
+        tracing::error!(%error, "a live update could not be written");
+        Bytes::from_static(KEEP_ALIVE_COMMENT)
+    })
 }

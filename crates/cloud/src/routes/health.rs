@@ -7,21 +7,24 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
 
+use metrics::{counter, gauge};
+use store::{WriterHealth, WriterStatistics};
+
 use super::access;
 use crate::app::App;
-use crate::errors::{ApiError, ErrorChain, ProblemKind};
+use crate::errors::{ApiError, ProblemKind};
 use crate::listener::Peer;
 
 pub(super) async fn get_health() -> &'static str {
     "ok\n"
 }
 
-/// Ready means that the store can write.
+/// Ready means that the store could write when it last tried. Nothing is written here: whoever asks often must not cost a
+/// commit each time, and [`crate::jobs::store_watch`] tries again while it fails.
 pub(super) async fn get_readiness(State(app): State<Arc<App>>) -> Result<&'static str, ApiError> {
-    match app.store.check_health().await {
-        Ok(()) => Ok("ready\n"),
-        Err(failure) => {
-            tracing::warn!(error = %ErrorChain(&failure), "the store is not ready");
+    match app.store.writer_health() {
+        WriterHealth::Working => Ok("ready\n"),
+        WriterHealth::Failing | WriterHealth::Ended => {
             Err(ApiError::new(ProblemKind::NotReady, "The database does not accept writes."))
         }
     }
@@ -42,8 +45,20 @@ pub(super) async fn get_metrics(
             "Metrics are collected by another part of this program.",
         ));
     };
+    note_writer(app.store.writer_statistics(), app.store.writer_health());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
         .into_response())
+}
+
+/// Takes over what the store counts by itself.
+#[expect(clippy::cast_precision_loss, reason = "a gauge; the queue is far shorter than 2^52")]
+fn note_writer(statistics: WriterStatistics, health: WriterHealth) {
+    gauge!("store_writes_waiting").set(statistics.waiting_count as f64);
+    gauge!("store_writer_healthy").set(if health == WriterHealth::Working { 1.0 } else { 0.0 });
+    counter!("store_commits_total").absolute(statistics.commit_count);
+    counter!("store_commits_failed_total").absolute(statistics.failed_count);
+    counter!("store_commit_microseconds_total").absolute(statistics.commit_us);
+    counter!("store_values_total").absolute(statistics.value_count);
 }
 
 pub(super) async fn get_openapi() -> Result<Response, ApiError> {

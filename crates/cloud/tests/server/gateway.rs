@@ -168,17 +168,19 @@ async fn properties_events_groups_bridges_and_old_commands_never_drop_the_link()
     device.ask(PROPERTY, 3, "1|2|3|label|Lamp", 200).await;
     device.ask(PROPERTY, 4, "1|nonsense|x", 11).await;
     device.ask(PROPERTY, 5, "1", 11).await;
-    device.ask(BRIDGE, 6, &format!("64|i|{token}"), 6).await;
+    device.ask(BRIDGE, 6, "64|i|UnknownTokenForTheBridge01234567", 6).await;
     device.ask(14, 7, "a notification", 14).await;
     device.send(&frame(EVENT_LOG, 8, "high_temp|T=36")).await;
-    device.send(&frame(GROUP, 9, "t|1648054765458")).await;
+    // Yesterday, to the millisecond.
+    let at = server.clock.now().utc.unix_ms() - 86_400_000;
+    device.send(&frame(GROUP, 9, &format!("t|{at}"))).await;
     device.send(&frame(HARDWARE, 10, "vw|1|grouped")).await;
     device.send(&frame(GROUP, 11, "e")).await;
     device.send(&frame(INTERNAL, 12, "something|else")).await;
     device.send(&frame(99, 13, "unknown below 100")).await;
     device.ping(14).await;
     let stored = server.get(&format!("/api/v1/devices/{id}/datastreams/v1")).await;
-    assert_eq!(stored["at"], "2022-03-23T16:59:25.458Z");
+    assert_eq!(stored["at"], serde_json::to_value(api_types::Timestamp::from_unix_ms(at)).unwrap());
     device.send(&frame(100, 15, "unknown from 100 on")).await;
     device.expect_closed().await;
 }
@@ -272,4 +274,51 @@ async fn metadata_that_does_not_fit_into_the_devices_buffer_is_not_sent() {
     device.send(&frame(INTERNAL, 7, "meta|get|Short")).await;
     let answer = device.next().await.unwrap();
     assert_eq!((answer.id, answer.text().as_str()), (7, "meta|Short|yes"));
+}
+
+#[tokio::test]
+async fn a_group_that_is_never_ended_does_not_stamp_values_for_ever() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let mut device = Device::log_in(&server, &token).await;
+    let path = format!("/api/v1/devices/{id}/datastreams/v1");
+    let at = server.clock.now().utc.unix_ms() - 3_600_000;
+    let stamp = serde_json::to_value(api_types::Timestamp::from_unix_ms(at)).unwrap();
+    device.send(&frame(GROUP, 2, &format!("t|{at}"))).await;
+    device.send(&frame(HARDWARE, 3, "vw|1|1")).await;
+    device.ping(4).await;
+    assert_eq!(server.get(&path).await["at"], stamp);
+    server.clock.advance(std::time::Duration::from_secs(11));
+    device.send(&frame(HARDWARE, 5, "vw|1|2")).await;
+    device.ping(6).await;
+    let later = server.get(&path).await;
+    assert_eq!(later["value"], "2");
+    assert_ne!(later["at"], stamp);
+}
+
+#[tokio::test]
+async fn when_a_device_was_last_heard_shows_at_once_and_outlives_a_restart() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let path = format!("/api/v1/devices/{id}");
+    assert!(server.get(&path).await["last_seen_at"].is_null());
+    let device = Device::log_in(&server, &token).await;
+    assert!(server.get(&path).await["last_seen_at"].is_string());
+    drop(device);
+    let server = server.restart().await;
+    assert!(server.get(&path).await["last_seen_at"].is_string());
+}
+
+#[tokio::test]
+async fn values_that_stand_before_a_frame_that_ends_the_connection_are_kept() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let mut device = Device::log_in(&server, &token).await;
+    let mut bytes = frame(HARDWARE, 2, "vw|1|kept");
+    bytes.extend(frame(100, 3, "unknown from 100 on"));
+    device.send(&bytes).await;
+    device.expect_closed().await;
+    let path = format!("/api/v1/devices/{id}/datastreams");
+    let values = server.wait_for(&path, |values| values["items"][0]["value"] == "kept").await;
+    assert_eq!(values["items"].as_array().unwrap().len(), 1);
 }

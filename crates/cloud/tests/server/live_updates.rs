@@ -10,12 +10,12 @@ use crate::harness::{DEADLINE, TestServer};
 use crate::http_client::request;
 
 /// A watcher that reads the stream line by line.
-struct Watcher {
+pub(crate) struct Watcher {
     lines: tokio::io::Lines<BufReader<TcpStream>>,
 }
 
 impl Watcher {
-    async fn start(server: &TestServer) -> Self {
+    pub(crate) async fn start(server: &TestServer) -> Self {
         Self::start_as(server, &format!("Authorization: Bearer {}", server.key)).await
     }
 
@@ -43,7 +43,7 @@ impl Watcher {
     }
 
     /// Reads until the wanted event and returns its data.
-    async fn wait_for(
+    pub(crate) async fn wait_for(
         &mut self,
         name: &str,
         is_wanted: impl Fn(&serde_json::Value) -> bool,

@@ -7,6 +7,10 @@ mod bench_routes;
 #[cfg(test)]
 mod claim_codes;
 #[cfg(test)]
+mod compatibility;
+#[cfg(test)]
+mod datastreams;
+#[cfg(test)]
 mod device_client;
 #[cfg(test)]
 mod device_https;

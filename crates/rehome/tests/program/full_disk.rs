@@ -89,6 +89,29 @@ fn a_server_whose_disk_fills_up_acknowledges_nothing_more_and_goes_on_when_there
     assert_eq!(server.value(&device, 1), "after");
 }
 
+#[test]
+fn a_full_disk_makes_the_server_unready_and_devices_try_later_until_there_is_room() {
+    let server = TestServer::serve();
+    let (device, token) = server.create_device();
+    let mut connected = Device::log_in(server.plain_addr, &token);
+    let ready = || server.send("GET", "/readyz", None).status;
+    assert_eq!(ready(), 200);
+    limit_files(&server, Some(0));
+    // The values are taken, the ping after them is not answered, and the connection ends.
+    assert_eq!(connected.try_send_acknowledged(&frame(HARDWARE, 2, "vw|1|lost"), 3), None);
+    wait_until("an unready server", || if ready() == 503 { Ok(()) } else { Err("ready".to_owned()) });
+    for _ in 0..3 {
+        let mut late = Device::try_connect(server.plain_addr).unwrap();
+        assert_eq!(late.try_login(LOGIN, &token), Some(19), "try later, and never 9");
+    }
+    limit_files(&server, None);
+    // By itself: nobody writes anything meanwhile.
+    wait_until("a ready server", || if ready() == 200 { Ok(()) } else { Err("unready".to_owned()) });
+    let mut back = Device::log_in(server.plain_addr, &token);
+    assert!(back.try_send_acknowledged(&frame(HARDWARE, 2, "vw|1|after"), 3).is_some());
+    assert_eq!(server.value(&device, 1), "after");
+}
+
 /// Status and code of a problem document.
 fn problem(answer: &Answer) -> (u16, String) {
     let code = answer.json()["code"].as_str().map(str::to_owned);

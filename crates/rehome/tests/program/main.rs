@@ -1,11 +1,15 @@
 //! The real program as a process: started, spoken to over real sockets, stopped and killed.
 
 #[cfg(test)]
+mod curl;
+#[cfg(test)]
 mod device_client;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod full_disk;
+#[cfg(test)]
+mod mqtt_clients;
 #[cfg(test)]
 mod process;
 #[cfg(test)]

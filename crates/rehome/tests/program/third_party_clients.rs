@@ -9,7 +9,7 @@ use crate::process::{Process, isolate};
 use crate::server::TestServer;
 
 /// The folder with the installed clients.
-fn clients() -> PathBuf {
+pub(crate) fn clients() -> PathBuf {
     let folder = std::env::var_os("REHOME_CLIENTS").map(PathBuf::from).expect(
         "REHOME_CLIENTS is not set: run `cargo xtask test`, which installs the clients, or install the packages of \
          crates/rehome/tests/clients (npm ci; python3 -m venv venv; venv/bin/pip install -r requirements.txt) into a \
@@ -20,7 +20,7 @@ fn clients() -> PathBuf {
 }
 
 /// The script that drives a client.
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "clients", name].iter().collect()
 }
 

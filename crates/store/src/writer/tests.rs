@@ -1,7 +1,7 @@
 use std::sync::mpsc;
 use std::task::Poll;
 
-use registry::{LookedUp, Token};
+use registry::{DeviceId, Epoch, LookedUp, Token, UtcTime};
 
 use super::*;
 use crate::Store;
@@ -109,4 +109,81 @@ async fn a_caller_that_stops_waiting_does_not_stop_the_write() {
     drop(impatient);
     store.check_health().await.unwrap();
     assert_eq!(names(&store).await, ["kept"]);
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_ends_and_everybody_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.writer_health(), WriterHealth::Working);
+    let token = Token::from_random([1; 24]);
+    let outcome = store.write(|_| -> Result<(), StorageError> { panic!("what a test does") }).await;
+    assert!(matches!(outcome, Err(StorageError::Closed)), "{outcome:?}");
+    assert!(matches!(store.check_health().await, Err(StorageError::Closed)));
+    let sink = store.value_sink(DeviceId::from_random([1; 10]), Epoch::FIRST);
+    assert!(sink.accept(Vec::new(), UtcTime::from_unix_ms(0)).await.is_err());
+    assert!(sink.flush().await.is_err());
+    assert_eq!(store.writer_health(), WriterHealth::Ended);
+    // Tokens are still told apart, so that nobody is refused for good.
+    assert_eq!(store.look_up_token(token.expose().as_bytes()), LookedUp::Unknown);
+    drop((store, sink));
+    Store::open(folder.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_that_fails_shows_in_the_health_until_one_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let full = store.write(|work| -> Result<(), StorageError> {
+        work.conn.execute_batch("ROLLBACK")?;
+        Err(StorageError::DiskFull)
+    });
+    assert!(full.await.is_err());
+    assert_eq!(store.writer_health(), WriterHealth::Failing);
+    store.check_health().await.unwrap();
+    assert_eq!(store.writer_health(), WriterHealth::Working);
+    assert_eq!(store.writer_statistics().failed_count, 1);
+}
+
+#[tokio::test]
+async fn a_slow_disk_makes_senders_wait_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let device = DeviceId::from_random([1; 10]);
+    let now = UtcTime::from_unix_ms(1_795_000_000_000);
+    let template_id = registry::TemplateId::from_random([1; 10]);
+    store.create_template(template_id.clone(), String::new(), crate::Change::by("owner", now)).await.unwrap();
+    let new = crate::NewDevice {
+        id: device.clone(),
+        template_id,
+        name: String::new(),
+        token: Token::from_random([1; 24]),
+    };
+    store.create_device(new, crate::Change::by("owner", now)).await.unwrap();
+    let sink = store.value_sink(device.clone(), Epoch::FIRST);
+    let pin = telemetry::Pin::new(1);
+    let accept = |number: usize| {
+        let value = telemetry::Value::from_text(&number.to_string()).unwrap();
+        let sink = sink.clone();
+        async move { sink.accept(vec![crate::NewValue::live(pin, value)], now).await.unwrap() }
+    };
+    let senders = async {
+        for number in 0..QUEUE_ITEMS_MAX {
+            accept(number).await;
+        }
+        let mut late = Box::pin(accept(QUEUE_ITEMS_MAX));
+        std::future::poll_fn(|context| {
+            assert!(late.as_mut().poll(context).is_pending(), "the queue has no bound");
+            Poll::Ready(())
+        })
+        .await;
+        late.await;
+        sink.flush().await.unwrap();
+    };
+    // Unconstrained, so that one poll goes as far as the queue lets it.
+    in_one_batch(&store, tokio::task::unconstrained(senders)).await;
+    let last = store.last_value(device, pin).await.unwrap().unwrap();
+    assert_eq!(last.value.texts(), [QUEUE_ITEMS_MAX.to_string()]);
+    let stored_count = u64::try_from(QUEUE_ITEMS_MAX).unwrap() + 1;
+    assert_eq!(store.writer_statistics().value_count, stored_count);
 }

@@ -6,6 +6,8 @@ mod backend;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
+mod datastreams;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod model;
@@ -47,6 +49,15 @@ macro_rules! conformance_of {
                 values_are_refused_for_another_epoch
                 one_refused_write_does_not_harm_the_writes_beside_it
                 time_of_last_contact_never_goes_back;
+            datastreams:
+                every_setting_of_a_datastream_outlives_a_restart
+                a_datastream_that_is_set_up_again_keeps_its_number
+                names_and_aliases_of_a_template_are_unique
+                properties_belong_to_an_ownership_and_end_with_it
+                a_pin_keeps_a_bounded_number_of_properties
+                the_newest_files_are_kept_and_a_name_is_there_once
+                metadata_fields_have_numbers_that_stay
+                reports_are_few_and_end_with_their_time_and_ownership;
             releases:
                 a_release_ends_data_access_and_keeps_the_token_as_a_tombstone
                 a_release_that_was_asked_for_twice_is_one_release

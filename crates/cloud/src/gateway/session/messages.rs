@@ -1,63 +1,24 @@
 //! What each message of a logged-in device does.
 
-use api_types::{DeviceChange, ValueEvent};
+use api_types::DeviceChange;
 use metrics::counter;
-use registry::{Epoch, SessionStep, StepName, UtcTime};
+use registry::{Epoch, SessionStep, StepName};
 use store::{Adopted, WriteValuesError};
-use telemetry::{Heartbeat, Pin, Value};
+use telemetry::{Heartbeat, Pin, Value, is_property};
 use tracing::{debug, warn};
 use wire::{
-    DeviceInternal, DeviceMessage, Group, Info, PinWrite, Property, Secret, ServerHardware, ServerInternal,
-    ServerMessage, Status, Sync, UID_BYTES_MAX, Values, VirtualPin,
+    DeviceInternal, DeviceMessage, Info, Property, Secret, ServerInternal, ServerMessage, Status,
+    UID_BYTES_MAX, VirtualPin,
 };
 
+use super::group::OpenGroup;
 use super::{Flow, Session};
-use crate::control;
+use crate::control::{self, set_property};
 use crate::errors::ErrorChain;
 use crate::gateway::claim_codes::end_earlier_ownership;
+use crate::gateway::connection::Connection;
 use crate::gateway::time_answers;
-use crate::live::LiveEvent;
 use crate::shipments::running_firmware;
-use crate::views::{timestamp, value_view};
-
-/// The reserved metadata field that holds the device's own token. Source: reference/wire-protocol.md 6.2.
-const AUTH_TOKEN_FIELD: &str = "Auth Token";
-
-/// The metadata field in which Edgent, old and new, says its UID. Source: reference/edgent-device.md 8.
-const UID_FIELD: &str = "Device UID";
-
-/// Properties that widgets have. Source: reference/http-api.md 6.
-const PROPERTIES: [&str; 29] = [
-    "label",
-    "color",
-    "isDisabled",
-    "isHidden",
-    "onLabel",
-    "offLabel",
-    "onColor",
-    "offColor",
-    "onBackColor",
-    "offBackColor",
-    "labels",
-    "isOnPlay",
-    "url",
-    "urls",
-    "opacity",
-    "scale",
-    "rotation",
-    "step",
-    "isMuted",
-    "autoplay",
-    "loop",
-    "onImageUrl",
-    "offImageUrl",
-    "page",
-    "min",
-    "max",
-    "suffix",
-    "valueFormatting",
-    "maximumFractionDigits",
-];
 
 /// Which release key a device says it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,119 +29,44 @@ pub(super) enum HeldKey {
 }
 
 impl Session {
-    pub(super) async fn act(&mut self, message_id: u16, message: DeviceMessage<'_>) -> Flow {
-        if let DeviceMessage::Hardware(write) = message {
-            self.take_write(message_id, write);
-            return Flow::GoOn;
+    pub(super) async fn act(
+        &mut self,
+        connection: &mut Connection,
+        message_id: u16,
+        message: DeviceMessage<'_>,
+    ) -> Flow {
+        match message {
+            DeviceMessage::Hardware(write) => {
+                return self.take_write(message_id, write).await;
+            }
+            DeviceMessage::Group(group) => {
+                self.group = OpenGroup::after(group, self.app.clock.now());
+                return Flow::GoOn;
+            }
+            _ => {}
         }
         // Whatever is answered below comes after the values before it are on disk: a device that gets its ping answered
         // knows that they are safe.
-        if self.write_values().await == Flow::Close {
+        if self.flush_values(connection).await == Flow::Close {
             return Flow::Close;
         }
         match message {
-            DeviceMessage::Hardware(_) | DeviceMessage::Response(_) => {}
+            DeviceMessage::Hardware(_) | DeviceMessage::Group(_) | DeviceMessage::Response(_) => {}
             DeviceMessage::Ping => self.respond(message_id, Status::Success),
             DeviceMessage::Login { .. } | DeviceMessage::LoginOld { .. } => {
                 self.respond(message_id, Status::AlreadyRegistered);
             }
             DeviceMessage::Sync(sync) => return self.send_values(message_id, sync).await,
             DeviceMessage::Internal(internal) => return self.act_on_internal(message_id, internal).await,
-            DeviceMessage::Property(property) => self.take_property(message_id, &property),
+            DeviceMessage::Property(property) => return self.take_property(message_id, &property).await,
             DeviceMessage::EventLog { .. } | DeviceMessage::EventClear { .. } => {
                 counter!("gateway_events_total").increment(1);
             }
-            DeviceMessage::Group(group) => self.take_group(group),
-            // No device may write to another one yet: 6 is the answer to a bridge that is not bound.
-            DeviceMessage::Bridge(_) => self.respond(message_id, Status::NotAllowed),
+            DeviceMessage::Bridge(bridge) => self.act_on_bridge(message_id, bridge),
             DeviceMessage::Legacy(_) => self.respond(message_id, Status::NotificationNotAuthorized),
             DeviceMessage::Unknown { .. } => {
                 counter!("gateway_frames_refused_total", "reason" => "unknown_command").increment(1);
             }
-        }
-        Flow::GoOn
-    }
-
-    /// Keeps a value until the end of what has arrived, so that many values share one commit.
-    fn take_write(&mut self, message_id: u16, write: PinWrite<'_>) {
-        let PinWrite::Virtual { pin: VirtualPin(pin), values } = write else {
-            // Answers to `dr` and `ar`: pins of the chip have no datastream.
-            counter!("gateway_pin_answers_total").increment(1);
-            return;
-        };
-        match Value::from_wire(values.raw()) {
-            Ok(value) => self.unwritten.push((Pin::new(pin), value)),
-            Err(failure) => {
-                debug!(device.id = %self.link.device(), error = %ErrorChain(&failure), "a value was refused");
-                self.respond(message_id, Status::IllegalCommand);
-            }
-        }
-    }
-
-    /// Puts the values that have arrived on disk; when that fails the connection ends without an answer, so that the
-    /// device learns by its missing ping that they were not taken.
-    pub(super) async fn write_values(&mut self) -> Flow {
-        if self.unwritten.is_empty() {
-            return Flow::GoOn;
-        }
-        let values = std::mem::take(&mut self.unwritten);
-        let device = self.link.device();
-        let Some(epoch) = self.link.epoch().filter(|_| !self.link.is_quarantined()) else {
-            return Flow::GoOn;
-        };
-        let count = u64::try_from(values.len()).unwrap_or(u64::MAX);
-        let events = self.app.live.is_watched().then(|| values.clone());
-        // Group messages flush first, so all of these share one time.
-        let at = self.group_at.unwrap_or_else(|| self.app.clock.now().utc);
-        let written = self.app.store.write_values(device.clone(), epoch, values, at).await;
-        if let Err(WriteValuesError::NotOwned) = written {
-            // Released or deleted a moment ago: the connection is about to be quarantined or cut, by those who did it.
-            return Flow::GoOn;
-        }
-        if let Err(failure) = written {
-            warn!(device.id = %device, error = %ErrorChain(&failure), "values of {device} could not be stored");
-            counter!("gateway_values_lost_total").increment(count);
-            return Flow::Close;
-        }
-        counter!("gateway_values_total").increment(count);
-        for (pin, value) in events.into_iter().flatten() {
-            let value = value_view(&value);
-            self.app.live.publish(LiveEvent::Value(ValueEvent {
-                device_id: device.as_str().to_owned(),
-                pin: pin.number(),
-                value,
-                at: timestamp(at),
-            }));
-        }
-        Flow::GoOn
-    }
-
-    /// Answers a sync: one `vw` for each pin that has a value, with the id of the request.
-    async fn send_values(&self, message_id: u16, sync: Sync<'_>) -> Flow {
-        let device = self.link.device();
-        let stored = match self.app.store.last_values(device.clone()).await {
-            Ok(stored) => stored,
-            Err(failure) => {
-                warn!(device.id = %device, error = %ErrorChain(&failure), "values of {device} could not be read");
-                return Flow::Close;
-            }
-        };
-        let is_wanted = |pin: u8| match sync {
-            Sync::All => true,
-            Sync::Pins(pins) => pins.iter().any(|VirtualPin(wanted)| wanted == pin),
-        };
-        for entry in stored.iter().filter(|entry| is_wanted(entry.pin.number())) {
-            let write = PinWrite::Virtual {
-                pin: VirtualPin(entry.pin.number()),
-                values: Values::new(entry.value.as_wire()),
-            };
-            let message = ServerMessage::Hardware(ServerHardware::Write(write));
-            if message.body_bytes().is_ok_and(|bytes| bytes > self.link.body_bytes_max()) {
-                // The device would disconnect on it and ask again for ever.
-                counter!("gateway_values_too_large_total").increment(1);
-                continue;
-            }
-            self.send(message_id, &message);
         }
         Flow::GoOn
     }
@@ -190,8 +76,14 @@ impl Session {
         let outbox = self.link.outbox();
         let sent = match internal {
             DeviceInternal::Info(info) => return self.take_info(message_id, info).await,
-            DeviceInternal::RtcSync => time_answers::send_rtc(outbox, message_id, now),
-            DeviceInternal::Utc(query) => time_answers::send_utc(outbox, message_id, query, now),
+            DeviceInternal::RtcSync => {
+                let Some(zone) = self.zone().await else { return Flow::Close };
+                time_answers::send_rtc(outbox, message_id, &zone, now)
+            }
+            DeviceInternal::Utc(query) => {
+                let Some(zone) = self.zone().await else { return Flow::Close };
+                time_answers::send_utc(outbox, message_id, query, &zone, now)
+            }
             DeviceInternal::MetaGet { field } => return self.send_metadata(message_id, field).await,
             DeviceInternal::MetaSet { field, value: Secret(value) } => {
                 return self.take_metadata(field, value).await;
@@ -218,7 +110,9 @@ impl Session {
         let heartbeat = info.heartbeat_s().map(|seconds| seconds.to_string());
         let heartbeat = Heartbeat::from_info(heartbeat.as_deref(), None);
         self.app.links.declared(&self.link, heartbeat, now.mono);
+        self.timeout_at = self.app.links.next_timeout(device);
         self.link.set_body_bytes_max(info.body_bytes_max());
+        self.link.set_takes_debug_print(info.mcu.is_some() || info.ncp.is_some());
         let firmware = store::Firmware {
             version: text(info.firmware_version()),
             kind: text(info.fw_type),
@@ -252,12 +146,12 @@ impl Session {
         if !self.link.is_quarantined() {
             self.app.firmware_described(&self.link, running).await;
         }
-        Flow::GoOn
+        self.sync_on_connect().await
     }
 
     /// Finds out whether a board that claimed by a token is known by its UID. If so, its older record goes on, and the
     /// board must log in again to be that device. A board that exchanged a claim code said its UID before.
-    async fn adopt_uid(&mut self, uid: &str) -> Flow {
+    pub(super) async fn adopt_uid(&mut self, uid: &str) -> Flow {
         let is_uid = (1..=UID_BYTES_MAX).contains(&uid.len());
         if !is_uid || !std::mem::take(&mut self.may_be_known) {
             return Flow::GoOn;
@@ -354,84 +248,31 @@ impl Session {
         }
     }
 
-    async fn send_metadata(&self, message_id: u16, field: &str) -> Flow {
-        let Some(epoch) = self.link.epoch() else { return Flow::GoOn };
-        let stored = match self.app.store.metadata(self.link.device().clone(), epoch, field.to_owned()).await
-        {
-            Ok(stored) => stored,
-            Err(failure) => {
-                warn!(error = %ErrorChain(&failure), "metadata could not be read");
-                return Flow::Close;
-            }
-        };
-        let value = match (&stored, field) {
-            (Some(value), _) => value.as_str(),
-            (None, AUTH_TOKEN_FIELD) => self.token.expose(),
-            (None, _) => "",
-        };
-        let answer = ServerInternal::Meta { field, value: Secret(value.as_bytes()) };
-        let message = ServerMessage::Internal(answer);
-        if message.body_bytes().is_ok_and(|bytes| bytes > self.link.body_bytes_max()) {
-            // As with values: the device would disconnect on it and ask again for ever.
-            counter!("gateway_values_too_large_total").increment(1);
-            return Flow::GoOn;
-        }
-        self.send(message_id, &message);
-        Flow::GoOn
-    }
-
-    async fn take_metadata(&mut self, field: &str, value: &[u8]) -> Flow {
-        if field == UID_FIELD
-            && let Ok(uid) = std::str::from_utf8(value)
-            && self.adopt_uid(uid).await == Flow::Close
-        {
-            return Flow::Close;
-        }
-        let device = self.link.device();
-        let Some(epoch) = self.link.epoch() else { return Flow::GoOn };
-        let (Ok(value), true) = (std::str::from_utf8(value), value.len() <= METADATA_BYTES_MAX) else {
-            counter!("gateway_frames_refused_total", "reason" => "metadata").increment(1);
-            return Flow::GoOn;
-        };
-        if field.len() > METADATA_FIELD_BYTES_MAX || field == AUTH_TOKEN_FIELD {
-            counter!("gateway_frames_refused_total", "reason" => "metadata").increment(1);
-            return Flow::GoOn;
-        }
-        if let Err(failure) =
-            self.app.store.set_metadata(device.clone(), epoch, field.to_owned(), value.to_owned()).await
-        {
-            warn!(device.id = %device, error = %ErrorChain(&failure), "metadata of {device} could not be stored");
-            return Flow::Close;
-        }
-        self.app.publish_device(device, DeviceChange::Updated);
-        Flow::GoOn
-    }
-
-    /// Answers whether the property exists; what widgets look like is kept once there are dashboards.
-    fn take_property(&self, message_id: u16, property: &Property<'_>) {
-        let is_known = PROPERTIES.contains(&property.property) && property.pins.iter().next().is_some();
+    /// Stores how a datastream is to be shown. Source of the answers: reference/wire-protocol.md 7.
+    async fn take_property(&self, message_id: u16, property: &Property<'_>) -> Flow {
+        let pins: Vec<Pin> = property.pins.iter().map(|VirtualPin(pin)| Pin::new(pin)).collect();
         counter!("gateway_properties_total").increment(1);
-        self.respond(message_id, if is_known { Status::Success } else { Status::IllegalCommandBody });
-    }
-
-    fn take_group(&mut self, group: Group) {
-        let now = self.app.clock.now().utc;
-        self.group_at = match group {
-            Group::Begin => Some(now),
-            // A time in the future would hide the values that come after it.
-            Group::BeginAt { unix_ms } => {
-                i64::try_from(unix_ms).ok().map(|unix_ms| UtcTime::from_unix_ms(unix_ms).min(now))
-            }
-            Group::End => None,
+        let value = Value::from_wire(property.values.raw());
+        let (Ok(value), true, false) = (value, is_property(property.property), pins.is_empty()) else {
+            self.respond(message_id, Status::IllegalCommandBody);
+            return Flow::GoOn;
         };
+        let Some(epoch) = self.link.epoch() else { return Flow::GoOn };
+        let set = set_property(&self.app, self.link.device(), epoch, pins, property.property, value);
+        match set.await {
+            Ok(()) => {
+                self.respond(message_id, Status::Success);
+                Flow::GoOn
+            }
+            // As for values: those who ended the ownership end the connection too.
+            Err(WriteValuesError::NotOwned) => Flow::GoOn,
+            Err(failure) => {
+                warn!(error = %ErrorChain(&failure), "a property could not be stored");
+                Flow::Close
+            }
+        }
     }
 }
 
 /// 128 characters of any one info field are kept; the longest known one is a build date of 20.
 const INFO_CHARS_MAX: usize = 128;
-
-/// Bytes of a metadata field's name.
-const METADATA_FIELD_BYTES_MAX: usize = 64;
-
-/// Bytes of a metadata value; as for the value of a datastream (reference/wire-protocol.md 1).
-const METADATA_BYTES_MAX: usize = 1_024;

@@ -1,0 +1,219 @@
+import { Button, Checkbox, Modal, NumberInput, Select, TextInput } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { deleteTemplateDatastream, putTemplateDatastream } from "../api/actions";
+import { templateDatastreamsQuery } from "../api/queries";
+import type { TemplateDatastream } from "../api/types";
+import {
+  DATASTREAM_TYPES,
+  DECIMAL_FORMS,
+  formOf,
+  missingIn,
+  newForm,
+  settingsOf,
+  type DatastreamForm,
+} from "../logic/datastreamForm";
+import { PIN_MAX } from "../logic/pinValue";
+import { EnumRows } from "./EnumRows";
+import { ProblemNote } from "./ProblemNote";
+
+type Props = {
+  templateId: string;
+  /** The one to change; null for a new one. */
+  datastream: TemplateDatastream | null;
+  takenPins: number[];
+  onClose: () => void;
+};
+
+export type FieldsProps = { form: DatastreamForm; change: (changes: Partial<DatastreamForm>) => void };
+
+export function DatastreamDialog({ templateId, datastream, takenPins, onClose }: Props) {
+  const queries = useQueryClient();
+  const [form, setForm] = useState(() => (datastream ? formOf(datastream) : newForm(takenPins)));
+  const change = (changes: Partial<DatastreamForm>) => setForm((before) => ({ ...before, ...changes }));
+  const onSuccess = async () => {
+    await queries.invalidateQueries({ queryKey: templateDatastreamsQuery(templateId).queryKey });
+    onClose();
+  };
+  const save = useMutation({
+    mutationFn: () => putTemplateDatastream(templateId, Number(form.pin), settingsOf(form)),
+    onSuccess,
+  });
+  const remove = useMutation({ mutationFn: () => deleteTemplateDatastream(templateId, Number(form.pin)), onSuccess });
+  const isTaken = !datastream && typeof form.pin === "number" && takenPins.includes(form.pin);
+  const missing = isTaken ? `V${form.pin} has a datastream already. Edit that one.` : missingIn(form);
+  return (
+    <Modal opened onClose={onClose} title={datastream ? "Change a datastream" : "Add a datastream"} size="lg">
+      <form
+        className="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!missing) save.mutate();
+        }}
+      >
+        {(save.error ?? remove.error) && <ProblemNote error={save.error ?? remove.error} />}
+        <Names form={form} change={change} isNew={!datastream} />
+        <TypeFields form={form} change={change} />
+        <Keeping form={form} change={change} />
+        {missing && <p className="soft small">{missing}</p>}
+        <div className="row">
+          <Button type="submit" loading={save.isPending} disabled={missing !== null}>
+            Save
+          </Button>
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          {datastream && (
+            <Button variant="subtle" color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
+              Take the datastream away
+            </Button>
+          )}
+        </div>
+      </form>
+    </Modal>
+  );
+}
+
+function Names({ form, change, isNew }: FieldsProps & { isNew: boolean }) {
+  return (
+    <>
+      <div className="datastream-fields">
+        <NumberInput
+          label="Pin"
+          prefix="V"
+          min={0}
+          max={PIN_MAX}
+          allowDecimal={false}
+          allowNegative={false}
+          clampBehavior="strict"
+          hideControls
+          value={form.pin}
+          onChange={(pin) => change({ pin })}
+          disabled={!isNew}
+        />
+        <TextInput
+          label="Name"
+          value={form.name}
+          maxLength={100}
+          onChange={(event) => change({ name: event.currentTarget.value })}
+          data-autofocus
+          required
+        />
+        <TextInput
+          label="Alias"
+          value={form.alias}
+          maxLength={100}
+          onChange={(event) => change({ alias: event.currentTarget.value })}
+        />
+        <TextInput
+          label="Unit"
+          value={form.unit}
+          maxLength={32}
+          onChange={(event) => change({ unit: event.currentTarget.value })}
+        />
+      </div>
+      <Select
+        label="Type"
+        description="A value of another type is not stored."
+        data={DATASTREAM_TYPES}
+        value={form.type}
+        allowDeselect={false}
+        onChange={(value) => {
+          const type = DATASTREAM_TYPES.find((known) => known.value === value)?.value;
+          if (type) change({ type });
+        }}
+      />
+    </>
+  );
+}
+
+function TypeFields({ form, change }: FieldsProps) {
+  if (form.type === "enum") return <EnumRows form={form} change={change} />;
+  if (form.type !== "integer" && form.type !== "double") return null;
+  return (
+    <div className="datastream-fields">
+      <TextInput
+        label="Smallest"
+        description="Smaller values become it."
+        inputMode="decimal"
+        value={form.min}
+        onChange={(event) => change({ min: event.currentTarget.value })}
+      />
+      <TextInput
+        label="Largest"
+        description="Larger values become it."
+        inputMode="decimal"
+        value={form.max}
+        onChange={(event) => change({ max: event.currentTarget.value })}
+      />
+      {form.type === "double" && (
+        <Select
+          label="Decimals"
+          description="Values are rounded to them."
+          placeholder="All"
+          data={DECIMAL_FORMS}
+          value={form.decimals === "" ? null : form.decimals}
+          clearable
+          onChange={(decimals) => change({ decimals: decimals ?? "" })}
+        />
+      )}
+    </div>
+  );
+}
+
+function Keeping({ form, change }: FieldsProps) {
+  return (
+    <>
+      <TextInput
+        label="Default"
+        description="What the pin holds before anything was written. Left empty, it holds nothing."
+        value={form.defaultValue}
+        onChange={(event) => change({ defaultValue: event.currentTarget.value })}
+      />
+      <Checkbox
+        label="Send the last value to the device when it connects"
+        checked={form.syncOnConnect}
+        onChange={(event) => change({ syncOnConnect: event.currentTarget.checked })}
+      />
+      <Checkbox
+        label="Show every single value in reports and exports"
+        description="Otherwise numbers are averaged by the minute."
+        checked={form.saveRawData}
+        onChange={(event) => change({ saveRawData: event.currentTarget.checked })}
+      />
+      <Checkbox
+        label="Values that are not renewed stop counting"
+        checked={form.invalidates}
+        onChange={(event) => change({ invalidates: event.currentTarget.checked })}
+      />
+      {form.invalidates && (
+        <div className="datastream-fields">
+          <NumberInput
+            label="After seconds"
+            min={1}
+            allowDecimal={false}
+            hideControls
+            value={form.invalidateAfter}
+            onChange={(invalidateAfter) => change({ invalidateAfter })}
+          />
+          <Select
+            label="Then the pin holds"
+            data={[
+              { value: "nothing", label: "nothing" },
+              { value: "default", label: "the default" },
+            ]}
+            value={form.invalidShows}
+            allowDeselect={false}
+            onChange={(value) => change({ invalidShows: value === "default" ? "default" : "nothing" })}
+          />
+        </div>
+      )}
+      <Checkbox
+        label="Hide from the Device HTTPS API"
+        checked={form.hiddenFromHttp}
+        onChange={(event) => change({ hiddenFromHttp: event.currentTarget.checked })}
+      />
+    </>
+  );
+}

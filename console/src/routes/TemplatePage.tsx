@@ -1,0 +1,124 @@
+import { Anchor, Button, Skeleton } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { useState } from "react";
+
+import { templateDatastreamsQuery, templateQuery } from "../api/queries";
+import type { TemplateDatastream } from "../api/types";
+import { DatastreamDialog } from "../components/DatastreamDialog";
+import { EmptyNote } from "../components/EmptyNote";
+import { Icon } from "../components/Icon";
+import { PageHead } from "../components/PageHead";
+import { ProblemNote } from "../components/ProblemNote";
+import { DATASTREAM_TYPES, rangeText } from "../logic/datastreamForm";
+
+export function TemplatePage() {
+  const { templateId } = useParams({ from: "/templates/$templateId" });
+  const template = useQuery(templateQuery(templateId));
+  return (
+    <div className="page">
+      <div>
+        <Anchor component={Link} to="/templates" className="row small" display="inline-flex" style={{ gap: 4 }}>
+          <Icon name="back" size={16} />
+          Templates
+        </Anchor>
+      </div>
+      {template.isError && <ProblemNote error={template.error} onRetry={() => void template.refetch()} />}
+      {template.isPending && <Skeleton height={120} radius="md" aria-label="Loading the template" />}
+      {template.data && (
+        <>
+          <PageHead title={template.data.name}>
+            <span className="mono">{template.data.id}</span>
+          </PageHead>
+          <Datastreams templateId={templateId} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function Datastreams({ templateId }: { templateId: string }) {
+  const query = useQuery(templateDatastreamsQuery(templateId));
+  const [edited, setEdited] = useState<TemplateDatastream | "new" | null>(null);
+  const items = query.data?.items ?? [];
+  return (
+    <section className="card" aria-labelledby="datastreams-title">
+      <div className="card-head">
+        <h2 id="datastreams-title">Datastreams</h2>
+        <Button leftSection={<Icon name="plus" size={18} />} onClick={() => setEdited("new")} disabled={!query.data}>
+          Add a datastream
+        </Button>
+      </div>
+      {query.isPending && <Skeleton height={90} radius="md" aria-label="Loading datastreams" />}
+      {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
+      {query.data && items.length === 0 && (
+        <EmptyNote icon="template" title="No datastreams yet">
+          Until a pin has one, it takes every value as text. Add one to give it a type, limits and a default.
+        </EmptyNote>
+      )}
+      {items.length > 0 && <DatastreamTable items={items} onEdit={setEdited} />}
+      {edited && (
+        <DatastreamDialog
+          key={edited === "new" ? "new" : edited.id}
+          templateId={templateId}
+          datastream={edited === "new" ? null : edited}
+          takenPins={items.map(({ pin }) => pin)}
+          onClose={() => setEdited(null)}
+        />
+      )}
+    </section>
+  );
+}
+
+type TableProps = { items: TemplateDatastream[]; onEdit: (datastream: TemplateDatastream) => void };
+
+function DatastreamTable({ items, onEdit }: TableProps) {
+  const typeName = (type: string) => DATASTREAM_TYPES.find(({ value }) => value === type)?.label ?? type;
+  return (
+    <table className="table folds" aria-label="datastreams">
+      <thead>
+        <tr>
+          {["Name", "Pin", "Type", "Range", "Default", "Id", ""].map((title) => (
+            <th key={title} scope="col">
+              {title}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {items.map((datastream) => {
+          const { settings } = datastream;
+          const standard = Array.isArray(settings.default) ? settings.default.join(", ") : settings.default;
+          return (
+            <tr key={datastream.id}>
+              <td data-label="Name" className="lead break">
+                <strong>{settings.name}</strong>
+              </td>
+              <td data-label="Pin" className="mono">{`V${datastream.pin}`}</td>
+              <td data-label="Type">{typeName(settings.type)}</td>
+              <td data-label="Range" className="break">
+                {rangeText(settings)}
+              </td>
+              <td data-label="Default" className="break">
+                {standard ?? <span className="soft">none</span>}
+              </td>
+              <td data-label="Id" className="mono small">
+                {datastream.id}
+              </td>
+              <td>
+                <Button
+                  variant="default"
+                  size="xs"
+                  aria-label={`Edit ${settings.name}`}
+                  onClick={() => onEdit(datastream)}
+                >
+                  Edit
+                </Button>
+              </td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </table>
+  );
+}
