@@ -161,6 +161,7 @@ async fn run_shell(
         default_port: TLS_PORT,
         plain_ports: &[PLAIN_PORT],
         heartbeat_s: plan.heartbeat_s,
+        pop: None,
     };
     let mut platform = WorldPlatform(io);
     let mut application = QuietApplication;

@@ -8,8 +8,9 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use device::{
-    Application, CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, JoinRequest, OutgoingWrite, Panel,
-    Platform, PortalClosedError, Radio, ScanList, SendError, Timing,
+    Application, CloudAddress, CloudWire, ConnectionIndex, Event, FirmwareSlots, Hotspot, HotspotRequest,
+    JoinRequest, OutgoingWrite, Panel, Platform, PortalClosedError, Radio, ScanList, SendError, Timing,
+    WarmMemory,
 };
 use embedded_storage_async::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use home_store::Network;
@@ -193,6 +194,18 @@ impl Timing for WorldPlatform {
     }
 }
 
+/// Boards of the worlds have no second slot and take no updates.
+impl FirmwareSlots for WorldPlatform {}
+
+/// Their hotspots are open, so nobody proves anything.
+impl WarmMemory for WorldPlatform {
+    fn wrong_proof_count(&self) -> u8 {
+        0
+    }
+
+    fn keep_wrong_proof_count(&mut self, _wrong_proof_count: u8) {}
+}
+
 impl Radio for WorldPlatform {
     fn start_scan(&mut self) {
         self.0.ask(Request::Scan);
@@ -216,7 +229,7 @@ impl Radio for WorldPlatform {
 }
 
 impl Hotspot for WorldPlatform {
-    fn open_hotspot(&mut self, _ssid: &str) {
+    fn open_hotspot(&mut self, _request: HotspotRequest<'_>) {
         self.0.ask(Request::OpenHotspot);
     }
 
