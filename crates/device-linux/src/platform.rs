@@ -341,7 +341,6 @@ mod tests {
             link: CloudLink::new(Authorities::read(None).unwrap()),
             portal: PortalListener::new("127.0.0.1:0".parse().unwrap()),
             pins: Rc::new(Pins::new()),
-            passphrase: None,
         };
         (LinuxPlatform::new(parts), reports_sender)
     }

@@ -51,13 +51,13 @@ pub struct Info<'a> {
     /// `tmpl`: template id.
     pub tmpl: Option<&'a str>,
     /// `rehome`: version of claim and signed release that the firmware speaks. Stock firmware never sends it.
-    pub rehome: Option<u32>,
+    pub rehome: Option<u8>,
     /// `epoch`: number of the ownership that the device is in, as it counts. Ours.
     pub epoch: Option<u32>,
     /// `rkey`: fingerprint of the release key it holds, see [`crate::key_fingerprint`]. Ours.
     pub release_key: Option<&'a str>,
     /// `bench`: 1 while the device lives on a home in RAM, which a restart forgets. Ours.
-    pub bench: Option<u32>,
+    pub bench: Option<u8>,
     /// `uid`: the device's UID, so that it is known before a release key is offered. Ours; stock firmware sends it as
     /// metadata.
     pub uid: Option<&'a str>,
@@ -185,10 +185,10 @@ impl<'a> Info<'a> {
         write_text(writer, "con", self.con)?;
         write_text(writer, "conn", self.conn)?;
         write_text(writer, "tmpl", self.tmpl)?;
-        write_number(writer, "rehome", self.rehome)?;
+        write_number(writer, "rehome", self.rehome.map(u32::from))?;
         write_number(writer, "epoch", self.epoch)?;
         write_text(writer, "rkey", self.release_key)?;
-        write_number(writer, "bench", self.bench)?;
+        write_number(writer, "bench", self.bench.map(u32::from))?;
         write_text(writer, "uid", self.uid)
     }
 }

@@ -10,7 +10,7 @@ use crate::body::{BodyWriter, EncodeMessageError, ParseBodyError};
 use crate::fields::{Fields, decimal};
 
 /// Version of these messages that `rehome` in the info message declares.
-pub const REHOME_PROTOCOL_VERSION: u32 = 1;
+pub const REHOME_PROTOCOL_VERSION: u8 = 1;
 
 /// Longest device id in bytes. Those of our cloud have 13.
 pub const DEVICE_ID_BYTES_MAX: usize = 32;

@@ -79,7 +79,7 @@ fn info(parts: &Parts) -> Info<'_> {
         rehome: Some(1),
         epoch: Some(parts.port.into()),
         release_key: Some("0011223344556677"),
-        bench: Some(u32::from(parts.small > 7)),
+        bench: Some(u8::from(parts.small > 7)),
         uid: Some("0011223344556677"),
     };
     if parts.small < 0 {

@@ -97,8 +97,8 @@ fn run_programs(config: &Config) -> Result<()> {
             let program = std::env::current_exe().context("finding this program")?;
             let launcher = Launcher { program, arguments: arguments.clone(), trial_limit: TRIAL_LIMIT };
             let runtime = single_thread_runtime()?;
-            let launched = runtime.block_on(launcher.launch(config, until_stopped()));
-            if launched.context("starting the device's program")? == Launched::Stopped {
+            let outcome = runtime.block_on(launcher.launch(config, until_stopped()));
+            if outcome.context("starting the device's program")? == Launched::Stopped {
                 return Ok(());
             }
         }

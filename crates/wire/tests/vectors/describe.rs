@@ -138,8 +138,8 @@ fn utc_answer(answer: &UtcAnswer<'_>) -> String {
 fn info(info: &Info<'_>) -> String {
     let heartbeat = info.heartbeat_s().map(|seconds| seconds.to_string());
     let buffer = info.body_bytes_max().to_string();
-    let [rehome, epoch, bench] =
-        [info.rehome, info.epoch, info.bench].map(|number| number.map(|number| number.to_string()));
+    let [rehome, epoch, bench] = [info.rehome.map(u32::from), info.epoch, info.bench.map(u32::from)]
+        .map(|number| number.map(|number| number.to_string()));
     let pairs = [
         ("mcu", info.mcu),
         ("ncp", info.ncp),
