@@ -341,6 +341,8 @@ mod tests {
             link: CloudLink::new(Authorities::read(None).unwrap()),
             portal: PortalListener::new("127.0.0.1:0".parse().unwrap()),
             pins: Rc::new(Pins::new()),
+            slots: None,
+            wrong_proof_count: Rc::new(Cell::new(0)),
         };
         (LinuxPlatform::new(parts), reports_sender)
     }
