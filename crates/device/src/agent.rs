@@ -1,5 +1,9 @@
 //! The shell: waits for what happens, tells the lifecycle, performs what it asks for.
 
+use core::future::poll_fn;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+
 use embedded_storage_async::nor_flash::NorFlash;
 use heapless::Deque;
 use home_store::{HomeStore, StoreLayout};
@@ -276,17 +280,19 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         match step {
             Step::None => {}
             Step::Follow(source) => self.follow_redirect(source),
-            Step::Console(command) => self.run_console(command, ConsoleOrigin::Cloud).await,
-            Step::Claim(claim) => self.take_claim(claim).await,
+            Step::Console(command) => apart(pin!(self.run_console(command, ConsoleOrigin::Cloud))).await,
+            Step::Claim(claim) => apart(pin!(self.take_claim(claim))).await,
             Step::Token(token) => {
                 // The answer is at most one login away, so this is no recursion.
                 let Step::Tell(input) = self.take_token(token) else { return };
                 self.disconnect_cloud();
                 self.feed(input).await;
             }
-            Step::NoToken { reason, is_verified_tls } => self.take_refusal(reason, is_verified_tls).await,
-            Step::Release(order) => self.take_release_order(&order).await,
-            Step::Update => self.take_ota_order().await,
+            Step::NoToken { reason, is_verified_tls } => {
+                apart(pin!(self.take_refusal(reason, is_verified_tls))).await
+            }
+            Step::Release(order) => apart(pin!(self.take_release_order(&order))).await,
+            Step::Update => apart(pin!(self.take_ota_order())).await,
             Step::Tell(input) => {
                 if input == Input::LoginAccepted {
                     self.introduce();
@@ -320,6 +326,17 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     pub(crate) fn epoch(&self) -> u32 {
         self.store.as_ref().map_or(0, |store| store.epoch().0)
     }
+}
+
+/// Polls a future in a function of its own. The compiler puts everything that is awaited in one function into one frame,
+/// as large as all of it together; on a chip whose tasks share one stack only what runs may take room.
+pub(crate) async fn apart<F: Future>(mut future: Pin<&mut F>) -> F::Output {
+    poll_fn(|context| poll_apart(future.as_mut(), context)).await
+}
+
+#[inline(never)]
+fn poll_apart<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+    future.poll(context)
 }
 
 fn received(buffer: &[u8], byte_count: usize) -> &[u8] {
