@@ -61,7 +61,9 @@ impl Registers {
             1 => BootReason::Restart,
             _ => BootReason::Fault,
         };
-        Input::Booted(Boot { reason, stored_network_count, last_error })
+        let short_power_up_count = self.random() as u8;
+        let is_door_locked = self.random() == 0;
+        Input::Booted(Boot { reason, stored_network_count, last_error, short_power_up_count, is_door_locked })
     }
 
     fn input(&self) -> Input {
