@@ -47,8 +47,8 @@ esp_bootloader_esp_idf::esp_app_desc!();
 
 /// Memory of the second-stage bootloader, which nobody needs any more.
 const RECLAIMED_HEAP_BYTES: usize = 64 * 1024;
-/// Together 176 KiB: the radio's driver needs up to 90 KiB, the shell 46 KiB, a TLS connection 32 KiB. Sources: sizes of
-/// the buffers that the driver and Mbed TLS are configured for, `size_of` of the shell. Budget: `size-budget.toml`.
+/// Together 176 KiB: the radio's driver needs up to 90 KiB, the shell 50 KiB, a TLS connection 32 KiB. Sources: sizes of
+/// the buffers that the driver and Mbed TLS are configured for, the shell's allocation in the machine code. Budget: `size-budget.toml`.
 const HEAP_BYTES: usize = 112 * 1024;
 /// Cloud, time, DNS and DHCP client.
 const STATION_SOCKET_COUNT: usize = 6;
@@ -138,7 +138,9 @@ fn show_slots(started: Result<Option<ChipSlots>, SlotError>) -> Option<ChipSlots
     };
     match slots.as_ref().map(|slots| (slots.standing(), slots.other_version())) {
         Some((Standing::Confirmed, _)) => {}
-        Some((Standing::OnTrial, version)) => esp_println::println!("Firmware on trial; before it: {version}"),
+        Some((Standing::OnTrial, version)) => {
+            esp_println::println!("Firmware on trial; before it: {version}")
+        }
         Some((Standing::Restored, version)) => {
             esp_println::println!("Firmware restored; tried in vain: {version}");
         }

@@ -4,7 +4,8 @@ use core::fmt;
 
 use device::{
     CloudAddress, CloudWire, ConnectionIndex, Event, FirmwareSlots, Hotspot, HotspotRequest, ImageFacts,
-    JoinRequest, Panel, Platform, PortalClosedError, Radio, ScanList, SendError, SlotState, Timing, WarmMemory,
+    JoinRequest, Panel, Platform, PortalClosedError, Radio, ScanList, SendError, SlotState, Timing,
+    WarmMemory,
 };
 use embassy_futures::select::{Either, select};
 use embassy_time::{Duration, Timer, with_timeout};
