@@ -3,7 +3,9 @@
 use core::convert::Infallible;
 
 use embedded_storage_async::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
-use lifecycle::{Boot, BootReason, CloudError, ErrorCode, Input, Instant, NetworkError, OtaFault, StoreFault};
+use lifecycle::{
+    Boot, BootReason, CloudError, ErrorCode, Input, Instant, NetworkError, OtaFault, StoreFault,
+};
 
 /// Any address will do; what is read there is unknown when the program is compiled.
 const REGISTER: *mut u32 = 0x6000_0000 as *mut u32;
