@@ -24,7 +24,8 @@ const WAITING_PACKET_COUNT: usize = 4;
 const DHCP_PACKET_BYTES: usize = 1024;
 const HTTP_PORT: u16 = 80;
 const PORTAL_RX_BYTES: usize = 1024;
-const PORTAL_TX_BYTES: usize = 2048;
+/// Two parts of an answer. More would be faster on paper only and is taken from the stack.
+const PORTAL_TX_BYTES: usize = 1024;
 /// A browser that keeps a connection for later gives its place up after this.
 const PORTAL_IDLE: Duration = Duration::from_secs(30);
 

@@ -47,8 +47,8 @@ esp_bootloader_esp_idf::esp_app_desc!();
 
 /// Memory of the second-stage bootloader, which nobody needs any more.
 const RECLAIMED_HEAP_BYTES: usize = 64 * 1024;
-/// Together 176 KiB: the radio's driver needs up to 90 KiB, the shell 46 KiB, a TLS connection 32 KiB. Sources: sizes of
-/// the buffers that the driver and Mbed TLS are configured for, `size_of` of the shell. Budget: `size-budget.toml`.
+/// Together 176 KiB: the radio's driver needs up to 90 KiB, the shell 50 KiB, a TLS connection 32 KiB. Sources: sizes of
+/// the buffers that the driver and Mbed TLS are configured for, the shell's allocation in the machine code. Budget: `size-budget.toml`.
 const HEAP_BYTES: usize = 112 * 1024;
 /// Cloud, time, DNS and DHCP client.
 const STATION_SOCKET_COUNT: usize = 6;
@@ -78,7 +78,7 @@ async fn main(spawner: Spawner) {
 
     let flash = forever!(SharedFlash, SharedFlash::new(FlashStorage::new(peripherals.FLASH)));
     // Before anything that may fail: an image on trial that gets no further has had its only boot.
-    show_slots(ChipSlots::start(flash));
+    let slots = show_slots(ChipSlots::start(flash));
     let factory = read_factory(&mut flash.borrow_mut());
     let Some(home) = flash::find_partition(&mut flash.borrow_mut(), "home") else {
         fail("there is no partition named home; flash with partitions.csv")
@@ -114,7 +114,7 @@ async fn main(spawner: Spawner) {
     let pop = factory.and_then(|factory| factory.pop);
     let config = identity::device_config(&uid, pop.as_ref());
     let mut application = application::RelayAndTemperature::new(&BOARD, peripherals.TSENS);
-    let mut platform = platform::EspPlatform::new();
+    let mut platform = platform::EspPlatform::new(slots);
     let home = flash::PartitionFlash::new(flash, home);
     let reason = identity::boot_reason(reset_reason);
     let layout = StoreLayout::at(0);
@@ -128,20 +128,25 @@ async fn main(spawner: Spawner) {
     }
 }
 
-fn show_slots(started: Result<Option<ChipSlots>, SlotError>) {
-    match started {
-        Ok(Some(slots)) => match slots.standing() {
-            Standing::Confirmed => {}
-            Standing::OnTrial => {
-                esp_println::println!("Firmware on trial; before it: {}", slots.other_version());
-            }
-            Standing::Restored => {
-                esp_println::println!("Firmware restored; tried in vain: {}", slots.other_version());
-            }
-        },
-        Ok(None) => esp_println::println!("This board has no second slot for firmware"),
-        Err(error) => esp_println::println!("The firmware slots cannot be used: {error}"),
+fn show_slots(started: Result<Option<ChipSlots>, SlotError>) -> Option<ChipSlots> {
+    let slots = match started {
+        Ok(slots) => slots,
+        Err(error) => {
+            esp_println::println!("The firmware slots cannot be used: {error}");
+            return None;
+        }
+    };
+    match slots.as_ref().map(|slots| (slots.standing(), slots.other_version())) {
+        Some((Standing::Confirmed, _)) => {}
+        Some((Standing::OnTrial, version)) => {
+            esp_println::println!("Firmware on trial; before it: {version}")
+        }
+        Some((Standing::Restored, version)) => {
+            esp_println::println!("Firmware restored; tried in vain: {version}");
+        }
+        None => esp_println::println!("This board has no second slot for firmware"),
     }
+    slots
 }
 
 fn read_factory(flash: &mut FlashStorage<'static>) -> Option<FactoryImage> {

@@ -3,17 +3,20 @@
 use core::fmt;
 
 use device::{
-    CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, HotspotRequest, JoinRequest, Panel, Platform,
-    PortalClosedError, Radio, ScanList, SendError, Timing, WarmMemory,
+    CloudAddress, CloudWire, ConnectionIndex, Event, FirmwareSlots, Hotspot, HotspotRequest, ImageFacts,
+    JoinRequest, Panel, Platform, PortalClosedError, Radio, ScanList, SendError, SlotState, Timing,
+    WarmMemory,
 };
 use embassy_futures::select::{Either, select};
 use embassy_time::{Duration, Timer, with_timeout};
-use lifecycle::{Instant, Pattern, State};
+use firmware_slots::{SlotError, Standing};
+use lifecycle::{Instant, Pattern, SlotFault, State};
 
 use crate::messages::{
     ANSWERS, AnswerPart, CHUNK_BYTES, Chunk, DIAL_ORDER, DialOrder, DialSecurity, HANG_UPS, JoinOrder,
     MESSAGES, Message, OUTBOX, PATTERN, RADIO_ORDERS, RadioOrder, SCAN_LIST, Ticket,
 };
+use crate::slots::ChipSlots;
 use crate::time::{unix_ms, uptime_ms};
 
 /// Source: [`device::Hotspot::answer_portal`].
@@ -22,15 +25,18 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Implements [`Platform`] with the tasks of this firmware.
 pub(crate) struct EspPlatform {
     rng: esp_hal::rng::Rng,
+    /// `None` on a board that was flashed without two slots.
+    slots: Option<ChipSlots>,
     join_ticket: Ticket,
     cloud_ticket: Ticket,
     is_cloud_connected: bool,
 }
 
 impl EspPlatform {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(slots: Option<ChipSlots>) -> Self {
         Self {
             rng: esp_hal::rng::Rng::new(),
+            slots,
             join_ticket: Ticket(0),
             cloud_ticket: Ticket(0),
             is_cloud_connected: false,
@@ -215,8 +221,52 @@ impl CloudWire for EspPlatform {
     }
 }
 
-/// No updates yet: the other slot is in the partition table, but nothing writes it.
-impl device::FirmwareSlots for EspPlatform {}
+/// Every call waits for the flash, a piece at a time: nothing else runs on this chip meanwhile. A board without two slots
+/// has nothing to confirm and nothing to return to.
+impl FirmwareSlots for EspPlatform {
+    fn slot_bytes(&self) -> Option<u32> {
+        Some(self.slots.as_ref()?.capacity_bytes())
+    }
+
+    fn slot_state(&self) -> SlotState {
+        match self.slots.as_ref().map(|slots| (slots.standing(), slots.other_version())) {
+            Some((Standing::OnTrial, former)) => SlotState::OnTrial { former },
+            Some((Standing::Restored, tried)) => SlotState::Restored { tried },
+            Some((Standing::Confirmed, _)) | None => SlotState::Confirmed,
+        }
+    }
+
+    async fn begin_image(&mut self, image_bytes: u32) -> Result<(), SlotFault> {
+        logged(self.slots.as_ref().ok_or(SlotFault)?.begin(image_bytes))
+    }
+
+    async fn write_image(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SlotFault> {
+        logged(self.slots.as_ref().ok_or(SlotFault)?.write(offset, bytes))
+    }
+
+    async fn read_image(&mut self, offset: u32, buffer: &mut [u8]) -> Result<(), SlotFault> {
+        logged(self.slots.as_ref().ok_or(SlotFault)?.read(offset, buffer))
+    }
+
+    async fn boot_on_trial(&mut self, _image: &ImageFacts) -> Result<(), SlotFault> {
+        logged(self.slots.as_ref().ok_or(SlotFault)?.boot_on_trial())
+    }
+
+    async fn confirm_firmware(&mut self) -> Result<(), SlotFault> {
+        self.slots.as_mut().map_or(Ok(()), |slots| logged(slots.confirm()))
+    }
+
+    async fn roll_back_firmware(&mut self) -> Result<(), SlotFault> {
+        self.slots.as_ref().map_or(Ok(()), |slots| logged(slots.roll_back()))
+    }
+}
+
+fn logged(result: Result<(), SlotError>) -> Result<(), SlotFault> {
+    result.map_err(|error| {
+        esp_println::println!("The firmware slots cannot be used: {error}");
+        SlotFault
+    })
+}
 
 impl Panel for EspPlatform {
     fn log(&mut self, line: fmt::Arguments<'_>) {

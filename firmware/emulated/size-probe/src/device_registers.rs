@@ -3,7 +3,9 @@
 use core::convert::Infallible;
 
 use embedded_storage_async::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
-use lifecycle::{Boot, BootReason, CloudError, ErrorCode, Input, Instant, NetworkError, OtaFault, StoreFault};
+use lifecycle::{
+    Boot, BootReason, CloudError, ErrorCode, Input, Instant, NetworkError, OtaFault, StoreFault,
+};
 
 /// Any address will do; what is read there is unknown when the program is compiled.
 const REGISTER: *mut u32 = 0x6000_0000 as *mut u32;
@@ -61,7 +63,9 @@ impl Registers {
             1 => BootReason::Restart,
             _ => BootReason::Fault,
         };
-        Input::Booted(Boot { reason, stored_network_count, last_error })
+        let short_power_up_count = self.random() as u8;
+        let is_door_locked = self.random() == 0;
+        Input::Booted(Boot { reason, stored_network_count, last_error, short_power_up_count, is_door_locked })
     }
 
     fn input(&self) -> Input {

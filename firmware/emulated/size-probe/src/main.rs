@@ -27,7 +27,7 @@ mod chip {
     use portal::{DhcpServer, ProofLock};
     use wire::FrameBuffer;
 
-    use crate::device_registers::{Event, Registers, RegisterFlash, now};
+    use crate::device_registers::{Event, RegisterFlash, Registers, now};
 
     /// Body that the device announces as its limit, with the header.
     pub(crate) const FRAME_BYTES_MAX: usize = 1024 + wire::HEADER_BYTES;
@@ -69,10 +69,16 @@ mod chip {
             match Registers.next_event(&mut buffer) {
                 Event::Input(input) => probe.feed(input),
                 Event::CloudConnected => probe.log_in(),
-                Event::CloudBytes(byte_count) => probe.cloud_received(buffer.get(..byte_count).unwrap_or_default()),
+                Event::CloudBytes(byte_count) => {
+                    probe.cloud_received(buffer.get(..byte_count).unwrap_or_default())
+                }
                 Event::PortalRequest => probe.serve_portal(),
-                Event::DnsQuery(byte_count) => probe.answer_name(buffer.get(..byte_count).unwrap_or_default()),
-                Event::DhcpPacket(byte_count) => probe.give_address(buffer.get(..byte_count).unwrap_or_default()),
+                Event::DnsQuery(byte_count) => {
+                    probe.answer_name(buffer.get(..byte_count).unwrap_or_default())
+                }
+                Event::DhcpPacket(byte_count) => {
+                    probe.give_address(buffer.get(..byte_count).unwrap_or_default())
+                }
             }
             if probe.machine.next_timeout().is_some_and(|due_at| now() >= due_at) {
                 probe.feed(lifecycle::Input::TimerFired);

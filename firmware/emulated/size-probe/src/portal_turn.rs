@@ -5,9 +5,10 @@ use core::time::Duration;
 use home_store::{CloudBinding, Home, Host, Network, NetworkSecret, OwnerData, Ssid, StaticAddress, Token};
 use lifecycle::{ErrorCode, Input};
 use portal::{
-    Access, ConfigForm, DHCP_REPLY_BYTES_MAX, DNS_MESSAGE_BYTES_MAX, Dialect, Identity, MacAddress, ParsedRequest,
-    PortalMode, PortalView, Progress, REQUEST_BYTES_MAX, Route, Routed, ScanEntry, ScanView, Security, Trial,
-    answer_dns, hotspot_name, parse_request, respond_chunk, route_parse_error, route_with_lock,
+    Access, ConfigForm, DHCP_REPLY_BYTES_MAX, DNS_MESSAGE_BYTES_MAX, Dialect, Identity, MacAddress,
+    ParsedRequest, PortalMode, PortalView, Progress, REQUEST_BYTES_MAX, ReleaseOutcome, Route, Routed,
+    ScanEntry, ScanView, Security, Trial, answer_dns, hotspot_name, parse_request, respond_chunk,
+    route_parse_error, route_with_lock,
 };
 
 use crate::Probe;
@@ -83,6 +84,9 @@ impl Probe {
                 ssid: entries.first().map(|entry| entry.ssid),
             },
             epoch: self.store.epoch().0,
+            // Claim codes and releases handed over need the shell, which this measurement leaves out.
+            claim_refusal: None,
+            release: ReleaseOutcome::None,
         };
         let mut chunk = [0; 512];
         let mut offset_bytes = 0;

@@ -4,12 +4,13 @@ use embassy_futures::block_on;
 use home_store::{CloudDeviceId, Epoch, ReceiptSecret, ReleaseKey};
 use lifecycle::Input;
 use wire::{
-    Claim, DeviceInternal, DeviceMessage, FINGERPRINT_DIGITS, Frame, Info, Parsed, PinWrite, REHOME_PROTOCOL_VERSION,
-    Receipt, ReleaseOrder, Secret, ServerHardware, ServerInternal, ServerMessage, Status, Values, VirtualPin,
+    Claim, DeviceInternal, DeviceMessage, FINGERPRINT_DIGITS, Frame, Info, Parsed, PinWrite,
+    REHOME_PROTOCOL_VERSION, Receipt, ReleaseOrder, Secret, ServerHardware, ServerInternal, ServerMessage,
+    Status, Values, VirtualPin,
 };
 
-use crate::{FRAME_BYTES_MAX, Probe};
 use crate::device_registers::Registers;
+use crate::{FRAME_BYTES_MAX, Probe};
 
 impl Probe {
     pub(crate) fn log_in(&self) {
@@ -67,7 +68,9 @@ impl Probe {
                 Registers.write(url.0);
                 self.feed(Input::OtaOrdered);
             }
-            ServerInternal::Dbg { command } if command.0 == b"config erase" => self.feed(Input::ConfigEraseOrdered),
+            ServerInternal::Dbg { command } if command.0 == b"config erase" => {
+                self.feed(Input::ConfigEraseOrdered)
+            }
             ServerInternal::Dbg { .. } => self.feed(Input::ConfigStartOrdered),
             ServerInternal::Claim(claim) => self.claim(claim),
             ServerInternal::Release(order) => self.release(order),
@@ -93,7 +96,8 @@ impl Probe {
     }
 
     fn claim(&mut self, claim: &Claim<'_>) {
-        let (Some(home), Some(device_id)) = (&mut self.home, CloudDeviceId::parse(claim.device_id.as_str())) else {
+        let (Some(home), Some(device_id)) = (&mut self.home, CloudDeviceId::parse(claim.device_id.as_str()))
+        else {
             return;
         };
         home.cloud.release_key = Some(ReleaseKey {
