@@ -27,6 +27,7 @@ test("a file is uploaded and shipped to chosen devices", async ({ page }, info) 
   await expect(dialog.getByRole("combobox", { name: "Template" })).toHaveValue("Air Monitor");
   await dialog.getByText("Chosen ones").click();
   await expect(dialog.getByRole("button", { name: "Ship now" })).toBeDisabled();
+  await expect(dialog.getByRole("checkbox", { name: "Demo unit 6" })).toHaveCount(0);
   await dialog.getByRole("checkbox", { name: "Greenhouse north" }).check();
   await dialog.getByRole("textbox", { name: "Canaries" }).fill("50");
   await page.screenshot({ path: `test-results/pages/ship-dialog-${info.project.name}.png` });
@@ -97,4 +98,14 @@ test("the page of a running shipment shows what became of its devices without a 
   await expect(page.getByText("2 of 3 updated, 1 failed")).toBeVisible();
   const row = page.getByRole("table", { name: "devices of the shipment" }).getByRole("row", { name: "Demo unit 7" });
   await expect(row).toContainText("Updated");
+});
+
+test("a device says which shipment is under way for it", async ({ page }) => {
+  const server = await MadeUpServer.start(page, fullWorld());
+  server.world.deliveries.SHIP01![0]!.state = "requested";
+  await page.goto("/devices/dev_01");
+  const line = page.getByTestId("device-shipment").filter({ hasText: "brings firmware 1.5.0" });
+  await expect(line).toContainText("Downloading");
+  await line.getByRole("link", { name: "Autumn update" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Autumn update" })).toBeVisible();
 });

@@ -3,6 +3,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 
 import { devicesQuery } from "../api/queries";
+import type { Device } from "../api/types";
 import { matchesSearch } from "../logic/searchText";
 import "../styles/firmware.css";
 import { ProblemNote } from "./ProblemNote";
@@ -24,7 +25,7 @@ export function DevicePicker({ templateId, value, onChange }: Props) {
   if (query.isError && !query.data) return <ProblemNote error={query.error} onRetry={() => void query.refetch()} />;
 
   const all = query.data?.pages.flatMap(({ items }) => items) ?? [];
-  const fitting = all.filter((device) => device.template_id === templateId);
+  const fitting = all.filter((device) => device.template_id === templateId && mayGetFirmware(device));
   const found = fitting.filter((device) => matchesSearch(search, [device.name, device.id, device.firmware?.version]));
   const isLoading = query.isPending || hasNextPage;
   return (
@@ -62,4 +63,9 @@ export function DevicePicker({ templateId, value, onChange }: Props) {
       </div>
     </fieldset>
   );
+}
+
+/** A device that is being released, or was, gets nothing any more; the server refuses it. */
+function mayGetFirmware({ ownership }: Device): boolean {
+  return ownership === "reserved" || ownership === "owned";
 }

@@ -26,7 +26,7 @@ export function FirmwareImages({ onShip }: { onShip: (image: FirmwareImage) => v
         keyOf={(image) => image.id}
         columns={[
           { title: "File", isLead: true, cell: (image) => <strong className="break">{image.file_name}</strong> },
-          { title: "Type", cell: (image) => <span className="mono small break">{image.kind}</span> },
+          { title: "Type", cell: (image) => <span className="mono small break firmware-kind">{image.kind}</span> },
           { title: "Version", cell: (image) => <span className="break">{image.version}</span> },
           { title: "Built", cell: (image) => image.build ?? <span className="soft">not said</span> },
           { title: "Size", cell: (image) => <span className="nowrap">{sizeText(image.size_bytes)}</span> },
@@ -53,8 +53,8 @@ export function FirmwareImages({ onShip }: { onShip: (image: FirmwareImage) => v
         ]}
         empty={
           <EmptyNote icon="download" title="No firmware yet">
-            Export the compiled program from your development environment and upload the .bin file here. It needs the
-            firmware tag that names its type and version; the Blynk library puts it there.
+            Export the compiled program from your development environment and upload the .bin file here. It needs a tag
+            that names its type and version: build it with BLYNK_FIRMWARE_VERSION and a template id.
           </EmptyNote>
         }
       />

@@ -100,6 +100,11 @@ export function deliveryWords(state: DeliveryState): DeliveryWords {
   return DELIVERY_WORDS[state];
 }
 
+/** Whether the device does not need what the shipment brings. */
+export function isPassedOver(state: DeliveryState): boolean {
+  return state === "type_mismatch" || state === "version_mismatch";
+}
+
 /** "12 of 40 updated, 1 failed, 2 passed over, 25 open"; parts that are zero are left out but the first. */
 export function countsText(counts: ShipmentCounts): string {
   const total = totalOf(counts);
