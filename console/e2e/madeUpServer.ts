@@ -1,7 +1,7 @@
 import type { Page, Route } from "@playwright/test";
 
-import type { Place, TemplateDatastream } from "../src/api/types";
-import { ago, board, type MadeUpWorld } from "./madeUpWorld";
+import type { Place, ShipmentState, TemplateDatastream } from "../src/api/types";
+import { ago, board, image, shipment, type MadeUpWorld } from "./madeUpWorld";
 
 type Answer = { status?: number; json?: unknown; body?: string | Buffer; contentType?: string };
 type Request = { method: string; path: string; query: URLSearchParams; body: Record<string, unknown> };
@@ -52,7 +52,9 @@ export class MadeUpServer {
   private async answer(route: Route) {
     const url = new URL(route.request().url());
     const method = route.request().method();
-    const body: Record<string, unknown> = (route.request().postDataJSON() as Record<string, unknown> | null) ?? {};
+    const isFile = route.request().headers()["content-type"] === "application/octet-stream";
+    const sent = isFile ? null : (route.request().postDataJSON() as Record<string, unknown> | null);
+    const body: Record<string, unknown> = sent ?? {};
     const request = { method, path: url.pathname, query: url.searchParams, body };
     if (method !== "GET") this.writes.push(request);
     const answer = this.answerTo(request);
@@ -76,6 +78,8 @@ export class MadeUpServer {
     if (kind === "devices") return this.answerForDevice(request, decodeURIComponent(id), rest);
     if (kind === "templates") return this.answerForTemplate(request, decodeURIComponent(id), rest);
     if (kind === "provisioning-sessions") return this.answerForSession(request, id);
+    if (kind === "firmware") return this.answerForImage(request, id);
+    if (kind === "shipments") return this.answerForShipment(request, id, rest);
     return problem(404, "not_found", "There is no such thing", request.path);
   }
 
@@ -93,6 +97,26 @@ export class MadeUpServer {
     const stored = { id: 40 + Number(pin), pin: Number(pin), settings: body } as unknown as TemplateDatastream;
     this.world.datastreams[id] = [...others, stored].sort((left, right) => left.pin - right.pin);
     return { status: 201, json: stored };
+  }
+
+  private answerForImage({ method }: Request, id: string): Answer {
+    const found = this.world.images.find((known) => known.id === id);
+    if (!found) return problem(404, "firmware_not_found", "There is no such firmware image", "");
+    if (method !== "DELETE") return { json: found };
+    if (this.world.shipments.some(({ firmware }) => firmware.id === id)) {
+      const detail = "A shipment names this image, so it stays on record.";
+      return problem(409, "firmware_in_use", "A shipment names the firmware image", detail);
+    }
+    this.world.images = this.world.images.filter((known) => known !== found);
+    return { status: 204 };
+  }
+
+  private answerForShipment({ method, body }: Request, id: string, [kind]: string[]): Answer {
+    const found = this.world.shipments.find((known) => known.id === id);
+    if (!found) return problem(404, "shipment_not_found", "There is no such shipment", "");
+    if (kind === "deliveries") return page(this.world.deliveries[id] ?? []);
+    if (method === "PATCH") found.state = body.state as ShipmentState;
+    return { json: found };
   }
 
   private fixedAnswers(): Record<string, (request: Request) => Answer> {
@@ -141,6 +165,24 @@ export class MadeUpServer {
       "POST /api/v1/provisioning-sessions": ({ body }) => this.openSession(String(body.template_id)),
       "GET /api/v1/unknown-tokens": () => page(world.unknownTokens),
       "GET /api/v1/audit": () => page(world.audit),
+      "GET /api/v1/firmware": () => page(world.images),
+      "POST /api/v1/firmware": ({ query }) => {
+        const file_name = query.get("file_name") ?? "";
+        if (!file_name.endsWith(".bin")) {
+          return problem(422, "invalid_request", "The request is not valid", "the file has no firmware tag.");
+        }
+        const added = image({ id: "FW99", file_name, version: "2.0.0", created_at: ago(0) });
+        world.images.unshift(added);
+        return { status: 201, json: added };
+      },
+      "GET /api/v1/shipments": () => page(world.shipments),
+      "POST /api/v1/shipments": ({ body }) => {
+        const counts = { succeeded: 0, failed: 0, passed_over: 0, open: 3 };
+        const firmware = world.images.find(({ id }) => id === body.firmware_id) ?? image({});
+        const added = shipment({ id: "SHIP99", name: String(body.name), firmware, counts, created_at: ago(0) });
+        world.shipments.unshift(added);
+        return { status: 201, json: added };
+      },
       "GET /bench/v1/places": () => page(world.places),
       "GET /bench/v1/boards": () => page(world.boards),
       "GET /bench/v1/time": () => ({ json: { scale: 1, bench_ms: 0 } }),

@@ -2,9 +2,12 @@ import type {
   AuditEntry,
   Board,
   Datastream,
+  Delivery,
   Device,
+  FirmwareImage,
   Place,
   ProvisioningSession,
+  Shipment,
   Template,
   TemplateDatastream,
   UnknownToken,
@@ -22,6 +25,9 @@ export type MadeUpWorld = {
   sessions: ProvisioningSession[];
   unknownTokens: UnknownToken[];
   audit: AuditEntry[];
+  images: FirmwareImage[];
+  shipments: Shipment[];
+  deliveries: Record<string, Delivery[]>;
   places: Place[];
   boards: Board[];
   serial: Record<string, string>;
@@ -83,6 +89,40 @@ export function board(changes: Partial<Board>): Board {
     token_stored: false,
     home_stored: false,
     network_ssid: null,
+    ...changes,
+  };
+}
+
+export function image(changes: Partial<FirmwareImage>): FirmwareImage {
+  return {
+    id: "FW01",
+    file_name: "air-monitor-1.5.0.bin",
+    kind: "TMPL4kq9Zt2aB",
+    version: "1.5.0",
+    build: "Nov 22 2026 09:12:40",
+    library: "1.3.2",
+    size_bytes: 1_043_216,
+    sha256: "0a".repeat(32),
+    created_at: ago(95),
+    ...changes,
+  };
+}
+
+export function shipment(changes: Partial<Shipment>): Shipment {
+  return {
+    id: "SHIP01",
+    name: "Autumn update",
+    template_id: "TMPL4kq9Zt2aB",
+    firmware: image({}),
+    rule: "lower_version",
+    state: "running",
+    stage: "everyone",
+    open_ended: true,
+    failure_percent_max: 20,
+    attempts_max: 3,
+    counts: { succeeded: 1, failed: 1, passed_over: 0, open: 1 },
+    created_at: ago(80),
+    updated_at: ago(12),
     ...changes,
   };
 }
@@ -231,6 +271,18 @@ export function fullWorld(): MadeUpWorld {
       { at: ago(41), actor: "device", action: "device.claim", subject: "dev_01", detail: "epoch 1" },
       { at: ago(44), actor: "owner", action: "session.sign_in", subject: "owner", detail: "by link" },
     ],
+    images: [image({}), image({ id: "FW00", file_name: "air-monitor-1.4.0.bin", version: "1.4.0", build: null, created_at: ago(6000) })],
+    shipments: [
+      shipment({}),
+      shipment({ id: "SHIP00", name: "Water meters, canaries first", state: "stopped", stage: "canary", open_ended: false }),
+    ],
+    deliveries: {
+      SHIP01: [
+        { device_id: "dev_01", canary: true, state: "success", attempts: 1, updated_at: ago(30) },
+        { device_id: "dev_02", canary: false, state: "rollback", attempts: 1, updated_at: ago(14) },
+        { device_id: "dev_03", canary: false, state: "waiting", attempts: 0, updated_at: ago(80) },
+      ],
+    },
     places: [
       {
         id: "workshop",
@@ -290,6 +342,9 @@ export function emptyWorld(): MadeUpWorld {
     sessions: [],
     unknownTokens: [],
     audit: [],
+    images: [],
+    shipments: [],
+    deliveries: {},
     places: [],
     boards: [],
   };

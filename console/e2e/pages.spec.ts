@@ -28,6 +28,8 @@ const EVERY_PAGE = [
   ["/devices/dev_03", "Demo unit 7"],
   ["/templates", "Templates"],
   ["/templates/TMPL4kq9Zt2aB", "Air Monitor"],
+  ["/firmware", "Firmware"],
+  ["/firmware/shipments/SHIP01", "Autumn update"],
   ["/add", "Add a device"],
   ["/sessions", "Setups"],
   ["/sessions/ps_02", "Setup"],

@@ -2,7 +2,8 @@ import type { QueryClient } from "@tanstack/react-query";
 
 import { answerOf, bench, cloud } from "./client";
 import type { paths as BenchPaths } from "./bench";
-import type { DatastreamSettings, DatastreamValue } from "./types";
+import type { DatastreamSettings, DatastreamValue, NewShipment, ShipmentState } from "./types";
+import { fetchWithProgress } from "./upload";
 
 /** A key that makes repeating one and the same POST harmless. */
 function idempotent() {
@@ -61,6 +62,33 @@ export const openProvisioning = (template_id: string, name: string | undefined) 
 
 export const cancelProvisioning = (id: string) =>
   answerOf(cloud.DELETE("/api/v1/provisioning-sessions/{id}", { params: { path: { id } } }));
+
+/** Uploads a firmware image; `onProgress` gets the share that is sent, from 0 to 1. */
+export const uploadFirmware = (
+  file: Blob,
+  file_name: string,
+  { onProgress, signal }: { onProgress: (share: number) => void; signal: AbortSignal },
+) =>
+  answerOf(
+    cloud.POST("/api/v1/firmware", {
+      params: { query: { file_name } },
+      // The generated type of a binary body is `string`; what goes over the line is the file itself.
+      body: file as unknown as string,
+      bodySerializer: (body) => body,
+      headers: { "Content-Type": "application/octet-stream" },
+      fetch: fetchWithProgress(file, onProgress),
+      signal,
+    }),
+  );
+
+export const deleteFirmware = (id: string) =>
+  answerOf(cloud.DELETE("/api/v1/firmware/{id}", { params: { path: { id } } }));
+
+export const createShipment = (body: NewShipment) =>
+  answerOf(cloud.POST("/api/v1/shipments", { body, ...idempotent() }));
+
+export const changeShipment = (id: string, state: ShipmentState) =>
+  answerOf(cloud.PATCH("/api/v1/shipments/{id}", { params: { path: { id } }, body: { state } }));
 
 type Body<Path extends keyof BenchPaths> = BenchPaths[Path] extends {
   post: { requestBody: { content: { "application/json": infer Content } } };

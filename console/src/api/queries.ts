@@ -1,7 +1,8 @@
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 
+import { isMoving } from "../logic/shipmentWords";
 import { answerOf, bench, cloud } from "./client";
-import type { OwnerSession, RejectedEvent } from "./types";
+import type { OwnerSession, RejectedEvent, Shipment, ShipmentState } from "./types";
 import { Problem } from "./problem";
 
 /** Entries fetched at a time. */
@@ -116,6 +117,53 @@ export const auditQuery = infiniteQueryOptions({
   ...firstPage,
   getNextPageParam: nextPage,
 });
+
+export const firmwareListQuery = infiniteQueryOptions({
+  queryKey: ["firmware"],
+  queryFn: ({ pageParam, signal }) =>
+    answerOf(cloud.GET("/api/v1/firmware", { params: { query: { limit: PAGE_LEN, cursor: pageParam } }, signal })),
+  ...firstPage,
+  getNextPageParam: nextPage,
+});
+
+/** Time after which a shipment that may still move is read again; its devices change state without an event of its own. */
+const SHIPMENT_AGE_MS = 3_000;
+
+const shipmentAge = (shipments: Shipment[] | undefined) =>
+  shipments?.some(({ state }) => isMoving(state)) ? SHIPMENT_AGE_MS : false;
+
+export const shipmentsQuery = infiniteQueryOptions({
+  queryKey: ["shipments"],
+  queryFn: ({ pageParam, signal }) =>
+    answerOf(cloud.GET("/api/v1/shipments", { params: { query: { limit: PAGE_LEN, cursor: pageParam } }, signal })),
+  ...firstPage,
+  getNextPageParam: nextPage,
+  refetchInterval: (query) => shipmentAge(query.state.data?.pages.flatMap(({ items }) => items)),
+});
+
+export const shipmentQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["shipment", id],
+    queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/shipments/{id}", { params: { path: { id } }, signal })),
+    refetchInterval: (query) => shipmentAge(query.state.data && [query.state.data]),
+  });
+
+/** The devices of a shipment. The state is part of the key: when it changes, they are read once more. */
+export const deliveriesQuery = (id: string, state: ShipmentState) =>
+  infiniteQueryOptions({
+    queryKey: ["deliveries", id, state],
+    queryFn: ({ pageParam, signal }) =>
+      answerOf(
+        cloud.GET("/api/v1/shipments/{id}/deliveries", {
+          params: { path: { id }, query: { limit: PAGE_LEN, cursor: pageParam } },
+          signal,
+        }),
+      ),
+    ...firstPage,
+    getNextPageParam: nextPage,
+    placeholderData: keepPreviousData,
+    refetchInterval: isMoving(state) ? SHIPMENT_AGE_MS : false,
+  });
 
 export const placesQuery = queryOptions({
   queryKey: ["bench", "places"],

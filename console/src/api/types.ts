@@ -31,3 +31,12 @@ export type Place = BenchSchemas["PlaceBody"];
 export type Network = Place["networks"][number];
 export type Board = BenchSchemas["BoardBody"];
 export type FlashSummary = BenchSchemas["FlashSummary"];
+
+export type FirmwareImage = CloudSchemas["FirmwareImage"];
+export type Shipment = CloudSchemas["Shipment"];
+export type ShipmentState = CloudSchemas["ShipmentState"];
+export type ShipmentCounts = CloudSchemas["ShipmentCounts"];
+export type NewShipment = CloudSchemas["CreateShipment"];
+export type ApplyRule = CloudSchemas["ApplyRule"];
+export type Delivery = CloudSchemas["Delivery"];
+export type DeliveryState = CloudSchemas["DeliveryState"];

@@ -6,6 +6,7 @@ import { useState } from "react";
 import { deviceQuery } from "../api/queries";
 import type { Device } from "../api/types";
 import { DatastreamPanel } from "../components/DatastreamPanel";
+import { DeviceShipments } from "../components/DeviceShipments";
 import { ForcedDeleteDialog } from "../components/ForcedDeleteDialog";
 import { Icon } from "../components/Icon";
 import { PageHead } from "../components/PageHead";
@@ -75,6 +76,7 @@ function DeviceDetails({ device }: { device: Device }) {
       >
         {device.template_name}
       </PageHead>
+      {!device.release && <DeviceShipments device={device} />}
       {device.release ? (
         <div className="columns">
           <ReleasePanel device={device} />

@@ -10,7 +10,16 @@ import { SchemeSwitch } from "../components/SchemeSwitch";
 import { useHasBench } from "../components/useHasBench";
 
 type Entry = {
-  to: "/devices" | "/templates" | "/bench" | "/sessions" | "/unknown-tokens" | "/audit" | "/server" | "/settings";
+  to:
+    | "/devices"
+    | "/templates"
+    | "/firmware"
+    | "/bench"
+    | "/sessions"
+    | "/unknown-tokens"
+    | "/audit"
+    | "/server"
+    | "/settings";
   icon: IconName;
   label: string;
 };
@@ -20,6 +29,7 @@ const BENCH: Entry = { to: "/bench", icon: "bench", label: "Bench" };
 const SETUPS: Entry = { to: "/sessions", icon: "setup", label: "Setups" };
 const REST: Entry[] = [
   { to: "/templates", icon: "template", label: "Templates" },
+  { to: "/firmware", icon: "download", label: "Firmware" },
   { to: "/unknown-tokens", icon: "key", label: "Unknown tokens" },
   { to: "/audit", icon: "history", label: "Audit" },
   { to: "/server", icon: "server", label: "Server" },

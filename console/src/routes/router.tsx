@@ -38,6 +38,18 @@ const template = createRoute({
   component: lazyRouteComponent(() => import("./TemplatePage"), "TemplatePage"),
 });
 
+const firmware = createRoute({
+  getParentRoute: () => root,
+  path: "/firmware",
+  component: lazyRouteComponent(() => import("./FirmwarePage"), "FirmwarePage"),
+});
+
+const shipment = createRoute({
+  getParentRoute: () => root,
+  path: "/firmware/shipments/$shipmentId",
+  component: lazyRouteComponent(() => import("./ShipmentPage"), "ShipmentPage"),
+});
+
 const add = createRoute({
   getParentRoute: () => root,
   path: "/add",
@@ -94,6 +106,8 @@ export const router = createRouter({
     device,
     templates,
     template,
+    firmware,
+    shipment,
     add,
     sessions,
     session,
