@@ -13,7 +13,7 @@ use crate::release_signer::OpenReleaseKeyError;
 use crate::secret_file::{hex, read_text_file, seed_from_hex};
 
 /// Name of the file inside the data folder.
-const FIRMWARE_KEY_FILE: &str = "firmware-key";
+pub(crate) const FIRMWARE_KEY_FILE: &str = "firmware-key";
 
 /// Tells these signatures from every other use of a key.
 const DOMAIN: &str = "rehome-firmware-1";

@@ -7,7 +7,9 @@
 
 mod admin_key;
 mod app;
+mod backup;
 mod catalogue;
+mod check;
 mod clock;
 mod config;
 mod console;
@@ -40,6 +42,8 @@ mod views;
 pub const LOG_TARGETS_WITH_PAYLOADS: [&str; 1] = ["tungstenite"];
 
 pub use admin_key::{ADMIN_KEY_FILE, OpenAdminKeyError};
+pub use backup::{BackUpError, BackupSummary, RestoreError, RestoreSummary, back_up, restore};
+pub use check::{CheckError, Problem, check_data_folder};
 pub use clock::Clock;
 pub use config::{Config, RedirectTarget, Timings, ValidateConfigError};
 pub use release_signer::{OpenReleaseKeyError, RELEASE_KEY_FILE};

@@ -194,6 +194,7 @@ impl Server {
         tasks.spawn(history::keep_history(Arc::clone(&app), stop.clone()));
         tasks.spawn(store_watch::watch_store(Arc::clone(&app), stop.clone()));
         tasks.spawn(certificate::renew_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
+        tasks.spawn(certificate::reload_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
         let running = RunningServer {
             plain_addr: listening.plain_addr,
             tls_addr: listening.tls_addr,

@@ -72,7 +72,14 @@ pub enum OpenTlsError {
 pub(crate) struct Tls {
     handshake: Handshake,
     slot: Arc<CertificateSlot>,
-    own: Option<OwnCertificate>,
+    origin: Origin,
+}
+
+/// Where the certificate comes from.
+#[derive(Debug)]
+enum Origin {
+    Own(OwnCertificate),
+    Supplied { cert: PathBuf, key: PathBuf },
 }
 
 /// Where the server's own certificate lies and which names it carries.
@@ -86,18 +93,18 @@ struct OwnCertificate {
 impl Tls {
     /// Loads the configured certificate, or the server's own one, which is made when there is none.
     pub(crate) fn open(config: &Config, now: UtcTime) -> Result<Self, OpenTlsError> {
-        let (certified, own) = if let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) {
-            (load_pair(cert, key)?, None)
+        let (certified, origin) = if let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) {
+            (load_pair(cert, key)?, Origin::Supplied { cert: cert.clone(), key: key.clone() })
         } else {
             let folder = config.data_dir.join("tls");
             let names = own_names(config);
             let own = self_signed::open(&folder, &names, now)?;
             let certified = load_pair(&own.leaf_path, &own.leaf_key_path)?;
-            (certified, Some(OwnCertificate { folder, names, ca_pem: own.ca_pem }))
+            (certified, Origin::Own(OwnCertificate { folder, names, ca_pem: own.ca_pem }))
         };
         let slot = Arc::new(CertificateSlot(RwLock::new(Arc::new(certified))));
         let handshake = Handshake::new(&slot)?;
-        Ok(Self { handshake, slot, own })
+        Ok(Self { handshake, slot, origin })
     }
 
     pub(crate) fn handshake(&self) -> Handshake {
@@ -106,24 +113,46 @@ impl Tls {
 
     /// Returns the certificate of the server's own authority; `None` when a certificate was supplied.
     pub(crate) fn ca_certificate_pem(&self) -> Option<&str> {
-        self.own.as_ref().map(|own| own.ca_pem.as_str())
+        match &self.origin {
+            Origin::Own(own) => Some(&own.ca_pem),
+            Origin::Supplied { .. } => None,
+        }
     }
 
     /// Renews the server's own certificate when it is about to expire; new handshakes get the new one.
     pub(crate) fn renew_when_due(&self, now: UtcTime) -> Result<(), OpenTlsError> {
-        let Some(own) = &self.own else { return Ok(()) };
+        let Origin::Own(own) = &self.origin else { return Ok(()) };
         let renewed = self_signed::open(&own.folder, &own.names, now)?;
         let certified = load_pair(&renewed.leaf_path, &renewed.leaf_key_path)?;
         self.slot.replace(certified);
         Ok(())
     }
+
+    /// Reads a supplied certificate again; new handshakes get it when it has changed. Returns whether it has.
+    ///
+    /// # Errors
+    /// When the files hold no pair that fits together; then the certificate in use stays.
+    pub(crate) fn reload_supplied(&self) -> Result<bool, OpenTlsError> {
+        let Origin::Supplied { cert, key } = &self.origin else { return Ok(false) };
+        let certified = load_pair(cert, key)?;
+        // Another key needs another certificate, so the certificates say it all.
+        let has_changed = certified.cert != self.slot.current().cert;
+        if has_changed {
+            self.slot.replace(certified);
+        }
+        Ok(has_changed)
+    }
 }
 
-/// The certificate in use; replaced when it is renewed.
+/// The certificate in use; replaced when it is renewed or its files have changed.
 #[derive(Debug)]
 struct CertificateSlot(RwLock<Arc<CertifiedKey>>);
 
 impl CertificateSlot {
+    fn current(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
     fn replace(&self, certified: CertifiedKey) {
         // A poisoned lock still holds a whole certificate: the assignment below is the only write.
         let mut slot = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -133,8 +162,7 @@ impl CertificateSlot {
 
 impl ResolvesServerCert for CertificateSlot {
     fn resolve(&self, _client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let slot = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Some(Arc::clone(&slot))
+        Some(self.current())
     }
 }
 
@@ -274,6 +302,34 @@ mod tests {
         assert_eq!(tls.ca_certificate_pem(), None);
         assert!(!folder.path().join("tls").exists());
         tls.renew_when_due(NOW.plus_ms(i64::MAX / 2)).unwrap();
+    }
+
+    #[test]
+    fn a_supplied_certificate_that_changes_is_taken_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let pair = || rcgen::generate_simple_self_signed(["cloud.example.org".to_owned()]).unwrap();
+        let (first, second) = (pair(), pair());
+        write("cert.pem", &first.cert.pem());
+        write("key.pem", &first.signing_key.serialize_pem());
+        let tls = Tls::open(&config(folder.path(), Some(("cert.pem", "key.pem"))), NOW).unwrap();
+        let in_use = || tls.slot.current().cert.clone();
+        assert!(!tls.reload_supplied().unwrap());
+
+        // Half of a new pair, as a program leaves it between its two writes.
+        write("cert.pem", &second.cert.pem());
+        assert!(matches!(tls.reload_supplied(), Err(OpenTlsError::Pair { .. })));
+        assert_eq!(in_use(), vec![first.cert.der().clone()]);
+        write("key.pem", "");
+        assert!(matches!(tls.reload_supplied(), Err(OpenTlsError::Pem { .. })));
+        std::fs::remove_file(folder.path().join("key.pem")).unwrap();
+        assert!(matches!(tls.reload_supplied(), Err(OpenTlsError::File { .. })));
+        assert_eq!(in_use(), vec![first.cert.der().clone()]);
+
+        write("key.pem", &second.signing_key.serialize_pem());
+        assert!(tls.reload_supplied().unwrap());
+        assert_eq!(in_use(), vec![second.cert.der().clone()]);
+        assert!(!tls.reload_supplied().unwrap());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The subcommands, one file each.
 
+mod backup;
 mod bench;
+mod check;
 mod device;
 mod flash;
 mod label;
@@ -50,6 +52,18 @@ pub(crate) enum Command {
     /// Log-ins, idle connections, values, live updates and reconnect storms, in Blynk's binary protocol or MQTT. Only
     /// loopback addresses are accepted.
     Load(load::LoadArguments),
+    /// Backs up a server's data folder, also while the server runs.
+    ///
+    /// The backup holds database, keys, authority and firmware images. It appears whole or not at all, for its owner alone.
+    Backup(backup::BackupArguments),
+    /// Restores a backup into an empty data folder.
+    ///
+    /// Run it as the user of the server. Nothing is written over; files, database and token key are checked first.
+    Restore(backup::RestoreArguments),
+    /// Looks a data folder over and says what to do; exits with 1 when anything is wrong.
+    ///
+    /// Database, references, keys, firmware files and permissions; also while the server runs. Nothing is changed.
+    Check(check::CheckArguments),
 }
 
 impl Command {
@@ -60,6 +74,9 @@ impl Command {
             Self::Provision(arguments) => provision::run(arguments),
             Self::Label(arguments) => label::run(&arguments),
             Self::Flash(arguments) => flash::run(&arguments),
+            Self::Backup(arguments) => backup::back_up(&arguments),
+            Self::Restore(arguments) => backup::restore(&arguments),
+            Self::Check(arguments) => check::run(&arguments),
             Self::Device(arguments) => device::run(&arguments),
             Self::Up(arguments) => runtime()?.block_on(up::run(arguments)),
             Self::Serve(arguments) => runtime()?.block_on(serve::run(arguments)),

@@ -10,6 +10,29 @@ use registry::TokenKey;
 
 use crate::OpenStoreError;
 
+/// Name of the database inside the data folder.
+pub const DATABASE_FILE: &str = "rehome.db";
+
+/// Name of the file with the key of all token hashes inside the data folder.
+pub const TOKEN_KEY_FILE: &str = "token-key";
+
+/// Name of the file that is locked while a server uses the data folder; it is empty.
+pub const LOCK_FILE: &str = "rehome.lock";
+
+/// A data folder that no server can use until this is dropped.
+#[derive(Debug)]
+pub struct FolderLock {
+    _folder: DataFolder,
+}
+
+/// Makes the data folder when it does not exist, mode 0700, and keeps every server away from it.
+///
+/// # Errors
+/// When the folder cannot be made or a server uses it.
+pub fn lock_folder(path: &Path) -> Result<FolderLock, OpenStoreError> {
+    Ok(FolderLock { _folder: DataFolder::open(path)? })
+}
+
 /// A folder that this process alone uses.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
@@ -22,7 +45,7 @@ impl DataFolder {
     /// Makes the folder when it does not exist and takes its lock.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenStoreError> {
         make_folder(path).map_err(|source| folder_error(path, source))?;
-        let lock_path = path.join("rehome.lock");
+        let lock_path = path.join(LOCK_FILE);
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -41,11 +64,11 @@ impl DataFolder {
     }
 
     pub(crate) fn database_path(&self) -> PathBuf {
-        self.path.join("rehome.db")
+        self.path.join(DATABASE_FILE)
     }
 
     pub(crate) fn key_path(&self) -> PathBuf {
-        self.path.join("token-key")
+        self.path.join(TOKEN_KEY_FILE)
     }
 
     /// Turns the folder into its lock, for whoever keeps it until the end.
@@ -55,17 +78,7 @@ impl DataFolder {
 
     /// Reads the key; none when there is no key file.
     pub(crate) fn read_key(&self) -> Result<Option<TokenKey>, OpenStoreError> {
-        let path = self.key_path();
-        let mut text = String::new();
-        match File::open(&path).and_then(|mut file| file.read_to_string(&mut text)) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(OpenStoreError::File { path, source }),
-        }
-        match key_from_hex(text.trim_end()) {
-            Some(key) => Ok(Some(key)),
-            None => Err(OpenStoreError::TokenKeyMismatch { path }),
-        }
+        read_key(self.key_path())
     }
 
     /// Makes a new key and its file, mode 0600, on disk before this returns.
@@ -87,6 +100,20 @@ impl DataFolder {
                 _ => OpenStoreError::File { path, source },
             })?;
         Ok(key)
+    }
+}
+
+/// Reads a key file; none when there is none.
+pub(crate) fn read_key(path: PathBuf) -> Result<Option<TokenKey>, OpenStoreError> {
+    let mut text = String::new();
+    match File::open(&path).and_then(|mut file| file.read_to_string(&mut text)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(OpenStoreError::File { path, source }),
+    }
+    match key_from_hex(text.trim_end()) {
+        Some(key) => Ok(Some(key)),
+        None => Err(OpenStoreError::TokenKeyMismatch { path }),
     }
 }
 

@@ -15,6 +15,8 @@
 //! decisions are made by `registry`.
 
 mod audit;
+mod backup;
+mod check;
 mod claims;
 mod console_auth;
 mod data_folder;
@@ -44,7 +46,10 @@ mod values;
 mod writer;
 
 pub use audit::AuditEntry;
+pub use backup::{CopyDatabaseError, copy_database};
+pub use check::{BrokenReference, DatabaseCheck, StoredImage, check_database};
 pub use claims::{Adopted, Redeemed};
+pub use data_folder::{DATABASE_FILE, FolderLock, LOCK_FILE, TOKEN_KEY_FILE, lock_folder};
 pub use datastreams::PutDatastreamError;
 pub use devices::{CreateDeviceError, Device, DeviceError, Firmware, METADATA_FIELDS_MAX, NewDevice};
 pub use error::{OpenStoreError, StorageError};

@@ -208,13 +208,19 @@ impl Store {
 
 /// Says whether the key belongs to the database; a new database takes the key it is opened with.
 fn key_fits(conn: &Connection, key: &TokenKey) -> Result<bool, StorageError> {
+    if let Some(fits) = known_key_fits(conn, key)? {
+        return Ok(fits);
+    }
+    let expected = key.hash(SecretPurpose::KeyCheck, b"");
+    conn.execute("INSERT INTO settings (name, value) VALUES ('key_check', ?1)", [&expected])?;
+    Ok(true)
+}
+
+/// Says whether the key belongs to the database without writing to it; none where the database has had no key yet.
+pub(crate) fn known_key_fits(conn: &Connection, key: &TokenKey) -> Result<Option<bool>, StorageError> {
     let expected = key.hash(SecretPurpose::KeyCheck, b"");
     let stored: Option<Vec<u8>> = conn
         .query_row("SELECT value FROM settings WHERE name = 'key_check'", [], |row| row.get(0))
         .optional()?;
-    if let Some(stored) = stored {
-        return Ok(stored == expected);
-    }
-    conn.execute("INSERT INTO settings (name, value) VALUES ('key_check', ?1)", [&expected])?;
-    Ok(true)
+    Ok(stored.map(|stored| stored == expected))
 }

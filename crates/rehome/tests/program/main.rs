@@ -1,6 +1,8 @@
 //! The real program as a process: started, spoken to over real sockets, stopped and killed.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod curl;
 #[cfg(test)]
 mod device_client;

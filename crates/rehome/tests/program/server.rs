@@ -97,6 +97,11 @@ impl TestServer {
         Self::start("up", tempfile::tempdir().unwrap())
     }
 
+    /// Starts `rehome serve` on the folder `data` in `folder`, which may exist.
+    pub(crate) fn serve_in(folder: TempDir) -> Self {
+        Self::start("serve", folder)
+    }
+
     fn start(command: &'static str, folder: TempDir) -> Self {
         let mut server = Self {
             process: None,
