@@ -341,7 +341,8 @@ mod tests {
             link: CloudLink::new(Authorities::read(None).unwrap()),
             portal: PortalListener::new("127.0.0.1:0".parse().unwrap()),
             pins: Rc::new(Pins::new()),
-            passphrase: None,
+            slots: None,
+            wrong_proof_count: Rc::default(),
         };
         (LinuxPlatform::new(parts), reports_sender)
     }

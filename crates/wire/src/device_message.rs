@@ -12,7 +12,10 @@ use crate::token::{Secret, TOKEN_BYTES, is_token_shaped, trim_token};
 
 /// What a device says to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "read and acted on in place; without allocation there is no box")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "read and acted on in place; without allocation there is no box"
+)]
 pub enum DeviceMessage<'a> {
     /// An answer: status 2 to an operation the device does not know, 200 to a ping.
     Response(Status),
