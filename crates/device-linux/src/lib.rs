@@ -4,7 +4,8 @@
 //! Start at [`run`]. The crate decides nothing about the product: it gives the shell of `device` a platform. It needs
 //! no root, runs no other programs than those of its own slots, and prints no password and no token.
 //!
-//! - `network_manager` talks to NetworkManager over D-Bus; [`Wifi`] is the seam for other radios.
+//! - `network_manager` talks to NetworkManager over D-Bus; [`Wifi`] is the seam for other radios. [`BorrowedRadio`] takes a
+//!   radio of a person's computer for a while and gives it back.
 //! - `radio` makes the interfaces follow what the agent wishes for.
 //! - [`StateFile`] behaves like NOR flash.
 //! - `program_slots` and [`Launcher`] are what boot loader and slots are on a chip.
@@ -18,6 +19,7 @@ mod hotspot_services;
 mod identity;
 mod launcher;
 pub mod local_api;
+mod neighbours;
 mod network_manager;
 mod platform;
 mod portal_listener;
@@ -36,7 +38,10 @@ pub use identity::{Addresses, KeepIdentityError};
 pub use launcher::{
     LAUNCHER_VARIABLE, LaunchError, Launched, Launcher, SLOT_VARIABLE, TRIAL_LIMIT, hand_back,
 };
-pub use network_manager::{Interfaces, NetworkManager};
+pub use network_manager::{
+    BorrowedRadio, GiveBackError, HeardNetwork, Interfaces, NetworkManager, ParseWifiNetworkError,
+    RadioEvent, WifiNetwork,
+};
 pub use program_slots::SlotName;
 pub use state_file::{
     AccessStateFileError, OpenStateFileError, SECTOR_BYTES, STATE_FILE_BYTES, StateFile, WORD_BYTES,

@@ -4,6 +4,7 @@
 //! that a network on trial and a wiped home leave nothing behind there.
 
 mod access_points;
+mod borrowed;
 mod bus;
 mod profile;
 mod radios;
@@ -18,6 +19,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use zbus::{Connection, OwnedObjectPath, Variant};
 
 pub(crate) use access_points::parse_mac;
+pub use borrowed::{
+    BorrowedRadio, GiveBackError, HeardNetwork, ParseWifiNetworkError, RadioEvent, WifiNetwork,
+};
 
 use crate::heard;
 use crate::wifi::{HotspotRequest, JoinedLink, OpenedHotspot, Wifi, WifiChange, WifiError};
@@ -157,8 +161,8 @@ impl NetworkManager {
         }
         match signal {
             Signal::Scanned { device } => self.scanned = Some((device.clone(), Instant::now())),
-            Signal::PhoneAttached => self.changes.push_back(WifiChange::PhoneAttached),
-            Signal::PhoneDetached => self.changes.push_back(WifiChange::PhoneDetached),
+            Signal::PhoneAttached { .. } => self.changes.push_back(WifiChange::PhoneAttached),
+            Signal::PhoneDetached { .. } => self.changes.push_back(WifiChange::PhoneDetached),
             Signal::DeviceAdded | Signal::OwnerChanged { is_running: true } => {
                 self.changes.push_back(WifiChange::Recheck);
             }

@@ -342,7 +342,7 @@ mod tests {
             portal: PortalListener::new("127.0.0.1:0".parse().unwrap()),
             pins: Rc::new(Pins::new()),
             slots: None,
-            wrong_proof_count: Rc::new(Cell::new(0)),
+            wrong_proof_count: Rc::default(),
         };
         (LinuxPlatform::new(parts), reports_sender)
     }

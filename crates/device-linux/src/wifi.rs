@@ -145,6 +145,9 @@ pub enum WifiError {
     /// The network gave no address.
     #[error("the network gave no address")]
     NoAddress,
+    /// The network is up and those who join it get no address.
+    #[error("NetworkManager could not give addresses to those who join (is dnsmasq installed?)")]
+    SharingFailed,
     /// The settings cannot be applied.
     #[error("the settings cannot be applied: {what}")]
     BadSettings {
@@ -184,6 +187,7 @@ impl WifiError {
             | Self::RadioOff { .. }
             | Self::NoAccessPointMode { .. }
             | Self::PermissionDenied
+            | Self::SharingFailed
             | Self::Failed { .. }
             | Self::Bus(_) => NetworkError::Other,
         }

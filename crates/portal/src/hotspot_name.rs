@@ -11,6 +11,9 @@ pub const NAME_SUFFIX_BYTES: usize = 4;
 /// Name of a device and SSID of its hotspot.
 pub type HotspotName = heapless::String<HOTSPOT_NAME_BYTES_MAX>;
 
+/// Length of the suffix of Edgent 1.0.1 and 1.1.0 in characters.
+const HEX_SUFFIX_BYTES: usize = 5;
+
 const OLD_ALPHABET: &[u8; 24] = b"0W8N4Y1HP5DF9K6JM3C2UA7R";
 const NEW_ALPHABET: &[u8; 24] = b"0W8N4Y1HP5DF9K6JM3C2XA7R";
 
@@ -100,6 +103,29 @@ pub fn name_suffix_hex(id: &[u8]) -> heapless::String<5> {
         debug_assert!(pushed.is_ok(), "five characters fit");
     }
     suffix
+}
+
+/// Says whether this may be the hotspot of a device: something before a dash, and behind it a suffix as
+/// [`name_suffix`] or [`name_suffix_hex`] makes them. Other access points may have such names by chance.
+#[must_use]
+pub fn may_be_hotspot_name(ssid: &[u8]) -> bool {
+    let Ok(name) = str::from_utf8(ssid) else {
+        return false;
+    };
+    let Some((before, suffix)) = name.rsplit_once('-') else {
+        return false;
+    };
+    if before.trim().is_empty() || name.len() > HOTSPOT_NAME_BYTES_MAX {
+        return false;
+    }
+    let is_of = |alphabet: &[u8; 24]| suffix.bytes().all(|byte| alphabet.contains(&byte));
+    // No suffix has the same character twice in a row, see `name_suffix`.
+    let has_pair = suffix.bytes().zip(suffix.bytes().skip(1)).any(|(one, next)| one == next);
+    match suffix.len() {
+        NAME_SUFFIX_BYTES => (is_of(OLD_ALPHABET) || is_of(NEW_ALPHABET)) && !has_pair,
+        HEX_SUFFIX_BYTES => suffix.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F')),
+        _ => false,
+    }
 }
 
 /// CRC-32, reflected polynomial 0xEDB88320, of the id repeated four times.

@@ -53,7 +53,7 @@ pub use dns::{DNS_MESSAGE_BYTES_MAX, DNS_PORT, DNS_TTL_S, answer_dns};
 pub use explanation::{Explanation, explain_error};
 pub use hotspot_name::{
     HOTSPOT_NAME_BYTES_MAX, HotspotName, NAME_SUFFIX_BYTES, hotspot_name, hotspot_name_from_id,
-    name_id_of_esp32, name_suffix, name_suffix_hex,
+    may_be_hotspot_name, name_id_of_esp32, name_suffix, name_suffix_hex,
 };
 pub use lock::{PROOF_BYTES_MAX, ProofLock, ProofVerdict, WRONG_PROOF_COUNT_MAX};
 pub use proof::route_with_lock;

@@ -53,7 +53,14 @@ impl SessionClient {
 
     /// Asks where the session stands.
     pub(crate) fn get(&self, id: &str) -> Result<ProvisioningSession, SessionClientError> {
-        let request = self.agent.get(self.url.at(&format!("{SESSIONS_PATH}/{id}")));
+        self.get_json(&format!("{SESSIONS_PATH}/{id}"))
+    }
+
+    pub(crate) fn get_json<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<T, SessionClientError> {
+        let request = self.agent.get(self.url.at(path));
         self.read(&answer(request.header("Authorization", self.authorization()?).call())?)
     }
 
@@ -96,6 +103,9 @@ pub enum SessionClientError {
     /// The key file holds no key.
     #[error("the API key must be one line of printable ASCII characters")]
     Key,
+    /// What was given as the device's id is none.
+    #[error("a device's id has letters, digits, dashes and underscores only")]
+    DeviceId,
     /// The server said no.
     #[error("the server refused (status {status}): {detail:?}")]
     Refused {

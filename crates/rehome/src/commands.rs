@@ -2,12 +2,14 @@
 
 mod backup;
 mod bench;
+mod borrowed_wifi;
 mod check;
 mod device;
 mod flash;
 mod label;
 mod load;
 mod provision;
+mod rescue;
 mod serve;
 mod story;
 mod up;
@@ -34,9 +36,16 @@ pub(crate) enum Command {
     Story(story::StoryArguments),
     /// Sets up a device over its hotspot: old Edgent, new Edgent or Rehome.
     ///
-    /// This computer must have joined the device's hotspot. Secrets are read from files, standard input (`-`) or the
+    /// Finds the hotspot by its name, joins it over NetworkManager, and brings the former connection back afterwards. With
+    /// `--portal-url` this computer must have joined it already. Secrets are read from files, standard input (`-`) or the
     /// environment, never from the command line.
     Provision(provision::ProvisionArguments),
+    /// Raises a network that is gone, so that a board that still looks for it comes back and can be released.
+    ///
+    /// Over NetworkManager, on 2.4 GHz, WPA2 or open. The board gets an address and a way to its server, so this computer
+    /// needs another way out, such as a cable, unless the server runs here. Ctrl-C takes the network down; what was
+    /// connected before is connected again. Needs root or a person at this machine's screen.
+    Rescue(rescue::RescueArguments),
     /// Draws QR labels for boards, as SVG, PNG or PDF sheet.
     ///
     /// The code joins a board's hotspot; name, PoP and UID stand beside it in text. Keep the files as carefully as the boards:
@@ -72,6 +81,7 @@ impl Command {
         match self {
             Self::Story(arguments) => story::run(&arguments),
             Self::Provision(arguments) => provision::run(arguments),
+            Self::Rescue(arguments) => rescue::run(arguments),
             Self::Label(arguments) => label::run(&arguments),
             Self::Flash(arguments) => flash::run(&arguments),
             Self::Backup(arguments) => backup::back_up(&arguments),

@@ -19,12 +19,7 @@ async fn a_firmware_file_that_is_missing_or_changed_is_a_problem() {
     let image = FirmwareImage {
         id: FirmwareId::from_random([1; 10]),
         file_name: "lamp.bin".to_owned(),
-        tag: FirmwareTag {
-            kind: "TMPL1".to_owned(),
-            version: "1.0".to_owned(),
-            build: None,
-            library: None,
-        },
+        tag: FirmwareTag { kind: "TMPL1".to_owned(), version: "1.0".to_owned(), build: None, library: None },
         size_bytes: 5,
         sha256: Sha256::digest(b"image").into(),
         md5: [0; 16],

@@ -6,11 +6,13 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use futures_util::StreamExt as _;
+use portal::MacAddress;
 use tokio::sync::mpsc;
 use zbus::{
     Connection, MatchRule, Message, MessageStream, ObjectPath, OwnedObjectPath, OwnedVariant, Variant,
 };
 
+use super::access_points::parse_mac;
 use super::profile::OwnedProfile;
 use crate::wifi::WifiError;
 
@@ -52,10 +54,10 @@ pub(crate) enum Signal {
     Scanned { device: OwnedObjectPath },
     /// NetworkManager came or went.
     OwnerChanged { is_running: bool },
-    /// The supplicant let a phone in.
-    PhoneAttached,
-    /// A phone left.
-    PhoneDetached,
+    /// The supplicant let a phone in, or a board.
+    PhoneAttached { address: Option<MacAddress> },
+    /// It left.
+    PhoneDetached { address: Option<MacAddress> },
 }
 
 /// A connection to the bus.
@@ -246,8 +248,13 @@ fn read_signal(message: &Message) -> Option<Signal> {
             let (_name, _old, new): (String, String, String) = body.deserialize().ok()?;
             Some(Signal::OwnerChanged { is_running: !new.is_empty() })
         }
-        (SUPPLICANT, "StaAuthorized") => Some(Signal::PhoneAttached),
-        (SUPPLICANT, "StaDeauthorized") => Some(Signal::PhoneDetached),
+        (SUPPLICANT, "StaAuthorized") => Some(Signal::PhoneAttached { address: station_address(&body) }),
+        (SUPPLICANT, "StaDeauthorized") => Some(Signal::PhoneDetached { address: station_address(&body) }),
         _ => None,
     }
+}
+
+fn station_address(body: &zbus::message::Body) -> Option<MacAddress> {
+    let address: String = body.deserialize().ok()?;
+    parse_mac(&address)
 }

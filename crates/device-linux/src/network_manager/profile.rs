@@ -63,9 +63,7 @@ pub(crate) fn station_profile<'a>(
         ("ipv6", BTreeMap::from([("method", Variant::from("auto")), ("may-fail", Variant::from(true))])),
     ]);
     if let Some(key_management) = key_management(&network.secret, takes_only_sae) {
-        let Ok(secret) = std::str::from_utf8(network.secret.expose()) else {
-            return Err(WifiError::BadSettings { what: "the password is no UTF-8 text".to_owned() });
-        };
+        let secret = secret_text(&network.secret)?;
         profile.insert(
             "802-11-wireless-security",
             BTreeMap::from([("key-mgmt", Variant::from(key_management)), ("psk", Variant::from(secret))]),
@@ -98,22 +96,70 @@ pub(crate) fn hotspot_profile<'a>(hotspot: &'a HotspotRequest, interface: &'a st
         ("ipv6", BTreeMap::from([("method", Variant::from("disabled"))])),
     ]);
     if let Some(passphrase) = &hotspot.passphrase {
-        let ccmp = || Variant::from(vec!["ccmp"]);
-        profile.insert(
-            "802-11-wireless-security",
-            BTreeMap::from([
-                ("key-mgmt", Variant::from("wpa-psk")),
-                ("psk", Variant::from(passphrase.as_str())),
-                ("proto", Variant::from(vec!["rsn"])),
-                ("pairwise", ccmp()),
-                ("group", ccmp()),
-                ("pmf", Variant::from(PROTECTED_FRAMES_OFF)),
-                // Else the hotspot offers to be joined by the push of a button, which the device does not have.
-                ("wps-method", Variant::from(WPS_DISABLED)),
-            ]),
-        );
+        profile.insert("802-11-wireless-security", access_point_security(passphrase));
     }
     profile
+}
+
+/// Makes the profile of a network that is raised for boards that know it: they get addresses and names from
+/// NetworkManager, and a way to wherever this computer can go.
+pub(crate) fn shared_profile<'a>(
+    network: &'a Network,
+    channel: u8,
+    interface: &'a str,
+) -> Result<Profile<'a>, WifiError> {
+    let wireless = BTreeMap::from([
+        ("ssid", Variant::from(network.ssid.as_bytes())),
+        ("mode", Variant::from("ap")),
+        // The boards have no other band.
+        ("band", Variant::from("bg")),
+        ("channel", Variant::from(u32::from(channel))),
+    ]);
+    let mut profile = BTreeMap::from([
+        ("connection", connection("rehome rescue", interface)),
+        ("802-11-wireless", wireless),
+        ("ipv4", BTreeMap::from([("method", Variant::from("shared"))])),
+        ("ipv6", BTreeMap::from([("method", Variant::from("disabled"))])),
+    ]);
+    if !network.secret.is_open() {
+        profile.insert("802-11-wireless-security", access_point_security(secret_text(&network.secret)?));
+    }
+    Ok(profile)
+}
+
+/// Makes the profile with which a person's computer visits a device's hotspot: the computer keeps its other ways to the
+/// internet and its name servers.
+pub(crate) fn visitor_profile<'a>(
+    network: &'a Network,
+    interface: &'a str,
+) -> Result<Profile<'a>, WifiError> {
+    let mut profile = station_profile(network, interface, false)?;
+    profile.insert("connection", connection("rehome provision", interface));
+    if let Some(ipv4) = profile.get_mut("ipv4") {
+        ipv4.insert("never-default", Variant::from(true));
+        ipv4.insert("ignore-auto-dns", Variant::from(true));
+    }
+    profile.insert("ipv6", BTreeMap::from([("method", Variant::from("disabled"))]));
+    Ok(profile)
+}
+
+fn access_point_security(secret: &str) -> BTreeMap<&'static str, Variant<'_>> {
+    let ccmp = || Variant::from(vec!["ccmp"]);
+    BTreeMap::from([
+        ("key-mgmt", Variant::from("wpa-psk")),
+        ("psk", Variant::from(secret)),
+        ("proto", Variant::from(vec!["rsn"])),
+        ("pairwise", ccmp()),
+        ("group", ccmp()),
+        ("pmf", Variant::from(PROTECTED_FRAMES_OFF)),
+        // Else the hotspot offers to be joined by the push of a button, which the device does not have.
+        ("wps-method", Variant::from(WPS_DISABLED)),
+    ])
+}
+
+fn secret_text(secret: &NetworkSecret) -> Result<&str, WifiError> {
+    str::from_utf8(secret.expose())
+        .or(Err(WifiError::BadSettings { what: "the password is no UTF-8 text".to_owned() }))
 }
 
 fn connection<'a>(name: &'static str, interface: &'a str) -> BTreeMap<&'static str, Variant<'a>> {
@@ -216,6 +262,25 @@ mod tests {
         let network = network(b"");
         let profile = station_profile(&network, "wlan0", false).unwrap();
         assert!(!profile.contains_key("802-11-wireless-security"));
+    }
+
+    #[test]
+    fn a_raised_network_gives_addresses_and_a_way_out_in_the_band_that_boards_have() {
+        let network = network(b"secret-password");
+        let profile = shared_profile(&network, 6, "wlan0").unwrap();
+        assert_eq!(profile["ipv4"]["method"], Variant::from("shared"));
+        assert_eq!(profile["802-11-wireless"]["mode"], Variant::from("ap"));
+        assert_eq!(profile["802-11-wireless"]["band"], Variant::from("bg"));
+        assert_eq!(profile["802-11-wireless-security"]["psk"], Variant::from("secret-password"));
+    }
+
+    #[test]
+    fn a_visit_to_a_hotspot_leaves_the_computer_its_way_to_the_internet() {
+        let network = network(b"");
+        let profile = visitor_profile(&network, "wlan0").unwrap();
+        assert_eq!(profile["ipv4"]["never-default"], Variant::from(true));
+        assert_eq!(profile["ipv4"]["ignore-auto-dns"], Variant::from(true));
+        assert_eq!(profile["ipv4"]["method"], Variant::from("auto"));
     }
 
     #[test]

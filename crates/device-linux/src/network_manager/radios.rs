@@ -54,7 +54,8 @@ impl NetworkManager {
         Ok(())
     }
 
-    async fn require_access_point(&self, radio: &Radio) -> Result<(), WifiError> {
+    /// Refuses a radio that cannot be an access point now.
+    pub(super) async fn require_access_point(&self, radio: &Radio) -> Result<(), WifiError> {
         self.require_ready(radio).await?;
         let capabilities: u32 = self.bus.property(&radio.path, WIRELESS, "WirelessCapabilities").await?;
         if capabilities & state::CAPABILITY_ACCESS_POINT == 0 {

@@ -1,6 +1,7 @@
 //! The NetworkManager adapter against the mock of NetworkManager, on a bus of its own.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "what tests share stops the test when it fails")]
 
+mod borrowed;
 mod private_bus;
 
 use std::collections::HashMap;

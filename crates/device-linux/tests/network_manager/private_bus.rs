@@ -16,9 +16,12 @@ pub(crate) const MANAGER_PATH: &str = "/org/freedesktop/NetworkManager";
 pub(crate) const DEVICE: &str = "org.freedesktop.NetworkManager.Device";
 pub(crate) const WIRELESS: &str = "org.freedesktop.NetworkManager.Device.Wireless";
 pub(crate) const ACTIVE: &str = "org.freedesktop.NetworkManager.Connection.Active";
+const SUPPLICANT: &str = "fi.w1.wpa_supplicant1.Interface";
 const MOCK: &str = "org.freedesktop.DBus.Mock";
 /// Object of every connection that the mock activates.
 pub(crate) const ACTIVE_PATH: &str = "/org/freedesktop/NetworkManager/ActiveConnection/7";
+/// Stored profile of the connection that a device had before.
+pub(crate) const FORMER_PROFILE: &str = "/org/freedesktop/NetworkManager/Settings/5";
 /// How long anything in a test may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -27,6 +30,12 @@ const ACTIVATE: &str = "
 if '/org/freedesktop/NetworkManager/ActiveConnection/7' not in objects:
     self.AddObject('/org/freedesktop/NetworkManager/ActiveConnection/7', 'org.freedesktop.NetworkManager.Connection.Active', {'State': dbus.UInt32(1)}, [])
 ret = (dbus.ObjectPath('/org/freedesktop/NetworkManager/Settings/7'), dbus.ObjectPath('/org/freedesktop/NetworkManager/ActiveConnection/7'), dbus.Dictionary({}, signature='sv'))
+";
+/// What the mock does when it is told to bring a stored connection back: it is back at once.
+const BRING_BACK: &str = "
+if '/org/freedesktop/NetworkManager/ActiveConnection/8' not in objects:
+    self.AddObject('/org/freedesktop/NetworkManager/ActiveConnection/8', 'org.freedesktop.NetworkManager.Connection.Active', {'State': dbus.UInt32(2)}, [])
+ret = dbus.ObjectPath('/org/freedesktop/NetworkManager/ActiveConnection/8')
 ";
 /// A scan that ends at once.
 const SCAN: &str = "
@@ -69,6 +78,11 @@ impl PrivateBus {
         bus.start_network_manager().await;
         let device = bus.add_radio("wlan0").await;
         (bus, device)
+    }
+
+    /// Where a program finds this bus.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     pub(crate) async fn connection(&self) -> Connection {
@@ -129,6 +143,36 @@ impl PrivateBus {
         self.call(&path, MOCK, "AddProperty", &never_scanned).await.expect("another property");
         self.add_method(&path, WIRELESS, "RequestScan", ["a{sv}", ""], SCAN).await;
         Device { path }
+    }
+
+    /// Lets a device have a connection, which can be brought back after another one.
+    pub(crate) async fn add_active_connection(&self, device: &Device, name: &str) {
+        let active = "/org/freedesktop/NetworkManager/ActiveConnection/5";
+        let profile = OwnedObjectPath::try_from(FORMER_PROFILE).expect("a path");
+        let properties = std::collections::HashMap::from([
+            ("State", Variant::from(2_u32)),
+            ("Id", Variant::from(name)),
+            ("Connection", Variant::from(profile)),
+        ]);
+        let methods: Vec<(String, String, String, String)> = Vec::new();
+        let body = (active, ACTIVE, properties, methods);
+        self.call(MANAGER_PATH, MOCK, "AddObject", &body).await.expect("an active connection");
+        self.set_active_connection(device, active).await;
+        self.add_method(MANAGER_PATH, SERVICE, "ActivateConnection", ["ooo", "o"], BRING_BACK).await;
+    }
+
+    /// Says which connection a device has; the mock does not know by itself.
+    pub(crate) async fn set_active_connection(&self, device: &Device, active: &str) {
+        let active = OwnedObjectPath::try_from(active).expect("a path");
+        self.set(&device.path, DEVICE, "ActiveConnection", Variant::from(active)).await;
+    }
+
+    /// Tells that a station joined, as the supplicant does.
+    pub(crate) async fn let_in(&self, mac: &str) {
+        let nobody: Option<&str> = None;
+        let path = "/fi/w1/wpa_supplicant1/Interfaces/0";
+        let sent = self.control.emit_signal(nobody, path, SUPPLICANT, "StaAuthorized", &mac).await;
+        sent.expect("a signal of the supplicant");
     }
 
     pub(crate) async fn add_access_point(&self, device: &Device, seen: &AccessPoint<'_>) {

@@ -70,3 +70,28 @@ fn unusual_prefixes_still_make_a_name_with_its_suffix() {
     }
     assert_eq!(hotspot_name(Dialect::Rehome, "", "Boiler", MAC), "Boiler-1W7R");
 }
+
+#[test]
+fn every_name_that_is_made_is_found_again_among_other_networks() {
+    for (id, hexadecimal, _old, _new) in EXAMPLES {
+        for dialect in [Dialect::EdgentOld, Dialect::EdgentNew, Dialect::Rehome] {
+            let name = hotspot_name_from_id(dialect, "Blynk", "Wasserzähler", id);
+            assert!(may_be_hotspot_name(name.as_bytes()), "{name}");
+        }
+        let name = std::format!("Blynk-{hexadecimal}");
+        assert!(may_be_hotspot_name(name.as_bytes()), "{name}");
+    }
+    let others: [&[u8]; 8] = [
+        b"Home",
+        b"-1W7R",
+        b"FRITZ!Box 7590",
+        b"Blynk Air-1WWR",
+        b"Blynk Air-1w7r",
+        b"Blynk Air-1W7",
+        b"\xff-1W7R",
+        b"a name with more than 31 bytes-1W7R",
+    ];
+    for other in others {
+        assert!(!may_be_hotspot_name(other), "{}", other.escape_ascii());
+    }
+}

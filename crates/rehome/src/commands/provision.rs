@@ -1,5 +1,7 @@
 //! `rehome provision`: sets up a device over its hotspot's portal.
 
+mod visit;
+
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
@@ -19,9 +21,19 @@ use crate::secret_input::{read_file_or_stdin, refuse_shared_stdin, usage_error};
 /// Arguments of `rehome provision`.
 #[derive(Debug, Args)]
 pub(crate) struct ProvisionArguments {
-    /// Address of the device's portal.
-    #[arg(long, value_name = "URL", default_value = DEFAULT_PORTAL_URL)]
-    portal_url: String,
+    /// Address of the device's portal, where this computer has joined the hotspot already: usually http://192.168.4.1.
+    ///
+    /// Without it the hotspot is looked for and joined.
+    #[arg(long, value_name = "URL")]
+    portal_url: Option<String>,
+
+    /// Name of the hotspot to join [default: the only one in reach with a device's name].
+    #[arg(long, value_name = "NAME", conflicts_with = "portal_url")]
+    hotspot: Option<OsString>,
+
+    /// Wi-Fi interface that joins the hotspot [default: the first one].
+    #[arg(long, value_name = "NAME", conflicts_with = "portal_url")]
+    interface: Option<String>,
 
     /// Network that the device shall join.
     #[arg(long)]
@@ -117,7 +129,8 @@ pub(crate) fn run(arguments: ProvisionArguments) -> Result<ExitCode> {
         .into_iter()
         .flatten(),
     );
-    let portal = match PortalClient::new(&arguments.portal_url) {
+    let portal_url = arguments.portal_url.as_deref().unwrap_or(DEFAULT_PORTAL_URL);
+    let portal = match PortalClient::new(portal_url) {
         Ok(portal) => portal,
         Err(error) => usage_error(&format!("--portal-url: {error}")),
     };
@@ -129,13 +142,23 @@ pub(crate) fn run(arguments: ProvisionArguments) -> Result<ExitCode> {
         pop: secret(arguments.pop_file.as_ref())?,
         is_save_requested: arguments.save,
     };
-    let options = ProvisionOptions {
-        template_id: arguments.template.as_deref(),
-        session: session.as_ref(),
+    let flow = Flow {
+        portal,
+        setup,
+        target,
+        template_id: arguments.template,
+        session,
         follow_for: Duration::from_secs(arguments.follow_s),
     };
-    let mut report = |progress: &provision::Progress| eprintln!("{progress}");
-    let outcome = provision(&portal, &setup, &target, &options, &mut WallPace::start(), &mut report)?;
+    let outcome = if arguments.portal_url.is_some() {
+        flow.run()?
+    } else {
+        let hotspot = arguments.hotspot.map(OsString::into_vec);
+        match visit::run(flow, hotspot, arguments.interface)? {
+            Some(outcome) => outcome,
+            None => return Ok(ExitCode::FAILURE),
+        }
+    };
     if arguments.json {
         println!("{:#}", json!(outcome));
     } else {
@@ -143,6 +166,30 @@ pub(crate) fn run(arguments: ProvisionArguments) -> Result<ExitCode> {
     }
     let is_set_up = matches!(outcome, Outcome::Connected { .. } | Outcome::Accepted);
     Ok(if is_set_up { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Everything that setting a device up needs.
+#[derive(Debug)]
+struct Flow {
+    portal: PortalClient,
+    setup: Setup,
+    target: CloudTarget,
+    template_id: Option<String>,
+    session: Option<SessionClient>,
+    follow_for: Duration,
+}
+
+impl Flow {
+    fn run(&self) -> Result<Outcome> {
+        let options = ProvisionOptions {
+            template_id: self.template_id.as_deref(),
+            session: self.session.as_ref(),
+            follow_for: self.follow_for,
+        };
+        let mut report = |progress: &provision::Progress| eprintln!("{progress}");
+        let mut pace = WallPace::start();
+        Ok(provision(&self.portal, &self.setup, &self.target, &options, &mut pace, &mut report)?)
+    }
 }
 
 fn session_client(cloud: &CloudArguments) -> Result<Option<SessionClient>> {

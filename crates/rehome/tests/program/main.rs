@@ -13,9 +13,18 @@ mod full_disk;
 #[cfg(test)]
 mod mqtt_clients;
 #[cfg(test)]
+#[path = "../../../device-linux/tests/network_manager/private_bus.rs"]
+#[expect(
+    dead_code,
+    reason = "the mock of NetworkManager is shared with the tests of `device-linux`, which use more of it"
+)]
+mod private_bus;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod release_survives_restart;
+#[cfg(test)]
+mod rescue;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
