@@ -32,7 +32,8 @@ function ShipmentLine({ shipment, deviceId }: { shipment: Shipment; deviceId: st
           {shipment.name}
         </Anchor>{" "}
         brings firmware {shipment.firmware.version}
-        {shipment.state === "running" ? "" : ", but is held back now"}:
+        {shipment.state === "running" ? "" : ", but is held back now"}
+        {delivery && ":"}
       </span>
       {delivery && <StatusMark mark={deliveryWords(delivery.state).mark} />}
     </p>
