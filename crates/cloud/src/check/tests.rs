@@ -9,6 +9,7 @@ const NOW: UtcTime = UtcTime::from_unix_ms(1_795_000_000_000);
 #[tokio::test]
 async fn a_firmware_file_that_is_missing_or_changed_is_a_problem() {
     let data_dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(data_dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
     let kinds = || -> Vec<&'static str> {
         check_data_folder(data_dir.path()).unwrap().iter().map(|problem| problem.kind).collect()
     };
@@ -19,12 +20,7 @@ async fn a_firmware_file_that_is_missing_or_changed_is_a_problem() {
     let image = FirmwareImage {
         id: FirmwareId::from_random([1; 10]),
         file_name: "lamp.bin".to_owned(),
-        tag: FirmwareTag {
-            kind: "TMPL1".to_owned(),
-            version: "1.0".to_owned(),
-            build: None,
-            library: None,
-        },
+        tag: FirmwareTag { kind: "TMPL1".to_owned(), version: "1.0".to_owned(), build: None, library: None },
         size_bytes: 5,
         sha256: Sha256::digest(b"image").into(),
         md5: [0; 16],
