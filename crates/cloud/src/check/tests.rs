@@ -9,6 +9,7 @@ const NOW: UtcTime = UtcTime::from_unix_ms(1_795_000_000_000);
 #[tokio::test]
 async fn a_firmware_file_that_is_missing_or_changed_is_a_problem() {
     let data_dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(data_dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
     let kinds = || -> Vec<&'static str> {
         check_data_folder(data_dir.path()).unwrap().iter().map(|problem| problem.kind).collect()
     };
