@@ -86,7 +86,7 @@ impl PrivateBus {
     }
 
     pub(crate) async fn connection(&self) -> Connection {
-        connect(&self.address).await
+        connect(self.address()).await
     }
 
     pub(crate) async fn start_network_manager(&mut self) {
@@ -164,7 +164,10 @@ impl PrivateBus {
     /// Says which connection a device has; the mock does not know by itself.
     pub(crate) async fn set_active_connection(&self, device: &Device, active: &str) {
         let active = OwnedObjectPath::try_from(active).expect("a path");
-        self.set(&device.path, DEVICE, "ActiveConnection", Variant::from(active)).await;
+        let body = (DEVICE, "ActiveConnection", Variant::from(active));
+        // The mock's own way to change values takes no paths.
+        let properties = "org.freedesktop.DBus.Properties";
+        self.call(&device.path, properties, "Set", &body).await.expect("another connection");
     }
 
     /// Tells that a station joined, as the supplicant does.

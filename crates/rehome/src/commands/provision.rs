@@ -99,6 +99,8 @@ struct CloudArguments {
     port: Option<u16>,
 
     /// Open a provisioning session at a Rehome server, use its token, and watch it to the end.
+    ///
+    /// In the hotspot this computer needs another way to the server, such as a cable.
     #[arg(long, requires = "server", requires = "api_key_file", requires = "template")]
     session: bool,
 

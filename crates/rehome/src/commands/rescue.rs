@@ -159,7 +159,6 @@ struct Rescue {
 impl Rescue {
     /// Returns whether the board was rescued: safe to ship where a release is followed, else joined.
     async fn run(mut self) -> Result<bool> {
-        let stop = StopSignals::listen()?;
         if let Some(followed) = &self.followed {
             let standing = followed.ask().await?.with_context(|| {
                 format!("the release of {:?} cannot be followed; is the device released?", followed.device)
@@ -171,6 +170,7 @@ impl Rescue {
                 return Ok(true);
             }
         }
+        let stop = StopSignals::listen()?;
         let mut radio = take(self.interface.take()).await?;
         // Whatever happens from here on, the radio is given back.
         let ended = tokio::select! {
