@@ -289,7 +289,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                 self.feed(input).await;
             }
             Step::NoToken { reason, is_verified_tls } => {
-                apart(pin!(self.take_refusal(reason, is_verified_tls))).await
+                apart(pin!(self.take_refusal(reason, is_verified_tls))).await;
             }
             Step::Release(order) => apart(pin!(self.take_release_order(&order))).await,
             Step::Update => apart(pin!(self.take_ota_order())).await,

@@ -19,7 +19,7 @@ fn server_with_device() -> (TestServer, String, String) {
     let template = server.get(&format!("/api/v1/devices/{id}"))["template_id"].as_str().unwrap().to_owned();
     for (pin, name, data_type) in DATASTREAMS {
         let path = format!("/api/v1/templates/{template}/datastreams/{pin}");
-        server.send("PUT", &path, Some(json!({"name": name, "type": data_type}))).expect(200);
+        server.send("PUT", &path, Some(json!({"name": name, "type": data_type}))).expect(201);
     }
     (server, id, token)
 }
