@@ -64,24 +64,31 @@ mod folder {
     async fn a_database_of_the_second_format_is_brought_up_to_date() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("rehome.db");
-        {
-            let store = Store::open(folder.path()).unwrap();
-            add_device(&store).await;
-            let set = async |field: &str| {
-                let field = field.to_owned();
-                store.set_metadata(device_id(1), Epoch::FIRST, field, "x".to_owned()).await.unwrap();
-            };
-            set("Serial").await;
-            set("Hotspot Name").await;
-        }
+        drop(Store::open(folder.path()).unwrap());
         let conn = Connection::open(&database).unwrap();
         let newest = format_of(&conn);
-        for table in
-            ["datastream_enum_rows", "datastreams", "properties", "metadata_fields", "uploads", "reports"]
-        {
-            conn.execute(&format!("DROP TABLE {table}"), []).unwrap();
-        }
+        let key_check: Vec<u8> = conn
+            .query_row("SELECT value FROM settings WHERE name = 'key_check'", [], |row| row.get(0))
+            .unwrap();
+        let application_id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0)).unwrap();
+        drop(conn);
+        std::fs::remove_file(&database).unwrap();
+        let conn = Connection::open(&database).unwrap();
+        conn.execute_batch(include_str!("../migrations/0001_foundation.sql")).unwrap();
+        conn.execute_batch(include_str!("../migrations/0002_history.sql")).unwrap();
+        conn.pragma_update(None, "application_id", application_id).unwrap();
         conn.pragma_update(None, "user_version", 2).unwrap();
+        conn.execute("INSERT INTO settings (name, value) VALUES ('key_check', ?1)", [&key_check]).unwrap();
+        let (template, device) = (template_id(), device_id(1));
+        conn.execute_batch(&format!(
+            "INSERT INTO templates (id, name, created_at) VALUES ('{template}', 'Air Monitor', 0);
+             INSERT INTO devices (id, template_id, name, epoch, ownership, created_at)
+             VALUES ('{device}', '{template}', 'One', 1, 'owned', 0);
+             INSERT INTO ownerships (device_id, epoch, reserved_at) VALUES ('{device}', 1, 0);
+             INSERT INTO metadata (device_id, epoch, field, value)
+             VALUES ('{device}', 1, 'Serial', 'x'), ('{device}', 1, 'Hotspot Name', 'x');"
+        ))
+        .unwrap();
         drop(conn);
 
         let store = Store::open(folder.path()).unwrap();

@@ -35,8 +35,9 @@ async fn raised(bus: &PrivateBus, device: &Device, radio: &mut BorrowedRadio) ->
     let network = lost_network();
     let (raised, given) = tokio::join!(radio.raise(&network), playing);
     raised.unwrap();
-    let options: HashMap<String, OwnedVariant> = given[3].try_clone().unwrap().try_into().unwrap();
-    (given[0].try_clone().unwrap().try_into().unwrap(), HashMap::from([("options".to_owned(), options)]))
+    let [settings, _device, _object, options] = <[OwnedVariant; 4]>::try_from(given).unwrap();
+    let options: HashMap<String, OwnedVariant> = options.try_into().unwrap();
+    (settings.try_into().unwrap(), HashMap::from([("options".to_owned(), options)]))
 }
 
 #[tokio::test]

@@ -193,12 +193,12 @@ fn releases(states: [&'static str; 3]) -> String {
             let request = String::from_utf8_lossy(&request[..length]).into_owned();
             assert!(request.starts_with("GET /api/v1/devices/dev-1/release "), "{request}");
             assert!(request.contains(&format!("Bearer {KEY}")), "the key is missing");
-            let (status, body) = match states[index.min(states.len() - 1)] {
+            let (head, body) = match states[index.min(states.len() - 1)] {
                 "gone" => ("404 Not Found", "{}".to_owned()),
                 state => ("200 OK", release(state)),
             };
             let length = body.len();
-            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+            let head = format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
             stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
         }
     });
