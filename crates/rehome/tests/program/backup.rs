@@ -52,7 +52,9 @@ fn is_private(path: &Path) {
     let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
     if path.is_dir() {
         assert_eq!(mode, 0o700, "{}", path.display());
-        fs::read_dir(path).unwrap().for_each(|entry| is_private(&entry.unwrap().path()));
+        for entry in fs::read_dir(path).unwrap() {
+            is_private(&entry.unwrap().path());
+        }
     } else {
         assert_eq!(mode, 0o600, "{}", path.display());
     }
