@@ -163,6 +163,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Writes out the history of a device */
+        get: operations["export_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the files that a device sent */
+        get: operations["list_files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/files/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gets a file that a device sent */
+        get: operations["get_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the metadata of a device */
+        get: operations["list_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/metadata/{field}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets a metadata field */
+        put: operations["set_metadata"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/properties": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists how a device wants its datastreams shown */
+        get: operations["list_properties"];
+        put?: never;
+        post?: never;
+        /** Forgets how a device wants its datastreams shown */
+        delete: operations["reset_properties"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{id}/release": {
         parameters: {
             query?: never;
@@ -222,7 +325,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Live updates as server-sent events: device, value, session, release, lagged */
+        /** Live updates as server-sent events: device, value, rejected, property, session, release, lagged */
         get: operations["watch_events"];
         put?: never;
         post?: never;
@@ -410,6 +513,41 @@ export interface paths {
         patch: operations["update_template"];
         trace?: never;
     };
+    "/api/v1/templates/{id}/datastreams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the datastreams of a template */
+        get: operations["list_template_datastreams"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{id}/datastreams/{pin}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets up a pin of a template */
+        put: operations["put_template_datastream"];
+        post?: never;
+        /** Takes the datastream away from a pin; values stay */
+        delete: operations["delete_template_datastream"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/unknown-tokens": {
         parameters: {
             query?: never;
@@ -419,6 +557,40 @@ export interface paths {
         };
         /** Lists tokens that were tried and are unknown, latest first */
         get: operations["list_unknown_tokens"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/device_reports/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gets a report of history */
+        get: operations["get_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/device_uploads/{device}/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gets a file of a device */
+        get: operations["get_public_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -437,6 +609,58 @@ export interface paths {
         /** Writes several pins (`v1=A&v2=B`) */
         get: operations["device_https_batch_update"];
         put?: never;
+        /** Writes points with times of their own (`pin=V1`, a JSON list of Unix milliseconds and value) */
+        post: operations["device_https_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/external/api/data/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Asks for a report of history and answers with its link */
+        get: operations["device_https_ask_for_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/external/api/device/meta": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a metadata field (`metaFieldId=1`, or its exact `metaFieldName`) */
+        get: operations["device_https_get_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/external/api/device/meta/update": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sets a metadata field (`metaFieldId=1&value=VALUE`) */
+        get: operations["device_https_update_metadata"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -451,7 +675,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Reads one pin (`&v1` or `pin=V1`) or several (`&v1&v2`) */
+        /** Reads one pin (`&v1`, `pin=V1`, `dataStreamId=1`) or several (`&v1&v2`) */
         get: operations["device_https_get"];
         put?: never;
         post?: never;
@@ -478,6 +702,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/external/api/isAppConnected": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says whether somebody watches live updates */
+        get: operations["device_https_is_app_connected"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/external/api/isHardwareConnected": {
         parameters: {
             query?: never;
@@ -495,6 +736,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/external/api/logEvent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Logs an event (`code=CODE`); templates have no events yet, so every code is refused */
+        get: operations["device_https_log_event"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/external/api/provision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Ends a set-up without the binary protocol (`templateId=TMPL...`) */
+        get: operations["device_https_provision"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/external/api/update": {
         parameters: {
             query?: never;
@@ -502,10 +777,44 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Writes one pin (`v1=VALUE`, or `pin=V1&value=VALUE`) */
+        /** Writes one pin (`v1=VALUE`, `pin=V1&value=VALUE`, `dataStreamId=1&value=VALUE`) */
         get: operations["device_https_update"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/external/api/update/property": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sets a property (`pin=V1&color=%23FF0000`) */
+        get: operations["device_https_update_property"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/external/api/upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keeps a file (form field `upfile`); `type=DUMP` marks a crash dump */
+        post: operations["device_https_upload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -707,11 +1016,64 @@ export interface components {
             /** @description The value. */
             value: components["schemas"]["DatastreamValue"];
         };
+        /** @description One row of an enum. */
+        DatastreamEnumRow: {
+            /**
+             * Format: int32
+             * @description The number that travels.
+             */
+            number: number;
+            /** @description What it means. */
+            text: string;
+        };
         /** @description Every pin of a device that has a value, by pin number. */
         DatastreamList: {
             /** @description The pins; at most 256. */
             items: components["schemas"]["Datastream"][];
         };
+        /** @description What a person sets about a datastream. */
+        DatastreamSettings: {
+            /** @description A second name of letters, digits and spaces, unique in the template. */
+            alias?: string | null;
+            /** @description How many decimals are kept, from `#` to `#.#####` or `#.0` to `#.00000`; all when null. For `double`. */
+            decimals?: string | null;
+            default?: components["schemas"]["DatastreamValue"] | null;
+            /**
+             * Format: int32
+             * @description The number that stands for every number outside `enum_rows`; when null those are refused.
+             */
+            enum_fallback?: number | null;
+            /** @description The rows of an `enum`. */
+            enum_rows?: components["schemas"]["DatastreamEnumRow"][];
+            /** @description Whether the Device HTTPS API behaves as if it were not there. */
+            hidden_from_http?: boolean;
+            invalidate?: components["schemas"]["InvalidateValue"] | null;
+            /**
+             * Format: double
+             * @description Largest number; larger ones become it. For `integer` and `double`.
+             */
+            max?: number | null;
+            /**
+             * Format: double
+             * @description Smallest number; smaller ones become it. For `integer` and `double`.
+             */
+            min?: number | null;
+            /** @description Its name, unique in the template; MQTT topics carry it, so it has none of `/`, `+`, `#` and `,`. */
+            name: string;
+            /** @description Whether the history keeps each point, and not only averages. */
+            save_raw_data?: boolean;
+            /** @description Whether the last value goes to the device after its login and when it asks for everything. */
+            sync_on_connect?: boolean;
+            /** @description What values it takes. */
+            type: components["schemas"]["DatastreamType"];
+            /** @description The unit of its values. */
+            unit?: string | null;
+        };
+        /**
+         * @description What values a datastream takes.
+         * @enum {string}
+         */
+        DatastreamType: "integer" | "double" | "string" | "enum" | "location";
         /** @description A pin's value: one text, or several for a multi-value pin, in the order they were written. */
         DatastreamValue: string | string[];
         /** @description One device of a shipment. */
@@ -788,10 +1150,55 @@ export interface components {
             /** @description The device. */
             device_id: string;
         };
+        /** @description A file that a device sent. */
+        DeviceFile: {
+            /** @description When it came. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Names it in addresses. */
+            key: string;
+            /** @description What it is. */
+            kind: components["schemas"]["DeviceFileKind"];
+            /** @description The name the device gave it. */
+            name: string;
+            /**
+             * Format: int64
+             * @description How much it holds, in bytes.
+             */
+            size_bytes: number;
+        };
+        /**
+         * @description What a file is.
+         * @enum {string}
+         */
+        DeviceFileKind: "file" | "dump";
+        /** @description The files of a device, newest first. */
+        DeviceFileList: {
+            /** @description At most 10 of each kind. */
+            items: components["schemas"]["DeviceFile"][];
+        };
         DevicePage: {
             items: components["schemas"]["Device"][];
             /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
             next_cursor: string | null;
+        };
+        /** @description A property of a datastream: how the device wants it shown. */
+        DeviceProperty: {
+            /** @description When it was set. */
+            at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description Virtual pin number.
+             */
+            pin: number;
+            /** @description Its name, for example `color`. */
+            property: string;
+            /** @description Its value. */
+            value: components["schemas"]["DatastreamValue"];
+        };
+        /** @description The properties that a device has set, by pin and name. */
+        DevicePropertyList: {
+            /** @description At most 64 per pin. */
+            items: components["schemas"]["DeviceProperty"][];
         };
         /** @description What a device says about itself right after it logs in. */
         Firmware: {
@@ -850,6 +1257,21 @@ export interface components {
             /** @description The receipt as text; line breaks in it do not matter. */
             receipt: string;
         };
+        /**
+         * @description What stands in the place of a value that stopped counting.
+         * @enum {string}
+         */
+        InvalidValueShows: "nothing" | "default";
+        /** @description When a value that was not renewed stops counting. */
+        InvalidateValue: {
+            /**
+             * Format: int32
+             * @description Seconds since it was written.
+             */
+            after_s: number;
+            /** @description What stands in its place. */
+            shows: components["schemas"]["InvalidValueShows"];
+        };
         /** @description Event `lagged`: the client was too slow and must fetch everything again. */
         LaggedEvent: {
             /**
@@ -857,6 +1279,23 @@ export interface components {
              * @description How many events were left out.
              */
             missed_count: number;
+        };
+        /** @description A metadata field. */
+        MetadataField: {
+            /**
+             * Format: int32
+             * @description Its number, `metaFieldId` in the Device HTTPS API; the same on every device.
+             */
+            id: number;
+            /** @description Its name. */
+            name: string;
+            /** @description Its value. */
+            value: string;
+        };
+        /** @description The metadata of a device, by number. */
+        MetadataList: {
+            /** @description At most 64, and those that every device has. */
+            items: components["schemas"]["MetadataField"][];
         };
         /** @description Who is signed in. */
         OwnerSession: {
@@ -893,6 +1332,22 @@ export interface components {
             title: string;
             /** @description A URI reference that names the kind of problem. */
             type: string;
+        };
+        /** @description Event `property`: how a datastream is to be shown has changed. */
+        PropertyEvent: {
+            /** @description When it was set. */
+            at: components["schemas"]["Timestamp"];
+            /** @description The device. */
+            device_id: string;
+            /**
+             * Format: int32
+             * @description Virtual pin number.
+             */
+            pin: number;
+            /** @description The property. */
+            property: string;
+            /** @description Its new value. */
+            value: components["schemas"]["DatastreamValue"];
         };
         /** @description A provisioning session. */
         ProvisioningSession: {
@@ -940,6 +1395,20 @@ export interface components {
          * @enum {string}
          */
         ReclaimPolicy: "open" | "locked";
+        /** @description Event `rejected`: a value did not fit the datastream of its pin and was not stored. */
+        RejectedEvent: {
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+            /** @description The device. */
+            device_id: string;
+            /**
+             * Format: int32
+             * @description Virtual pin number.
+             */
+            pin: number;
+            /** @description Why, in words for a person; never the value itself. */
+            reason: string;
+        };
         /** @description A release: the end of an ownership, finished when the device is wiped. */
         Release: {
             /**
@@ -1027,6 +1496,11 @@ export interface components {
         SetDatastream: {
             /** @description The value; at most 1024 bytes for each part. */
             value: components["schemas"]["DatastreamValue"];
+        };
+        /** @description Sets a metadata field. */
+        SetMetadata: {
+            /** @description The value, at most 1,024 bytes. `Device Timezone` takes an IANA name such as `Europe/Berlin`. */
+            value: string;
         };
         /** @description Sets the owner's password. */
         SetPassword: {
@@ -1131,6 +1605,26 @@ export interface components {
             name: string;
             /** @description What becomes of a device that is claimed again. */
             reclaim: components["schemas"]["ReclaimPolicy"];
+        };
+        /** @description A datastream of a template. */
+        TemplateDatastream: {
+            /**
+             * Format: int32
+             * @description Its number, `dataStreamId` in the Device HTTPS API. Never given out twice.
+             */
+            id: number;
+            /**
+             * Format: int32
+             * @description Virtual pin number.
+             */
+            pin: number;
+            /** @description What a person set. */
+            settings: components["schemas"]["DatastreamSettings"];
+        };
+        /** @description The datastreams of a template, by pin. */
+        TemplateDatastreamList: {
+            /** @description At most 256. */
+            items: components["schemas"]["TemplateDatastream"][];
         };
         TemplatePage: {
             items: components["schemas"]["Template"][];
@@ -1664,6 +2158,236 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["StoredValue"];
                 };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_history: {
+        parameters: {
+            query?: {
+                /** @description One pin, such as `V1`; all when left out. */
+                pin?: string;
+                /** @description The first moment that counts. */
+                from?: string;
+                /** @description The first moment that counts no more; now when left out. */
+                to?: string;
+                /** @description How fine; `raw` when left out. */
+                step?: "raw" | "minute" | "hour" | "day";
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lines of time, pin, name and value; several values as a JSON list. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceFileList"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its content. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By number. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetadataList"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                field: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetMetadata"];
+            };
+        };
+        responses: {
+            /** @description Stored. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetadataField"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_properties: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By pin and name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevicePropertyList"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_properties: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Any error, as a problem document. */
             default: {
@@ -2433,6 +3157,112 @@ export interface operations {
             };
         };
     };
+    list_template_datastreams: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By pin. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDatastreamList"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_template_datastream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                pin: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DatastreamSettings"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDatastream"];
+                };
+            };
+            /** @description New. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDatastream"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_template_datastream: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                pin: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There is none on the pin now. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_unknown_tokens: {
         parameters: {
             query?: {
@@ -2467,6 +3297,69 @@ export interface operations {
             };
         };
     };
+    get_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A ZIP file with `device_data.csv`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_public_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its content. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     device_https_batch_update: {
         parameters: {
             query: {
@@ -2478,7 +3371,129 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Stored. */
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
+    device_https_import: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `OK` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
+    device_https_ask_for_report: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
+    device_https_get_metadata: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
+    device_https_update_metadata: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2507,7 +3522,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The value, or an object of values. */
+            /** @description The answer. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2538,7 +3553,38 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description An object. */
+            /** @description The answer. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
+    device_https_is_app_connected: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2569,7 +3615,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description `true` or `false`. */
+            /** @description The answer. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2577,6 +3623,64 @@ export interface operations {
                 content: {
                     "application/json": string;
                 };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
+    device_https_log_event: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
+    device_https_provision: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `{"error":{"message":"..."}}` */
             400: {
@@ -2600,12 +3704,72 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Stored. */
+            /** @description Done. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
+    device_https_update_property: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+        };
+    };
+    device_https_upload: {
+        parameters: {
+            query: {
+                token: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The address of the file; nothing for a dump. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
             };
             /** @description `{"error":{"message":"..."}}` */
             400: {

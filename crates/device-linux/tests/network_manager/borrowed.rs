@@ -35,9 +35,9 @@ async fn raised(bus: &PrivateBus, device: &Device, radio: &mut BorrowedRadio) ->
     let network = lost_network();
     let (raised, given) = tokio::join!(radio.raise(&network), playing);
     raised.unwrap();
-    let [settings, _device, _object, options] = <[OwnedVariant; 4]>::try_from(given).unwrap();
-    let options: HashMap<String, OwnedVariant> = options.try_into().unwrap();
-    (settings.try_into().unwrap(), HashMap::from([("options".to_owned(), options)]))
+    let [profile, _device, _access_point, options] = given.as_slice() else { panic!("not an order") };
+    let options: HashMap<String, OwnedVariant> = options.try_clone().unwrap().try_into().unwrap();
+    (profile.try_clone().unwrap().try_into().unwrap(), HashMap::from([("options".to_owned(), options)]))
 }
 
 #[tokio::test]
