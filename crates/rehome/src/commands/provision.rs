@@ -21,7 +21,7 @@ use crate::secret_input::{read_file_or_stdin, refuse_shared_stdin, usage_error};
 /// Arguments of `rehome provision`.
 #[derive(Debug, Args)]
 pub(crate) struct ProvisionArguments {
-    /// Address of the device's portal, where this computer has joined the hotspot already: usually http://192.168.4.1.
+    /// Address of the device's portal, where this computer has joined the hotspot already: usually `http://192.168.4.1`.
     ///
     /// Without it the hotspot is looked for and joined.
     #[arg(long, value_name = "URL")]
