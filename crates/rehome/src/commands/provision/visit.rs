@@ -82,12 +82,7 @@ async fn find(radio: &mut BorrowedRadio, wanted: Option<&[u8]>, has_proof: bool)
 
 /// A device closes its hotspot while it tries its new home, and opens it again when that failed: the flow wants to hear
 /// about that.
-<<<<<<< HEAD
-#[expect(clippy::infinite_loop, reason = "it runs beside the flow and ends with it")]
-async fn stay_joined(radio: &mut BorrowedRadio, network: &WifiNetwork) -> std::convert::Infallible {
-=======
 async fn stay_joined(radio: &mut BorrowedRadio, network: &WifiNetwork) -> ! {
->>>>>>> refs/heads/tools2
     loop {
         while radio.next_event().await != RadioEvent::Lost {}
         while radio.join(network).await.is_err() {
