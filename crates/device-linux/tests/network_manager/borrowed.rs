@@ -35,7 +35,8 @@ async fn raised(bus: &PrivateBus, device: &Device, radio: &mut BorrowedRadio) ->
     let network = lost_network();
     let (raised, given) = tokio::join!(radio.raise(&network), playing);
     raised.unwrap();
-    let [profile, _device, _access_point, options] = given.as_slice() else { panic!("not an order") };
+    let [profile, _device, _access_point, options] =
+        <&[OwnedVariant; 4]>::try_from(given.as_slice()).unwrap();
     let options: HashMap<String, OwnedVariant> = options.try_clone().unwrap().try_into().unwrap();
     (profile.try_clone().unwrap().try_into().unwrap(), HashMap::from([("options".to_owned(), options)]))
 }
