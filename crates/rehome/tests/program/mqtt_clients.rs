@@ -109,8 +109,18 @@ fn mosquittos_clients_publish_over_tls_and_subscribe() {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(server.value(&id, 1), "7.25");
 
-    let mut subscribe = Command::new("mosquitto_sub");
-    subscribe.args(["-d", "-v", "-h", "127.0.0.1", "-p", &server.plain_addr.port().to_string()]);
+    // Into a pipe the client would keep its lines until a block is full.
+    let mut subscribe = Command::new("stdbuf");
+    subscribe.args([
+        "--output=L",
+        "mosquitto_sub",
+        "-d",
+        "-v",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &server.plain_addr.port().to_string(),
+    ]);
     subscribe.args(["-u", "device", "-P", &token, "-t", "downlink/ds/#"]);
     isolate(&mut subscribe, &std::env::temp_dir());
     let subscriber = Process::spawn(&mut subscribe);

@@ -48,6 +48,10 @@ impl Session {
         {
             return Flow::Close;
         }
+        if self.link.is_quarantined() {
+            // The UID was that of somebody else's device: this one has just been released.
+            return Flow::GoOn;
+        }
         let Some(epoch) = self.link.epoch() else { return Flow::GoOn };
         let Ok(value) = std::str::from_utf8(value) else {
             counter!("gateway_frames_refused_total", "reason" => "metadata").increment(1);
