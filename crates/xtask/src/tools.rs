@@ -27,6 +27,10 @@ pub(crate) fn require_test_tools(root: &Path) -> Result<()> {
     if !answers(root, "dbus-daemon") {
         missing.push("D-Bus (Debian: apt-get install dbus)");
     }
+    // `--help` ends with 1, so the program is looked for instead of asked.
+    if !Process::new(root, "sh", &["-c", "command -v mosquitto_pub mosquitto_sub"]).succeeds() {
+        missing.push("mosquitto's clients (Debian: apt-get install mosquitto-clients)");
+    }
     // Debian's own interpreter: the mock is a Debian package, which another one does not see.
     if !Process::new(root, "/usr/bin/python3", &["-c", "import dbusmock"]).succeeds() {
         missing.push("NetworkManager's mock (Debian: apt-get install python3-dbusmock)");
