@@ -30,8 +30,8 @@ impl App {
                 return;
             }
         };
-        for (shipment, delivery) in due {
-            let state = self.judge(link, &shipment, delivery, &running).await;
+        for (shipment, _delivery) in due {
+            let state = self.judge(link, &shipment, &running).await;
             // A template may have several types of board; the newest shipment of the right type is the one that counts.
             if state != DeliveryState::TypeMismatch {
                 break;
@@ -43,27 +43,27 @@ impl App {
         self: &Arc<Self>,
         link: &Link,
         shipment: &Shipment,
-        delivery: Delivery,
         running: &RunningFirmware,
     ) -> DeliveryState {
         let now = self.clock.now().utc;
-        let image = &shipment.image.tag;
-        let described = delivery.described(image, shipment.rule, shipment.attempts_max, running, now);
-        let next = described.delivery;
-        if !described.is_to_be_told || shipment.state != ShipmentState::Running {
-            if next != delivery || next.state.is_over() {
-                self.note_delivery(&shipment.id, link.device(), delivery.state, next).await;
-            }
-            return next.state;
-        }
+        let (image, running) = (shipment.image.tag.clone(), running.clone());
+        let (rule, attempts_max) = (shipment.rule, shipment.attempts_max);
+        let may_tell = shipment.state == ShipmentState::Running;
         // First on disk, then to the device, which may ask for the file at once.
-        let ordered = next.ordered(now);
-        self.note_delivery(&shipment.id, link.device(), delivery.state, ordered).await;
-        if self.tell(link, shipment) {
-            return ordered.state;
+        let change = move |delivery: Delivery| {
+            let described = delivery.described(&image, rule, attempts_max, &running, now);
+            let is_told = described.is_to_be_told && may_tell;
+            Some(if is_told { described.delivery.ordered(now) } else { described.delivery })
+        };
+        let Some(after) = self.change_delivery(&shipment.id, link.device(), change).await else {
+            return DeliveryState::Waiting;
+        };
+        let is_ordered_now = after.state == DeliveryState::RequestSent && after.ordered_at == Some(now);
+        if is_ordered_now && !self.tell(link, shipment) {
+            let failed = move |delivery: Delivery| Some(delivery.order_failed(now));
+            self.change_delivery(&shipment.id, link.device(), failed).await;
         }
-        self.note_delivery(&shipment.id, link.device(), ordered.state, next).await;
-        next.state
+        after.state
     }
 
     /// Sends INTERNAL `ota` with the address of the image. Source: reference/wire-protocol.md 6.3.
@@ -96,36 +96,41 @@ impl App {
         format!("{scheme}://{host}:{port}/static/fw/{id}/{device}.bin?token={}&s={secure}", token.expose())
     }
 
-    /// Stores how far a shipment has come on one device; when that widens the shipment, the other devices are told.
-    pub(crate) async fn note_delivery(
+    /// Changes how far a shipment has come on one device; when that widens the shipment, the other devices are told. Returns
+    /// the delivery as it is then; none when `change` left it as it was, or it could not be stored.
+    pub(crate) async fn change_delivery(
         self: &Arc<Self>,
         id: &ShipmentId,
         device: &DeviceId,
-        before: DeliveryState,
-        delivery: Delivery,
-    ) {
-        if delivery.state != before {
-            let state = delivery.state.as_str();
+        change: impl FnOnce(Delivery) -> Option<Delivery> + Send + 'static,
+    ) -> Option<Delivery> {
+        let now = self.clock.now().utc;
+        let changed = match self.store.change_delivery(id.clone(), device.clone(), now, change).await {
+            Ok(changed) => changed,
+            // The device was deleted meanwhile.
+            Err(ShipmentError::NotFound) => return None,
+            Err(failure) => {
+                warn!(device.id = %device, error = %ErrorChain(&failure), "the state of {device} in {id} could not be stored");
+                return None;
+            }
+        };
+        let after = changed.after?;
+        if after.state != changed.before.state {
+            let state = after.state.as_str();
             counter!("shipment_deliveries_total", "state" => state).increment(1);
             info!(device.id = %device, shipment.id = %id, state, "shipment {id} on {device}: {state}");
         }
-        let now = self.clock.now().utc;
-        match self.store.store_delivery(id.clone(), device.clone(), delivery, now).await {
-            Ok(None) | Err(ShipmentError::NotFound) => {}
-            Ok(Some(changed)) => {
-                info!(
-                    shipment.id = %id, state = changed.state.as_str(), stage = changed.stage.as_str(),
-                    "shipment {id} is {} now, for {}", changed.state.as_str(), changed.stage.as_str()
-                );
-                if changed.state == ShipmentState::Running {
-                    self.offer(changed);
-                }
-            }
-            Err(failure) => {
-                warn!(device.id = %device, error = %ErrorChain(&failure), "the state of {device} in {id} could not be stored");
+        if let Some(shipment) = changed.shipment {
+            info!(
+                shipment.id = %id, state = shipment.state.as_str(), stage = shipment.stage.as_str(),
+                "shipment {id} is {} now, for {}", shipment.state.as_str(), shipment.stage.as_str()
+            );
+            if shipment.state == ShipmentState::Running {
+                self.offer(shipment);
             }
         }
         self.publish_device(device, DeviceChange::Updated);
+        Some(after)
     }
 
     /// Tells the devices that are connected now, one after the other; the rest is told when it next logs in.

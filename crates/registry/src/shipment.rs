@@ -215,6 +215,15 @@ impl Delivery {
         Self { ordered_at: Some(now), ..self.with(DeliveryState::RequestSent, now) }
     }
 
+    /// The order did not reach the device after all.
+    #[must_use]
+    pub fn order_failed(self, now: UtcTime) -> Self {
+        match self.state {
+            DeliveryState::RequestSent => Self { ordered_at: None, ..self.with(DeliveryState::Waiting, now) },
+            _ => self,
+        }
+    }
+
     /// Says whether a request for the file is in order: the device was told and has attempts left.
     ///
     /// A download that goes on where an earlier one broke is part of that attempt.

@@ -67,7 +67,7 @@ pub use provisioning::{
 };
 pub use releases::StartedRelease;
 pub use reports::{REPORTS_KEPT_MAX, Report};
-pub use shipments::{NewShipment, Shipment, ShipmentError, ShippedDevice};
+pub use shipments::{ChangedDelivery, NewShipment, Shipment, ShipmentError, ShippedDevice};
 pub use store::{Store, StoreSettings};
 pub use templates::Template;
 pub use unknown_tokens::UnknownToken;

@@ -120,6 +120,17 @@ pub struct ShippedDevice {
     pub delivery: Delivery,
 }
 
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedDelivery {
+    /// How far it had come.
+    pub before: Delivery,
+    /// How far it has come; none when it was left as it was.
+    pub after: Option<Delivery>,
+    /// The shipment, where the change widened, stopped or finished it.
+    pub shipment: Option<Shipment>,
+}
+
 impl Store {
     /// Returns the devices of a template that have an owner or wait for one, oldest first.
     ///
@@ -302,47 +313,57 @@ impl Store {
         .await
     }
 
-    /// Stores how far a shipment has come on one device, then looks at the whole shipment: it is widened, stopped or
-    /// finished in the same transaction. Returns the shipment where that happened.
+    /// Changes how far a shipment has come on one device, then looks at the whole shipment: it is widened, stopped or
+    /// finished in the same transaction. `change` sees the delivery as it is then and may leave it as it is by `None`.
     ///
     /// # Errors
     /// When there is no such shipment or device, or storage fails.
-    pub async fn store_delivery(
+    pub async fn change_delivery(
         &self,
         id: ShipmentId,
         device: DeviceId,
-        delivery: Delivery,
         at: UtcTime,
-    ) -> Result<Option<Shipment>, ShipmentError> {
+        change: impl FnOnce(Delivery) -> Option<Delivery> + Send + 'static,
+    ) -> Result<ChangedDelivery, ShipmentError> {
         self.write(move |work| {
-            work.put_delivery(&id, &device, &delivery)?;
-            let shipment = work.shipment_now(&id)?.ok_or(ShipmentError::NotFound)?;
-            if shipment.state != ShipmentState::Running {
-                return Ok(None);
-            }
-            let canaries = count_deliveries(work.conn, &id, Among::Canaries)?;
-            let standing = match review(
-                shipment.stage,
-                shipment.failure_percent_max,
-                shipment.is_open_ended,
-                &canaries,
-                &shipment.counts,
-            ) {
-                Review::GoOn => return Ok(None),
-                Review::Widen => (ShipmentState::Running, ShipmentStage::Everyone),
-                Review::Stop => (ShipmentState::Stopped, shipment.stage),
-                Review::Finish => (ShipmentState::Finished, shipment.stage),
+            let before = delivery_now(work.conn, &id, &device)?.unwrap_or_else(|| Delivery::waiting(at));
+            let Some(after) = change(before) else {
+                return Ok(ChangedDelivery { before, after: None, shipment: None });
             };
-            work.put_standing(&id, standing, at)?;
-            let detail = format!("{}, {}", standing.0.as_str(), standing.1.as_str());
-            work.audit(&Change::by("server", at), "shipment.review", id.as_str(), &detail)?;
-            Ok(work.shipment_now(&id)?)
+            work.put_delivery(&id, &device, &after)?;
+            let shipment = work.review_shipment(&id, at)?;
+            Ok(ChangedDelivery { before, after: Some(after), shipment })
         })
         .await
     }
 }
 
 impl Work<'_> {
+    /// Looks at a running shipment; returns it where that changed something.
+    fn review_shipment(&self, id: &ShipmentId, at: UtcTime) -> Result<Option<Shipment>, ShipmentError> {
+        let shipment = self.shipment_now(id)?.ok_or(ShipmentError::NotFound)?;
+        if shipment.state != ShipmentState::Running {
+            return Ok(None);
+        }
+        let canaries = count_deliveries(self.conn, id, Among::Canaries)?;
+        let standing = match review(
+            shipment.stage,
+            shipment.failure_percent_max,
+            shipment.is_open_ended,
+            &canaries,
+            &shipment.counts,
+        ) {
+            Review::GoOn => return Ok(None),
+            Review::Widen => (ShipmentState::Running, ShipmentStage::Everyone),
+            Review::Stop => (ShipmentState::Stopped, shipment.stage),
+            Review::Finish => (ShipmentState::Finished, shipment.stage),
+        };
+        self.put_standing(id, standing, at)?;
+        let detail = format!("{}, {}", standing.0.as_str(), standing.1.as_str());
+        self.audit(&Change::by("server", at), "shipment.review", id.as_str(), &detail)?;
+        Ok(self.shipment_now(id)?)
+    }
+
     fn shipment_now(&self, id: &ShipmentId) -> Result<Option<Shipment>, StorageError> {
         shipment_now(self.conn, id)
     }

@@ -21,7 +21,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use crate::app::App;
-use crate::errors::ApiError;
+use crate::errors::{ApiError, ProblemKind};
 use crate::secret_file::hex;
 
 /// Bytes read from the file and handed on at once.
@@ -64,10 +64,7 @@ async fn download(
     let (shipment, device, delivery) = admit(&app, &shipment, &file, query.as_deref()).await?;
     let image = &shipment.image;
     let part = Part::of(&headers, image).ok_or_else(|| {
-        Refusal::Failed(ApiError::new(
-            crate::errors::ProblemKind::RangeNotSatisfiable,
-            "The range lies outside the file.",
-        ))
+        Refusal::Failed(ApiError::new(ProblemKind::RangeNotSatisfiable, "The range lies outside the file."))
     })?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = if part.is_whole { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
@@ -75,21 +72,33 @@ async fn download(
     if method == Method::HEAD {
         return Ok(response);
     }
-    let is_continuation = part.from > 0;
-    if !delivery.may_fetch(shipment.attempts_max, is_continuation) {
-        return Err(Refusal::TooManyAttempts);
-    }
+    let (is_continuation, attempts_max) = (part.from > 0, shipment.attempts_max);
     let mut file = app.firmware_folder.open_image(&image.sha256).await.map_err(|source| {
         tracing::error!(firmware.id = %image.id, error = %source, "the file of {} cannot be opened", image.id);
         Refusal::NotFound
     })?;
     file.seek(SeekFrom::Start(part.from)).await.map_err(|_source| Refusal::NotFound)?;
-    let requested = delivery.requested(is_continuation, app.clock.now().utc);
-    app.note_delivery(&shipment.id, &device, delivery.state, requested).await;
+    let now = app.clock.now().utc;
+    let request = move |delivery: Delivery| {
+        delivery.may_fetch(attempts_max, is_continuation).then(|| delivery.requested(is_continuation, now))
+    };
+    let requested = app.change_delivery(&shipment.id, &device, request).await;
+    let attempt = requested.ok_or_else(|| refusal(&delivery, attempts_max, is_continuation))?.attempts;
     let reaches_end = part.from + part.bytes == image.size_bytes;
-    let transfer = Transfer { app, shipment: shipment.id, device, file, left: part.bytes, reaches_end };
+    let transfer =
+        Transfer { app, shipment: shipment.id, device, attempt, file, left: part.bytes, reaches_end };
     *response.body_mut() = Body::from_stream(stream::try_unfold(transfer, Transfer::next_chunk));
     Ok(response)
+}
+
+/// Why a download was not begun: no attempts left, or the store did not take it.
+fn refusal(delivery: &Delivery, attempts_max: u32, is_continuation: bool) -> Refusal {
+    if delivery.may_fetch(attempts_max, is_continuation) {
+        let detail = "The download could not be noted. Try again.";
+        Refusal::Failed(ApiError::new(ProblemKind::StoreUnavailable, detail))
+    } else {
+        Refusal::TooManyAttempts
+    }
 }
 
 /// Checks the secret and finds the delivery.
@@ -192,6 +201,8 @@ struct Transfer {
     app: Arc<App>,
     shipment: ShipmentId,
     device: DeviceId,
+    /// Which download of the day this is; a newer one is not ended by this one's end.
+    attempt: u32,
     file: File,
     left: u64,
     reaches_end: bool,
@@ -218,13 +229,14 @@ impl Drop for Transfer {
     fn drop(&mut self) {
         let (app, shipment, device) = (Arc::clone(&self.app), self.shipment.clone(), self.device.clone());
         let is_delivered = self.left == 0 && self.reaches_end;
+        let attempt = self.attempt;
         self.app.tasks.spawn(async move {
-            let Ok(Some((_, delivery))) = app.store.delivery(shipment.clone(), device.clone()).await else {
-                return;
-            };
             let now = app.clock.now().utc;
-            let next = if is_delivered { delivery.downloaded(now) } else { delivery.broke(now) };
-            app.note_delivery(&shipment, &device, delivery.state, next).await;
+            let end = move |delivery: Delivery| {
+                let ended = if is_delivered { delivery.downloaded(now) } else { delivery.broke(now) };
+                (delivery.attempts == attempt).then_some(ended)
+            };
+            app.change_delivery(&shipment, &device, end).await;
         });
     }
 }

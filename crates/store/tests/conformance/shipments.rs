@@ -56,7 +56,8 @@ async fn with_devices<B: Backend>(backend: &B, count: u8) -> Store {
 
 async fn ends(store: &Store, number: u8, state: DeliveryState) -> Option<Shipment> {
     let delivery = Delivery { state, ..Delivery::waiting(NOW) };
-    store.store_delivery(shipment_id(), device_id(number), delivery, NOW).await.unwrap()
+    let changed = store.change_delivery(shipment_id(), device_id(number), NOW, move |_| Some(delivery));
+    changed.await.unwrap().shipment
 }
 
 async fn is_due<B: Backend>(backend: &B, number: u8) -> bool {
@@ -151,7 +152,11 @@ pub(crate) async fn a_delivery_is_kept_whole<B: Backend>(backend: &B) {
     let store = with_devices(backend, 1).await;
     store.create_shipment(new_shipment(&[1], &[], false), owner()).await.unwrap();
     let delivery = Delivery::waiting(NOW).ordered(NOW.plus_ms(1)).requested(false, NOW.plus_ms(2));
-    store.store_delivery(shipment_id(), device_id(1), delivery, NOW).await.unwrap();
+    let change =
+        |wanted: Option<Delivery>| store.change_delivery(shipment_id(), device_id(1), NOW, move |_| wanted);
+    assert_eq!(change(Some(delivery)).await.unwrap().after, Some(delivery));
+    let refused = change(None).await.unwrap();
+    assert_eq!((refused.before, refused.after), (delivery, None));
     drop(store);
     let (_, found) = backend.open().delivery(shipment_id(), device_id(1)).await.unwrap().unwrap();
     assert_eq!(found, delivery);
