@@ -194,6 +194,16 @@ impl TestServer {
         self.ask(method, path, &headers, body)
     }
 
+    /// Sends a file with the admin key.
+    #[track_caller]
+    pub(crate) fn upload(&self, path: &str, content: String) -> Answer {
+        let (url, authorization) =
+            (format!("http://{}{path}", self.plain_addr), format!("Bearer {}", self.key));
+        let headers = [("authorization", authorization.as_str())];
+        let body = Some(("application/octet-stream", content));
+        ask(&self.agent, "POST", &url, &headers, body).unwrap_or_else(|| panic!("POST {path}: no answer"))
+    }
+
     /// Asks without the admin key; `None` when no answer came.
     pub(crate) fn ask(
         &self,

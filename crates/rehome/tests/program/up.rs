@@ -52,17 +52,23 @@ fn up_on_an_existing_folder_shows_the_demo_world_and_a_link_that_works_once() {
     assert!(boards.iter().all(|board| board["powered"] == false), "{boards:#?}");
 }
 
-#[test]
-fn a_rehome_board_set_up_through_its_portal_comes_online_and_its_value_is_in_the_cloud() {
-    let server = TestServer::up();
+/// A Rehome board that was set up in the workshop, and where the APIs have it.
+struct SetUpBoard {
+    token: String,
+    board_path: String,
+    device_path: String,
+}
+
+/// Sets the Rehome board up through its portal and waits until it is online.
+fn set_up_rehome_board(server: &TestServer) -> SetUpBoard {
     server.note_secret(WORKSHOP_PASSWORD);
-    let template_id = items(&server, "/api/v1/templates")[0]["id"].clone();
+    let template_id = items(server, "/api/v1/templates")[0]["id"].clone();
     let session_body = json!({"template_id": template_id, "name": "Air Monitor 1"});
     let session = server.send("POST", "/api/v1/provisioning-sessions", Some(session_body)).expect(201);
     let token = session["token"].as_str().unwrap();
     server.note_secret(token);
 
-    let boards = items(&server, "/bench/v1/boards");
+    let boards = items(server, "/bench/v1/boards");
     let board = boards.iter().find(|board| board["firmware"] == "rehome").unwrap();
     let board_path = format!("/bench/v1/boards/{}", board["id"].as_str().unwrap());
     server.send("POST", &format!("{board_path}/power"), Some(json!({"on": true}))).expect(200);
@@ -76,6 +82,13 @@ fn a_rehome_board_set_up_through_its_portal_comes_online_and_its_value_is_in_the
     let device_path = format!("/api/v1/devices/{}", claimed["device_id"].as_str().unwrap());
     let device = server.wait_for(&device_path, |seen| seen["online"] == true);
     assert_eq!((&device["name"], &device["template_id"]), (&json!("Air Monitor 1"), &template_id));
+    SetUpBoard { token: token.to_owned(), board_path, device_path }
+}
+
+#[test]
+fn a_rehome_board_set_up_through_its_portal_comes_online_and_its_value_is_in_the_cloud() {
+    let server = TestServer::up();
+    let SetUpBoard { token, board_path, device_path } = set_up_rehome_board(&server);
     let has_value = |seen: &Value| {
         let items = seen["items"].as_array().unwrap();
         items
@@ -86,7 +99,28 @@ fn a_rehome_board_set_up_through_its_portal_comes_online_and_its_value_is_in_the
 
     let serial = server.send("GET", &format!("{board_path}/serial"), None).text;
     assert!(serial.contains("=> RUNNING"), "{serial}");
-    assert!(!serial.contains(token) && !serial.contains(WORKSHOP_PASSWORD), "a secret is in the serial log");
+    assert!(!serial.contains(&token) && !serial.contains(WORKSHOP_PASSWORD), "a secret is in the serial log");
+}
+
+#[test]
+fn a_shipped_firmware_is_fetched_over_tls_tried_and_confirmed_by_a_rehome_board() {
+    let server = TestServer::up();
+    let SetUpBoard { board_path, device_path, .. } = set_up_rehome_board(&server);
+    let device = server.wait_for(&device_path, |seen| seen["firmware"]["version"] == "0.1.0");
+    let template_id = device["template_id"].as_str().unwrap();
+    let tag = format!("blnkinf\0mcu\x009.9.9\0fw-type\0{template_id}\0build\0Nov 22 2026 16:00:00\0\0");
+    let image = format!("{}{tag}{}", "code".repeat(2_000), "more".repeat(2_000));
+    let uploaded = server.upload("/api/v1/firmware?file_name=new.bin", image).expect(201);
+    let body = json!({"name": "Autumn", "template_id": template_id, "firmware_id": uploaded["id"]});
+    let shipment = server.send("POST", "/api/v1/shipments", Some(body)).expect(201);
+
+    let deliveries = format!("/api/v1/shipments/{}/deliveries", shipment["id"].as_str().unwrap());
+    server.wait_for(&deliveries, |seen| seen["items"][0]["state"] == "success");
+    assert_eq!(server.get(&device_path)["firmware"]["version"], "9.9.9");
+    let serial = server.send("GET", &format!("{board_path}/serial"), None).text;
+    for line in ["This firmware is on trial, after 0.1.0", "Firmware 9.9.9 confirmed"] {
+        assert!(serial.contains(line), "{line} is missing:\n{serial}");
+    }
 }
 
 /// Fills in the portal's form as a phone does, over real HTTP.
