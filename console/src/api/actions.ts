@@ -24,6 +24,9 @@ export const signOut = () => answerOf(cloud.DELETE("/api/v1/auth/session"));
 export const createTemplate = (name: string) =>
   answerOf(cloud.POST("/api/v1/templates", { body: { name }, ...idempotent() }));
 
+export const setReclaimPolicy = (id: string, reclaim: "open" | "locked") =>
+  answerOf(cloud.PATCH("/api/v1/templates/{id}", { params: { path: { id } }, body: { reclaim } }));
+
 export const createDevice = (template_id: string, name: string) =>
   answerOf(cloud.POST("/api/v1/devices", { body: { template_id, name }, ...idempotent() }));
 

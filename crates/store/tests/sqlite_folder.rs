@@ -84,7 +84,7 @@ mod folder {
         }
         let before = files(copy.path());
         let header_version = &before["rehome.db"][60..64];
-        assert_eq!(header_version, 1_u32.to_be_bytes(), "the file itself does not know yet");
+        assert_eq!(header_version, 2_u32.to_be_bytes(), "the file itself does not know yet");
 
         let error = Store::open(copy.path()).unwrap_err();
         assert!(matches!(error, OpenStoreError::NewerVersion { found: 99, .. }), "{error}");
