@@ -75,6 +75,12 @@ export class MadeUpServer {
     if (fixed) return fixed(request);
     const [, area, , kind, id = "", ...rest] = request.path.split("/");
     if (area === "bench") return this.answerForBench(request, kind ?? "", decodeURIComponent(id), rest);
+    if (kind === "templates" && request.method === "PATCH") {
+      const template = this.world.templates.find((candidate) => candidate.id === id);
+      if (!template) return problem(404, "template_not_found", "There is no such template", "No template has this id.");
+      template.reclaim = request.body.reclaim === "locked" ? "locked" : "open";
+      return { json: template };
+    }
     if (kind === "devices") return this.answerForDevice(request, decodeURIComponent(id), rest);
     if (kind === "templates") return this.answerForTemplate(request, decodeURIComponent(id), rest);
     if (kind === "provisioning-sessions") return this.answerForSession(request, id);

@@ -275,6 +275,16 @@ test("the wizard offers a claim code for our firmware and none for stock firmwar
   await expect(page.getByTestId("copy-claim-code")).toHaveCount(0);
 });
 
+test("a template is locked in the settings and stays so", async ({ page }) => {
+  const server = await MadeUpServer.start(page, fullWorld());
+  await page.goto("/settings");
+  const control = page.getByRole("radiogroup", { name: "Boards of Air Monitor that were not released" });
+  await expect(control.getByRole("radio", { name: "Open" })).toBeChecked();
+  await control.getByText("Locked").click();
+  await expect(control.getByRole("radio", { name: "Locked" })).toBeChecked();
+  expect(server.world.templates[0]?.reclaim).toBe("locked");
+});
+
 test("a forced delete says what it leaves behind and wants the name", async ({ page }) => {
   const server = await MadeUpServer.start(page, fullWorld());
   await page.goto("/devices/dev_02");

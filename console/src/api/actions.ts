@@ -31,6 +31,9 @@ export const putTemplateDatastream = (id: string, pin: number, body: DatastreamS
 export const deleteTemplateDatastream = (id: string, pin: number) =>
   answerOf(cloud.DELETE("/api/v1/templates/{id}/datastreams/{pin}", { params: { path: { id, pin: String(pin) } } }));
 
+export const setReclaimPolicy = (id: string, reclaim: "open" | "locked") =>
+  answerOf(cloud.PATCH("/api/v1/templates/{id}", { params: { path: { id } }, body: { reclaim } }));
+
 export const createDevice = (template_id: string, name: string) =>
   answerOf(cloud.POST("/api/v1/devices", { body: { template_id, name }, ...idempotent() }));
 

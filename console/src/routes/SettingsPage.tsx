@@ -6,6 +6,7 @@ import { setPassword, signOut } from "../api/actions";
 import { sessionQuery } from "../api/queries";
 import { PageHead } from "../components/PageHead";
 import { ProblemNote } from "../components/ProblemNote";
+import { TemplatePolicies } from "../components/TemplatePolicies";
 
 /** Characters a password has at least. Source: the HTTP API. */
 const PASSWORD_LEN_MIN = 10;
@@ -15,6 +16,7 @@ export function SettingsPage() {
     <div className="page">
       <PageHead title="Settings" />
       <PasswordCard />
+      <TemplatePolicies />
       <ColourCard />
       <SignOutCard />
     </div>

@@ -110,6 +110,10 @@ impl Store {
             let device = crate::devices::device_now(work.conn, &id)?
                 .filter(|device| device.epoch == epoch && device.ownership == Ownership::Owned)
                 .ok_or(DeviceError::NotFound)?;
+            // It said so before its login, or at an earlier one: everything was decided then.
+            if device.uid.as_ref() == Some(&uid) {
+                return Ok(Adopted::New);
+            }
             work.conn
                 .prepare_cached("UPDATE devices SET uid = ?2 WHERE id = ?1")?
                 .execute((id.as_str(), &uid))?;

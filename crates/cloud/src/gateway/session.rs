@@ -43,8 +43,8 @@ pub(super) struct Session {
     token: Token,
     /// The provisioning session that this connection's login claimed; its next step is the info message.
     claimed: Option<SessionId>,
-    /// Whether the UID that this device says may belong to a record that is older than its claim.
-    may_be_known: bool,
+    /// The same session, until the device said its UID: that may belong to a record older than this claim.
+    claimed_without_uid: Option<SessionId>,
     /// Values that have arrived and were not handed to the writer yet, in order.
     arrived: Vec<NewValue>,
     /// Where values go; made for the first one.
@@ -72,7 +72,7 @@ impl Session {
             app,
             link,
             token,
-            may_be_known: claimed_session.is_some(),
+            claimed_without_uid: claimed_session.clone(),
             claimed: claimed_session,
             arrived: Vec::new(),
             sink: None,

@@ -199,6 +199,8 @@ pub(crate) async fn a_board_that_claimed_by_a_token_gets_its_older_record_back<B
     assert_eq!(record_of(&store, 2), LoginDecision::Accept { device: device_id(1), epoch: next });
     let session = store.session(session_id(2)).await.unwrap().unwrap();
     assert_eq!(session.device_id, Some(device_id(1)));
+    let again = store.adopt_uid(device_id(1), next, UID.to_owned(), NOW).await.unwrap();
+    assert_eq!(again, Adopted::New, "it is that device already");
     let new = store.adopt_uid(device_id(1), next, "unheard of".to_owned(), NOW).await.unwrap();
     assert_eq!(new, Adopted::New);
 }

@@ -153,9 +153,10 @@ impl Session {
     /// board must log in again to be that device. A board that exchanged a claim code said its UID before.
     pub(super) async fn adopt_uid(&mut self, uid: &str) -> Flow {
         let is_uid = (1..=UID_BYTES_MAX).contains(&uid.len());
-        if !is_uid || !std::mem::take(&mut self.may_be_known) {
+        if !is_uid {
             return Flow::GoOn;
         }
+        let Some(session) = self.claimed_without_uid.take() else { return Flow::GoOn };
         let device = self.link.device().clone();
         let Some(epoch) = self.link.epoch() else { return Flow::GoOn };
         let at = self.app.clock.now().utc;
@@ -165,6 +166,8 @@ impl Session {
                 end_earlier_ownership(&self.app, &known).await;
                 self.app.publish_device(&device, DeviceChange::Deleted);
                 self.app.publish_device(&known, DeviceChange::Created);
+                // Whoever watches the session is about to open the device.
+                self.app.publish_session(&session).await;
                 Flow::Close
             }
             Ok(Adopted::Owned) => {
