@@ -168,10 +168,9 @@ impl Listeners {
                 self.gateway.serve(Socket::stream(stream, &first), peer).await;
             }
             Protocol::Mqtt => {
-                let (reader, writer) = tokio::io::split(stream);
-                let stream = tokio::io::join(io::Cursor::new(first).chain(reader), writer);
+                let (app, gateway) = (Arc::clone(&self.app), self.gateway.clone());
                 // Boxed, as above.
-                Box::pin(mqtt::serve(Arc::clone(&self.app), self.gateway.clone(), stream, peer)).await;
+                Box::pin(mqtt::serve(app, gateway, stream, &first, peer)).await;
             }
             // Dropping the stream closes it: TLS belongs on the other port.
             Protocol::Tls => {}

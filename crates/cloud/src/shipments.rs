@@ -30,8 +30,8 @@ impl App {
                 return;
             }
         };
-        for (shipment, _delivery) in due {
-            let state = self.judge(link, &shipment, &running).await;
+        for (shipment, delivery) in due {
+            let state = self.judge(link, &shipment, delivery, &running).await;
             // A template may have several types of board; the newest shipment of the right type is the one that counts.
             if state != DeliveryState::TypeMismatch {
                 break;
@@ -43,20 +43,26 @@ impl App {
         self: &Arc<Self>,
         link: &Link,
         shipment: &Shipment,
+        seen: Delivery,
         running: &RunningFirmware,
     ) -> DeliveryState {
         let now = self.clock.now().utc;
         let (image, running) = (shipment.image.tag.clone(), running.clone());
         let (rule, attempts_max) = (shipment.rule, shipment.attempts_max);
         let may_tell = shipment.state == ShipmentState::Running;
-        // First on disk, then to the device, which may ask for the file at once.
         let change = move |delivery: Delivery| {
             let described = delivery.described(&image, rule, attempts_max, &running, now);
             let is_told = described.is_to_be_told && may_tell;
             Some(if is_told { described.delivery.ordered(now) } else { described.delivery })
+                .filter(|next| *next != delivery)
         };
+        // Devices that have their firmware log in again and again; they cost the writer nothing.
+        if change(seen).is_none() {
+            return seen.state;
+        }
+        // First on disk, then to the device, which may ask for the file at once.
         let Some(after) = self.change_delivery(&shipment.id, link.device(), change).await else {
-            return DeliveryState::Waiting;
+            return seen.state;
         };
         let is_ordered_now = after.state == DeliveryState::RequestSent && after.ordered_at == Some(now);
         if is_ordered_now && !self.tell(link, shipment) {

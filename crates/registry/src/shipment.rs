@@ -113,12 +113,6 @@ impl ShipmentState {
 }
 
 impl DeliveryState {
-    /// Says whether the device failed for good, or for this day.
-    #[must_use]
-    pub const fn is_failure(self) -> bool {
-        matches!(self, Self::DownloadLimit | Self::Rollback)
-    }
-
     /// Says whether nothing more happens by itself.
     #[must_use]
     pub const fn is_over(self) -> bool {

@@ -5,6 +5,8 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::{DeviceId, ShipmentId};
+
 /// 32 characters. Source: reference/wire-protocol.md 4 (24 random bytes in URL-safe base64).
 pub const TOKEN_CHARS: usize = 32;
 
@@ -196,7 +198,17 @@ impl TokenKey {
     /// long as the idempotency key lives; once it is gone the token cannot be made again.
     #[must_use]
     pub fn derive_token(&self, nonce: &[u8; 16]) -> Token {
-        let hash = self.hash(SecretPurpose::DerivedToken, nonce);
+        self.token_for(SecretPurpose::DerivedToken, nonce)
+    }
+
+    /// Returns the secret that lets one device fetch the image of one shipment: the same each time.
+    #[must_use]
+    pub fn download_token(&self, shipment: &ShipmentId, device: &DeviceId) -> Token {
+        self.token_for(SecretPurpose::FirmwareDownload, format!("{shipment}/{device}").as_bytes())
+    }
+
+    fn token_for(&self, purpose: SecretPurpose, subject: &[u8]) -> Token {
+        let hash = self.hash(purpose, subject);
         let mut random = [0_u8; 24];
         for (target, source) in random.iter_mut().zip(hash) {
             *target = source;

@@ -154,12 +154,3 @@ impl StopSignals {
 fn single_thread_runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")
 }
-
-/// Waits for Ctrl-C or the signal by which a service manager stops a program.
-///
-/// # Errors
-/// When the process may not handle signals.
-async fn stop_signal() -> Result<()> {
-    StopSignals::listen()?.wait().await;
-    Ok(())
-}

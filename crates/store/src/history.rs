@@ -190,6 +190,19 @@ fn find_stream(
         .optional()?)
 }
 
+/// Returns where to begin reading chunks for points from `from` on: they may stand at the end of the last chunk that starts
+/// before it.
+fn first_chunk_from(conn: &Connection, stream: i64, from: i64) -> Result<i64, StorageError> {
+    let before: Option<i64> = conn
+        .prepare_cached(
+            "SELECT from_at FROM history_chunks WHERE stream = ?1 AND from_at < ?2
+             ORDER BY from_at DESC, part DESC LIMIT 1",
+        )?
+        .query_row((stream, from), |row| row.get(0))
+        .optional()?;
+    Ok(before.unwrap_or(from))
+}
+
 /// Returns the stream of a pin; makes it when this is its first value.
 pub(crate) fn find_or_make_stream(
     conn: &Connection,

@@ -1,5 +1,7 @@
 //! Firmware shipments and what became of them on each device.
 
+use std::collections::HashSet;
+
 use registry::{
     ApplyRule, Delivery, DeliveryCounts, DeliveryState, DeviceId, FirmwareId, Review, ShipmentId,
     ShipmentStage, ShipmentState, TemplateId, UtcTime, review,
@@ -168,8 +170,9 @@ impl Store {
                 return Err(ShipmentError::FirmwareNotFound);
             }
             work.insert_shipment(&new, change.at)?;
+            let canaries: HashSet<&DeviceId> = new.canaries.iter().collect();
             for device in &new.devices {
-                work.insert_delivery(&new, device, change.at)?;
+                work.insert_delivery(&new, device, canaries.contains(device), change.at)?;
             }
             work.audit(
                 &change,
@@ -331,7 +334,8 @@ impl Store {
                 return Ok(ChangedDelivery { before, after: None, shipment: None });
             };
             work.put_delivery(&id, &device, &after)?;
-            let shipment = work.review_shipment(&id, at)?;
+            let has_moved = after.state != before.state;
+            let shipment = if has_moved { work.review_shipment(&id, at)? } else { None };
             Ok(ChangedDelivery { before, after: Some(after), shipment })
         })
         .await
@@ -396,6 +400,7 @@ impl Work<'_> {
         &self,
         new: &NewShipment,
         device: &DeviceId,
+        is_canary: bool,
         at: UtcTime,
     ) -> Result<(), ShipmentError> {
         let added_count = self
@@ -406,13 +411,7 @@ impl Work<'_> {
                  WHERE id = ?2 AND template_id = ?5 AND ownership IN ('reserved', 'owned')
                  ON CONFLICT (shipment_id, device_id) DO NOTHING",
             )?
-            .execute((
-                new.id.as_str(),
-                device.as_str(),
-                new.canaries.contains(device),
-                at.unix_ms(),
-                new.template_id.as_str(),
-            ))?;
+            .execute((new.id.as_str(), device.as_str(), is_canary, at.unix_ms(), new.template_id.as_str()))?;
         if added_count == 0 { Err(ShipmentError::DeviceNotFound { id: device.clone() }) } else { Ok(()) }
     }
 

@@ -110,16 +110,10 @@ impl Store {
         self.inner.key.derive_token(nonce)
     }
 
-    /// Returns the secret that lets one device fetch the image of one shipment: 32 characters, the same each time.
+    /// Returns what lets one device fetch the image of one shipment; see [`registry::TokenKey::download_token`].
     #[must_use]
     pub fn download_token(&self, shipment: &ShipmentId, device: &DeviceId) -> Token {
-        let subject = format!("{shipment}/{device}");
-        let hash = self.inner.key.hash(SecretPurpose::FirmwareDownload, subject.as_bytes());
-        let mut random = [0_u8; 24];
-        for (target, source) in random.iter_mut().zip(hash) {
-            *target = source;
-        }
-        Token::from_random(random)
+        self.inner.key.download_token(shipment, device)
     }
 
     /// Returns the claim code that belongs to a nonce; see [`registry::TokenKey::derive_claim_code`].

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use metrics::counter;
-use registry::{DeviceId, LookedUp, ShipmentId, TokenRecord};
+use registry::{DeviceId, Epoch, LookedUp, ShipmentId, TokenRecord};
 use serde_json::json;
 use telemetry::{DatastreamSet, Pin};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -24,6 +24,8 @@ use crate::errors::ErrorChain;
 use crate::gateway::{Gateway, Socket};
 use crate::limits::FRAME_BODY_BYTES_MAX;
 use crate::listener::{Peer, Transport};
+use crate::metadata;
+use crate::time_zone::Zone;
 
 /// The user name of every device. Source: reference/mqtt-api.md 1.
 const USERNAME: &str = "device";
@@ -59,15 +61,15 @@ enum EndConnectionError {
     TooManyAwaited,
 }
 
-/// Serves one client until it leaves.
-pub(crate) async fn serve<S>(app: Arc<App>, gateway: Gateway, stream: S, peer: Peer)
+/// Serves one client until it leaves; `first_bytes` were read from the stream already.
+pub(crate) async fn serve<S>(app: Arc<App>, gateway: Gateway, stream: S, first_bytes: &[u8], peer: Peer)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let (ours, gateways) = tokio::io::duplex(PIPE_BYTES);
     let serving = gateway.serve(Socket::stream(Box::new(gateways), &[]), peer);
     let translating = async {
-        if let Err(failure) = Connection::new(app, stream, ours, peer).run().await {
+        if let Err(failure) = Connection::new(app, stream, first_bytes, ours, peer).run().await {
             debug!(error = %ErrorChain(&failure), "an MQTT connection ended early");
         }
     };
@@ -92,7 +94,8 @@ struct Connection<S, G> {
     codec: Option<Codec>,
     from_client: BytesMut,
     from_gateway: BytesMut,
-    device: Option<DeviceId>,
+    /// The device and its ownership, once they are known.
+    device: Option<(DeviceId, Epoch)>,
     datastreams: Arc<DatastreamSet>,
     filters: Filters,
     last_will: Option<Message>,
@@ -116,7 +119,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin,
     G: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    fn new(app: Arc<App>, client: S, gateway: G, peer: Peer) -> Self {
+    fn new(app: Arc<App>, client: S, first_bytes: &[u8], gateway: G, peer: Peer) -> Self {
         let datastreams = app.catalogue.nothing();
         Self {
             app,
@@ -124,7 +127,7 @@ where
             gateway,
             peer,
             codec: None,
-            from_client: BytesMut::new(),
+            from_client: BytesMut::from(first_bytes),
             from_gateway: BytesMut::new(),
             device: None,
             datastreams,
@@ -217,7 +220,8 @@ where
 
     /// Finds out whose datastreams the topics name, and how much the client takes.
     async fn know_device(&mut self, token: &[u8]) {
-        let LookedUp::Found(TokenRecord::Device { device, .. }) = self.app.store.look_up_token(token) else {
+        let LookedUp::Found(TokenRecord::Device { device, epoch }) = self.app.store.look_up_token(token)
+        else {
             return;
         };
         match self.app.store.device(device.clone()).await {
@@ -228,7 +232,7 @@ where
         if let Some(link) = self.app.links.get(&device) {
             link.set_body_bytes_max(usize::try_from(CLIENT_BUFFER_BYTES).unwrap_or(usize::MAX));
         }
-        self.device = Some(device);
+        self.device = Some((device, epoch));
     }
 
     async fn translate_until_closed(&mut self, keep_alive_s: u16) -> Result<(), EndConnectionError> {
@@ -245,8 +249,7 @@ where
             while let Some(bytes) = self.buffered_frame()? {
                 self.take_frame(&bytes).await?;
             }
-            let silent_at =
-                silence_max.map_or_else(|| heard_at + Duration::from_hours(24 * 365), |max| heard_at + max);
+            let silent_at = silence_max.map(|max| heard_at + max);
             tokio::select! {
                 count = self.client.read_buf(&mut self.from_client) => {
                     if count? == 0 {
@@ -259,7 +262,7 @@ where
                         return Ok(());
                     }
                 }
-                () = tokio::time::sleep_until(silent_at) => {
+                () = wait_until(silent_at) => {
                     counter!("mqtt_connections_cut_total", "reason" => "keep_alive").increment(1);
                     return Ok(());
                 }
@@ -355,8 +358,11 @@ where
     }
 
     async fn send_time(&mut self) -> Result<(), EndConnectionError> {
-        let Some(device) = self.device.clone() else { return Ok(()) };
-        let zone = crate::metadata::zone_of(&self.app, &device).await;
+        let Some((device, epoch)) = &self.device else { return Ok(()) };
+        let zone = metadata::zone_of(&self.app, device, *epoch).await.unwrap_or_else(|failure| {
+            debug!(error = %ErrorChain(&failure), "the time zone of a device could not be read");
+            Zone::utc()
+        });
         let now = self.app.clock.now().utc;
         let (offset, dst) = zone.offsets(now);
         let answer = json!({
@@ -372,7 +378,7 @@ where
     }
 
     async fn erase_value(&mut self, pin: u8) {
-        let Some(device) = self.device.clone() else { return };
+        let Some((device, _)) = self.device.clone() else { return };
         if self.app.links.get(&device).is_none_or(|link| link.is_quarantined()) {
             return;
         }
@@ -504,6 +510,13 @@ where
             Ok(Parsed::Incomplete { .. }) => Ok(None),
             Err(_source) => Err(EndConnectionError::Gateway),
         }
+    }
+}
+
+async fn wait_until(due: Option<Instant>) {
+    match due {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

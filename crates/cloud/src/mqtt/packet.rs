@@ -24,6 +24,22 @@ pub(super) struct Connect {
     pub(super) last_will: Option<Message>,
 }
 
+impl Connect {
+    fn new(
+        username: Option<impl ToString>,
+        password: Option<Bytes>,
+        keep_alive_s: u16,
+        last_will: Option<(impl ToString, Bytes)>,
+    ) -> Self {
+        Self {
+            username: username.map(|name| name.to_string()),
+            password,
+            keep_alive_s,
+            last_will: last_will.map(|(topic, payload)| Message { topic: topic.to_string(), payload }),
+        }
+    }
+}
+
 /// A message on a topic.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Message {
@@ -94,26 +110,22 @@ impl Codec {
         match self {
             Self::V3(codec) => match codec.decode(buffer)? {
                 None => Ok(None),
-                Some((v3::Packet::Connect(connect), _)) => Ok(Some(Connect {
-                    username: connect.username.map(|name| name.to_string()),
-                    password: connect.password,
-                    keep_alive_s: connect.keep_alive,
-                    last_will: connect
-                        .last_will
-                        .map(|will| Message { topic: will.topic.to_string(), payload: will.message }),
-                })),
+                Some((v3::Packet::Connect(connect), _)) => Ok(Some(Connect::new(
+                    connect.username,
+                    connect.password,
+                    connect.keep_alive,
+                    connect.last_will.map(|will| (will.topic, will.message)),
+                ))),
                 Some(_) => Err(PacketError::NotConnect),
             },
             Self::V5(codec) => match codec.decode(buffer)? {
                 None => Ok(None),
-                Some((v5::Packet::Connect(connect), _)) => Ok(Some(Connect {
-                    username: connect.username.map(|name| name.to_string()),
-                    password: connect.password,
-                    keep_alive_s: connect.keep_alive,
-                    last_will: connect
-                        .last_will
-                        .map(|will| Message { topic: will.topic.to_string(), payload: will.message }),
-                })),
+                Some((v5::Packet::Connect(connect), _)) => Ok(Some(Connect::new(
+                    connect.username,
+                    connect.password,
+                    connect.keep_alive,
+                    connect.last_will.map(|will| (will.topic, will.message)),
+                ))),
                 Some(_) => Err(PacketError::NotConnect),
             },
         }

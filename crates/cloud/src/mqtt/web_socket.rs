@@ -27,7 +27,7 @@ pub(crate) async fn serve(app: Arc<App>, gateway: Gateway, socket: WebSocket, pe
             debug!(%error, "a WebSocket that carries MQTT ended early");
         }
     };
-    tokio::join!(super::connection::serve(app, gateway, theirs, peer), carrying);
+    tokio::join!(super::connection::serve(app, gateway, theirs, &[], peer), carrying);
 }
 
 async fn carry(socket: WebSocket, pipe: tokio::io::DuplexStream) -> io::Result<()> {

@@ -11,8 +11,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64ct::{Base64, Encoding as _};
 use futures_util::stream;
 use registry::{Delivery, DeviceId, ShipmentId, ShipmentState};
 use store::{FirmwareImage, Shipment};
@@ -175,7 +174,7 @@ fn describe(app: &App, image: &FirmwareImage, part: &Part) -> HeaderMap {
         (header::CACHE_CONTROL, "no-store".to_owned()),
         (header::ETAG, etag(image)),
         (HeaderName::from_static("x-md5"), hex(&image.md5)),
-        (HeaderName::from_static("x-sha256"), BASE64_STANDARD.encode(image.sha256)),
+        (HeaderName::from_static("x-sha256"), Base64::encode_string(&image.sha256)),
         (HeaderName::from_static("x-fw-type"), image.tag.kind.clone()),
         (HeaderName::from_static("x-fw-ver"), image.tag.version.clone()),
     ];
@@ -183,7 +182,7 @@ fn describe(app: &App, image: &FirmwareImage, part: &Part) -> HeaderMap {
         described.push((HeaderName::from_static("x-fw-build"), build.clone()));
     }
     if let Some(signer) = &app.firmware_signer {
-        let signature = BASE64_STANDARD.encode(signer.sign(image));
+        let signature = Base64::encode_string(&signer.sign(image));
         described.push((HeaderName::from_static("x-rehome-signature"), signature));
     }
     if !part.is_whole {

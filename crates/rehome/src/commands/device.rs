@@ -13,7 +13,7 @@ use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::Serialize;
 
-use crate::commands::{single_thread_runtime, stop_signal};
+use crate::commands::{StopSignals, single_thread_runtime};
 
 /// The options file that is read when it exists and `--config` names no other.
 const CONFIG_FILE: &str = "/etc/rehome/device.toml";
@@ -116,9 +116,12 @@ fn run_programs(config: &Config) -> Result<()> {
 }
 
 async fn until_stopped() {
-    if let Err(error) = stop_signal().await {
-        tracing::error!(%error, "signals cannot be handled; stop the agent by ending its service");
-        std::future::pending::<()>().await;
+    match StopSignals::listen() {
+        Ok(signals) => signals.wait().await,
+        Err(error) => {
+            tracing::error!(%error, "signals cannot be handled; stop the agent by ending its service");
+            std::future::pending::<()>().await;
+        }
     }
 }
 

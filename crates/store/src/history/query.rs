@@ -5,12 +5,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use registry::UtcTime;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use telemetry::{Rollup, RollupStep, Value, number_of};
 
 use super::chunk::{Point, decode};
 use super::compaction::Progress;
-use super::{HISTORY_PAGE_ROWS_MAX, HistoryPage, HistoryQuery, HistoryRollup, HistoryValue, stream_of};
+use super::{
+    HISTORY_PAGE_ROWS_MAX, HistoryPage, HistoryQuery, HistoryRollup, HistoryValue, first_chunk_from,
+    stream_of,
+};
 use crate::StorageError;
 
 /// Where a page of history ended. As text it may be given to clients.
@@ -201,19 +204,12 @@ fn each_point(
 ) -> Result<(), StorageError> {
     let recent = recent_points(conn, stream, from, to)?;
     let mut recent = recent.iter().peekable();
-    // Points from `from` on may stand at the end of the last chunk that starts before it.
-    let start: Option<i64> = conn
-        .prepare_cached(
-            "SELECT from_at FROM history_chunks WHERE stream = ?1 AND from_at < ?2
-             ORDER BY from_at DESC, part DESC LIMIT 1",
-        )?
-        .query_row((stream, from), |row| row.get(0))
-        .optional()?;
+    let start = first_chunk_from(conn, stream, from)?;
     let mut statement = conn.prepare_cached(
         "SELECT from_at, points FROM history_chunks WHERE stream = ?1 AND from_at >= ?2 AND from_at < ?3
          ORDER BY from_at, part",
     )?;
-    let mut chunks = statement.query((stream, start.unwrap_or(from), to))?;
+    let mut chunks = statement.query((stream, start, to))?;
     while let Some(row) = chunks.next()? {
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         for point in decode(row.get(0)?, bytes)?.iter().filter(|point| (from..to).contains(&point.at)) {

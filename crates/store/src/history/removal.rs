@@ -1,12 +1,12 @@
 //! Ends of history: its time is over, somebody deletes a stretch of it, the ownership ends.
 
 use registry::{DeviceId, UtcTime};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use telemetry::{Pin, RollupStep};
 
 use super::compaction::forget_plans;
 use super::insert::{add_to_hours, chunk_after, replace, stored_points};
-use super::{HistoryOf, epoch_of};
+use super::{HistoryOf, epoch_of, first_chunk_from};
 use crate::{StorageError, Store};
 
 /// 128 streams are looked at in one transaction.
@@ -150,19 +150,12 @@ fn chunks_touching(
     from: i64,
     to: i64,
 ) -> Result<Vec<(i64, i64)>, StorageError> {
-    let start: Option<i64> = conn
-        .prepare_cached(
-            "SELECT from_at FROM history_chunks WHERE stream = ?1 AND from_at < ?2
-             ORDER BY from_at DESC, part DESC LIMIT 1",
-        )?
-        .query_row((stream, from), |row| row.get(0))
-        .optional()?;
+    let start = first_chunk_from(conn, stream, from)?;
     let mut statement = conn.prepare_cached(
         "SELECT from_at, part FROM history_chunks WHERE stream = ?1 AND from_at >= ?2 AND from_at < ?3
          ORDER BY from_at, part",
     )?;
-    let keys =
-        statement.query_map((stream, start.unwrap_or(from), to), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let keys = statement.query_map((stream, start, to), |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(keys.collect::<Result<_, _>>()?)
 }
 

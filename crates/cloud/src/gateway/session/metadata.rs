@@ -8,7 +8,7 @@ use wire::{Secret, ServerInternal, ServerMessage};
 
 use super::{Flow, Session};
 use crate::errors::ErrorChain;
-use crate::metadata::{self, AUTH_TOKEN, DEVICE_TIMEZONE, SetMetadataError};
+use crate::metadata::{self, AUTH_TOKEN, SetMetadataError};
 use crate::time_zone::Zone;
 
 /// The metadata field in which Edgent, old and new, says its UID. Source: reference/edgent-device.md 8.
@@ -75,10 +75,8 @@ impl Session {
     /// The zone of the device, from its metadata; UTC when it has none. `None` when it cannot be told.
     pub(super) async fn zone(&self) -> Option<Zone> {
         let Some(epoch) = self.link.epoch() else { return Some(Zone::utc()) };
-        let stored =
-            self.app.store.metadata(self.link.device().clone(), epoch, DEVICE_TIMEZONE.to_owned()).await;
-        match stored {
-            Ok(name) => Some(name.and_then(|name| Zone::named(&name)).unwrap_or_else(Zone::utc)),
+        match metadata::zone_of(&self.app, self.link.device(), epoch).await {
+            Ok(zone) => Some(zone),
             Err(failure) => {
                 warn!(error = %ErrorChain(&failure), "the time zone of a device could not be read");
                 None
