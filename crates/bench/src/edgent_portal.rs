@@ -8,8 +8,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use portal::{
     Access, ConfigForm, Dialect, Identity, MacAddress, ParsedRequest, PortalMode, PortalView, Progress,
-    REQUEST_BYTES_MAX, Route, Routed, ScanEntry, ScanView, Security, Trial, parse_request, respond, route,
-    route_parse_error,
+    REQUEST_BYTES_MAX, Route, Routed, ScanEntry, ScanView, Security, Trial, parse_request, respond_chunk,
+    route, route_parse_error,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -122,7 +122,7 @@ async fn serve_visit(board: BoardHandle, sheet: Rc<PortalSheet>, mut pipe: BoxPi
     let answer = render(&board, &sheet, &routed, &heard);
     let sending = async {
         // A phone that went away still asked for what it asked for.
-        let sent = pipe.write_all(answer.as_bytes()).await;
+        let sent = pipe.write_all(&answer).await;
         let closed = pipe.shutdown().await;
         sent.is_ok() && closed.is_ok()
     };
@@ -162,7 +162,12 @@ fn action_of(route: Route<'_>) -> PortalAction {
     }
 }
 
-fn render(board: &BoardHandle, sheet: &PortalSheet, routed: &Routed<'_>, heard: &[air::ScanEntry]) -> String {
+fn render(
+    board: &BoardHandle,
+    sheet: &PortalSheet,
+    routed: &Routed<'_>,
+    heard: &[air::ScanEntry],
+) -> Vec<u8> {
     let identity = board.identity();
     let entries: Vec<ScanEntry<'_>> = heard.iter().map(scan_entry).collect();
     let mut hotspot_mac = identity.mac;
@@ -190,12 +195,11 @@ fn render(board: &BoardHandle, sheet: &PortalSheet, routed: &Routed<'_>, heard: 
         claim_refusal: None,
         release: portal::ReleaseOutcome::None,
     };
-    let mut answer = String::new();
-    match respond(routed, &view, &mut answer) {
-        Ok(()) => answer,
-        // A string takes every write, so this cannot happen; an empty answer closes the connection.
-        Err(portal::RespondError) => String::new(),
-    }
+    let answer_bytes = respond_chunk(routed, &view, 0, &mut []).total_bytes;
+    let mut answer = vec![0; answer_bytes];
+    let chunk = respond_chunk(routed, &view, 0, &mut answer);
+    answer.truncate(chunk.written_bytes);
+    answer
 }
 
 fn scan_entry(heard: &air::ScanEntry) -> ScanEntry<'_> {

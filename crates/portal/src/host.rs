@@ -1,17 +1,18 @@
 //! Tells the portal's own names from those of servers that a phone believes to reach.
 
-use core::net::IpAddr;
+use core::net::Ipv4Addr;
 
 use crate::dialect::{HOTSPOT_HOST, PortalMode};
 use crate::request::Request;
 
 /// Whether the client asked for this device: by an address, by a name of the portal, or without naming a host.
 ///
-/// Addresses of any kind count, because a bench serves portals on 127.0.0.1.
+/// Any address counts, because a bench serves portals on 127.0.0.1; only those of IPv6 stand in brackets.
 pub(crate) fn is_own_host(request: &Request<'_>, mode: &PortalMode<'_>) -> bool {
     let Some(host) = request.host.filter(|host| !host.is_empty()) else { return true };
     let name = without_port(host);
-    name.parse::<IpAddr>().is_ok()
+    name.parse::<Ipv4Addr>().is_ok()
+        || host.starts_with('[')
         || [HOTSPOT_HOST, mode.host_name, "localhost"].iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 

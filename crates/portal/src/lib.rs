@@ -1,8 +1,8 @@
 //! What the hotspot answers: pure request to response.
 //!
 //! A shell collects bytes and calls [`parse_request`], asks [`route_with_lock`] what the request wants, performs it (scan, hand a
-//! candidate to the lifecycle, reset, restart), fills a [`PortalView`] and calls [`respond`] or, where memory is short,
-//! [`respond_chunk`]. UDP payloads go through [`answer_dns`] and [`DhcpServer::handle`]. The crate holds no socket and
+//! candidate to the lifecycle, reset, restart), fills a [`PortalView`] and calls [`respond_chunk`] until
+//! the answer is whole. UDP payloads go through [`answer_dns`] and [`DhcpServer::handle`]. The crate holds no socket and
 //! no clock. It never prints a password, a token or a proof of possession.
 //!
 //! Read [`Route`] first, then [`ConfigForm`].
@@ -12,6 +12,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod adler32;
 mod board_info;
 mod byte_cursor;
 mod captive_api;
@@ -32,12 +33,14 @@ mod request;
 mod response;
 mod route;
 mod secret;
+mod setup_page;
 mod static_address;
 mod status;
 mod text;
 mod token;
 mod view;
 mod wifi_scan;
+mod window;
 
 pub use captive_api::CAPTIVE_API_URI;
 pub use config_form::{
@@ -62,7 +65,7 @@ pub use request::{
     BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADER_COUNT_MAX, Method, ParseRequestError, ParsedRequest,
     REQUEST_BYTES_MAX, Request, parse_request,
 };
-pub use response::{Chunk, RespondError, respond, respond_chunk};
+pub use response::{Chunk, respond_chunk};
 pub use route::{AnswerFormat, RedirectTarget, Route, Routed, route, route_parse_error};
 pub use secret::Secret;
 pub use static_address::{ReadStaticAddressError, StaticAddress};

@@ -11,43 +11,46 @@ use crate::text::{HexText, HtmlText};
 use crate::view::{PortalView, ScanEntry, Security};
 use crate::wifi_scan::listed_networks;
 
-const SETUP_PAGE: &str = include_str!("setup_page.html");
-
-/// Writes our setup page: the file, with its gaps filled.
-pub(crate) fn write_setup_page(
+/// Writes the setup page for clients that take no compressed one: the same fields without style or script.
+pub(crate) fn write_plain_page(
     routed: &Routed<'_>,
     view: &PortalView<'_>,
     out: &mut dyn Write,
 ) -> fmt::Result {
-    let mut rest = SETUP_PAGE;
-    while let Some((before, after)) = rest.split_once("<!--{") {
-        out.write_str(before)?;
-        let Some((gap, after)) = after.split_once("}-->") else { return Err(fmt::Error) };
-        match gap {
-            "name" => write!(out, "{}", HtmlText(view.identity.hotspot_name.as_bytes()))?,
-            "notice" => write_notice(routed.access, view.last_error, out)?,
-            "networks" => write_network_options(view, out)?,
-            "token_hint" if routed.access == Access::Recovery => {
-                out.write_str("Leave empty to keep the stored account.")?;
-            }
-            "token_hint" => out.write_str(
-                "Both are on the page where you added the device. A claim code looks like ABCD-2345.",
-            )?,
-            "proof" if routed.is_proof_needed => out.write_str(PROOF_FIELD)?,
-            "proof" => {}
-            "access" => out.write_str(if routed.access == Access::Recovery { "recovery" } else { "new" })?,
-            _ => return Err(fmt::Error),
-        }
-        rest = after;
+    let name = HtmlText(view.identity.hotspot_name.as_bytes());
+    write!(out, "{PAGE_START}{PAGE_STYLE}<h1>Connect this device</h1><p>{name}</p>")?;
+    write_notice(routed.access, view.last_error, out)?;
+    out.write_str(
+        "<form method=\"post\" action=\"/config\" accept-charset=\"utf-8\" autocomplete=\"off\">\
+         <p><label>Network <select name=\"ssid\"><option value=\"\">Choose a network</option>",
+    )?;
+    write_network_options(view, out)?;
+    out.write_str(
+        "</select></label></p><p><label>Hidden network <input name=\"ssidManual\"></label></p>\
+         <p><label>Password <input name=\"pass\" type=\"password\"></label></p>\
+         <p><label>Device token or claim code <input name=\"blynk\"></label></p>",
+    )?;
+    write!(out, "<p>{}</p>", token_hint(routed.access))?;
+    if routed.is_proof_needed {
+        out.write_str(PROOF_FIELD)?;
     }
-    out.write_str(rest)
+    out.write_str("<p><button>Connect</button></p></form></html>\n")
 }
 
-const PROOF_FIELD: &str = "<label for=\"pop\">Code on the label of the device</label>\
+pub(crate) const fn token_hint(access: Access) -> &'static str {
+    match access {
+        Access::Recovery => "Leave empty to keep the stored account.",
+        Access::Provisioning => {
+            "Both are on the page where you added the device. A claim code looks like ABCD-2345."
+        }
+    }
+}
+
+pub(crate) const PROOF_FIELD: &str = "<label for=\"pop\">Code on the label of the device</label>\
     <input id=\"pop\" name=\"pop\" class=\"mono\" maxlength=\"63\" autocapitalize=\"none\" autocorrect=\"off\" \
     spellcheck=\"false\">";
 
-fn write_notice(access: Access, last_error: u16, out: &mut dyn Write) -> fmt::Result {
+pub(crate) fn write_notice(access: Access, last_error: u16, out: &mut dyn Write) -> fmt::Result {
     if access == Access::Recovery {
         out.write_str(
             "<p class=\"note\">This device is set up but cannot reach its account right now. \
@@ -61,7 +64,7 @@ fn write_notice(access: Access, last_error: u16, out: &mut dyn Write) -> fmt::Re
     Ok(())
 }
 
-fn write_network_options(view: &PortalView<'_>, out: &mut dyn Write) -> fmt::Result {
+pub(crate) fn write_network_options(view: &PortalView<'_>, out: &mut dyn Write) -> fmt::Result {
     for entry in &listed_networks(Dialect::Rehome, &view.scan) {
         let lock = if entry.security == Security::Open { " (open)" } else { "" };
         write!(out, "<option value=\"{}\">{}{lock}</option>", FormSsid(entry), HtmlText(entry.ssid))?;

@@ -42,6 +42,8 @@ pub struct Request<'a> {
     pub host: Option<&'a str>,
     /// `Accept` header.
     pub accept: Option<&'a str>,
+    /// `Accept-Encoding` header.
+    pub accept_encoding: Option<&'a str>,
     /// `Content-Type` header.
     pub content_type: Option<&'a str>,
     /// `Origin` header: which page sent this.
@@ -168,6 +170,7 @@ fn read_request(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, ParseReque
         query: target.query,
         host: target.host.or(fields.host),
         accept: fields.accept,
+        accept_encoding: fields.accept_encoding,
         content_type: fields.content_type,
         origin: fields.origin,
         is_cross_site: fields.is_cross_site,
@@ -180,6 +183,7 @@ fn read_request(input: &[u8]) -> Result<Option<(Request<'_>, usize)>, ParseReque
 struct HeaderFields<'a> {
     host: Option<&'a str>,
     accept: Option<&'a str>,
+    accept_encoding: Option<&'a str>,
     content_type: Option<&'a str>,
     origin: Option<&'a str>,
     is_cross_site: bool,
@@ -205,6 +209,8 @@ impl<'a> HeaderFields<'a> {
                 fields.host = fields.host.or(text);
             } else if name.eq_ignore_ascii_case("accept") {
                 fields.accept = fields.accept.or(text);
+            } else if name.eq_ignore_ascii_case("accept-encoding") {
+                fields.accept_encoding = fields.accept_encoding.or(text);
             } else if name.eq_ignore_ascii_case("content-type") {
                 fields.content_type = fields.content_type.or(text);
             } else if name.eq_ignore_ascii_case("origin") {
@@ -243,9 +249,10 @@ fn split_target(target: &str) -> Result<Target<'_>, ParseRequestError> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         return Ok(Target { path, query, host: None });
     }
-    let Some((scheme, rest)) = target.split_once("://") else {
+    let Some((scheme, rest)) = target.split_once(':') else {
         return Err(ParseRequestError::Malformed);
     };
+    let rest = rest.strip_prefix("//").ok_or(ParseRequestError::Malformed)?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err(ParseRequestError::Malformed);
     }

@@ -2,8 +2,6 @@
 
 use core::fmt::{self, Write};
 
-use thiserror::Error;
-
 use crate::captive_api::{CAPTIVE_API_TYPE, write_captive_api};
 use crate::dialect::{Dialect, HOTSPOT_ADDRESS};
 use crate::lock::WRONG_PROOF_COUNT_MAX;
@@ -11,12 +9,8 @@ use crate::release::{self, ReleaseOutcome};
 use crate::route::{AnswerFormat, RedirectTarget, Route, Routed};
 use crate::text::HtmlText;
 use crate::view::PortalView;
-use crate::{board_info, pages, status, wifi_scan};
-
-/// The answer did not fit into the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
-#[error("the answer does not fit into the output")]
-pub struct RespondError;
+use crate::window::Window;
+use crate::{board_info, pages, setup_page, status, wifi_scan};
 
 /// What [`respond_chunk`] wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,20 +21,11 @@ pub struct Chunk {
     pub total_bytes: usize,
 }
 
-/// Writes the whole answer, headers and body, as UTF-8. Writes nothing where stock firmware would not reply.
-///
-/// The setup page makes an answer of about 30 kB; [`respond_chunk`] needs no such buffer.
-///
-/// # Errors
-/// Fails when `out` does; what was written until then is the start of the answer.
-pub fn respond(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut impl Write) -> Result<(), RespondError> {
-    write_answer(routed, view, out).or(Err(RespondError))
-}
-
 /// Writes the part of the answer that starts at `offset_bytes` and fits into `out`.
 ///
 /// Call it with growing offsets until `offset_bytes + written_bytes == total_bytes`, with the same route and view. Each
-/// call renders the answer anew and keeps only its window: time instead of memory.
+/// call renders the answer anew and keeps only its window: time instead of memory. Nothing is written where stock
+/// firmware would not reply.
 #[must_use]
 pub fn respond_chunk(
     routed: &Routed<'_>,
@@ -48,46 +33,19 @@ pub fn respond_chunk(
     offset_bytes: usize,
     out: &mut [u8],
 ) -> Chunk {
-    let mut window = Window { out, offset_bytes, position_bytes: 0, written_bytes: 0 };
+    let mut window = Window::new(out, offset_bytes);
     let rendered = write_answer(routed, view, &mut window);
     debug_assert!(rendered.is_ok(), "a window accepts every write");
-    Chunk { written_bytes: window.written_bytes, total_bytes: window.position_bytes }
+    Chunk { written_bytes: window.written_bytes(), total_bytes: window.position_bytes() }
 }
 
-/// Keeps what falls into `out` and counts the rest.
-struct Window<'a> {
-    out: &'a mut [u8],
-    offset_bytes: usize,
-    position_bytes: usize,
-    written_bytes: usize,
-}
-
-impl Write for Window<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let skipped_bytes = self.offset_bytes.saturating_sub(self.position_bytes);
-        self.position_bytes += text.len();
-        let (Some(wanted), Some(room)) =
-            (text.as_bytes().get(skipped_bytes..), self.out.get_mut(self.written_bytes..))
-        else {
-            return Ok(());
-        };
-        let bytes = wanted.len().min(room.len());
-        let (Some(wanted), Some(room)) = (wanted.get(..bytes), room.get_mut(..bytes)) else {
-            return Ok(());
-        };
-        room.copy_from_slice(wanted);
-        self.written_bytes += bytes;
-        Ok(())
-    }
-}
-
-fn write_answer(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Write) -> fmt::Result {
+fn write_answer(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut Window<'_>) -> fmt::Result {
     if !routed.is_answered() {
         return Ok(());
     }
-    let mut body = Window { out: &mut [], offset_bytes: 0, position_bytes: 0, written_bytes: 0 };
+    let mut body = Window::nothing();
     write_body(routed, view, &mut body)?;
-    write_head(routed, view, body.position_bytes, out)?;
+    write_head(routed, view, body.position_bytes(), out)?;
     if routed.is_head { Ok(()) } else { write_body(routed, view, out) }
 }
 
@@ -104,6 +62,12 @@ fn write_head(
     if routed.dialect == Dialect::Rehome {
         out.write_str(OWN_HEADERS)?;
     }
+    if is_setup_page_compressed(routed) {
+        out.write_str("Content-Encoding: deflate\r\n")?;
+    }
+    if routed.dialect == Dialect::Rehome && routed.route == Route::SetupPage {
+        out.write_str("Vary: Accept-Encoding\r\n")?;
+    }
     match &routed.route {
         Route::Redirect(RedirectTarget::SameHost) => out.write_str("Location: /\r\n")?,
         Route::Redirect(RedirectTarget::Hotspot) => write!(out, "Location: http://{HOTSPOT_ADDRESS}/\r\n")?,
@@ -115,6 +79,10 @@ fn write_head(
         out.write_str("Vary: Accept\r\n")?;
     }
     out.write_str("\r\n")
+}
+
+fn is_setup_page_compressed(routed: &Routed<'_>) -> bool {
+    routed.route == Route::SetupPage && routed.dialect == Dialect::Rehome && routed.accepts_deflate
 }
 
 /// `same-origin` and not `no-referrer`: the latter makes browsers send `Origin: null` with the page's own form.
@@ -197,10 +165,13 @@ fn content_type(routed: &Routed<'_>) -> &'static str {
     }
 }
 
-fn write_body(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Write) -> fmt::Result {
+fn write_body(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut Window<'_>) -> fmt::Result {
     let is_page = routed.format == AnswerFormat::Html;
     match &routed.route {
-        Route::SetupPage if routed.dialect == Dialect::Rehome => pages::write_setup_page(routed, view, out),
+        Route::SetupPage if is_setup_page_compressed(routed) => {
+            setup_page::write_setup_page(routed, view, out)
+        }
+        Route::SetupPage if routed.dialect == Dialect::Rehome => pages::write_plain_page(routed, view, out),
         Route::SetupPage => pages::write_stock_page(routed.dialect, view, out),
         Route::BoardInfo => board_info::write_board_info(routed, view, out),
         Route::WifiScan => wifi_scan::write_wifi_scan(routed.dialect, &view.scan, out),
@@ -305,4 +276,4 @@ impl fmt::Display for ProofRefusal<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -98,6 +98,8 @@ pub struct Routed<'a> {
     pub is_head: bool,
     /// JSON or page, for `/config`, `/reset`, `/reboot` and the status.
     pub format: AnswerFormat,
+    /// Whether the client said that it reads the `deflate` coding, in which our setup page is kept.
+    pub accepts_deflate: bool,
     /// Firmware to answer as.
     pub dialect: Dialect,
     /// Whether a home is stored.
@@ -130,6 +132,7 @@ pub fn route<'a>(request: &Request<'a>, mode: &PortalMode<'_>) -> Routed<'a> {
         route,
         is_head: request.method == Method::Head,
         format,
+        accepts_deflate: accepts_deflate(request.accept_encoding),
         dialect: mode.dialect,
         access: mode.access,
         is_proof_needed: false,
@@ -143,6 +146,7 @@ pub fn route_parse_error(error: ParseRequestError, mode: &PortalMode<'_>) -> Rou
         route: Route::Bad(error),
         is_head: false,
         format: AnswerFormat::Json,
+        accepts_deflate: false,
         dialect: mode.dialect,
         access: mode.access,
         is_proof_needed: false,
@@ -290,18 +294,36 @@ fn is_path(request: &Request<'_>, path: &str) -> bool {
 /// Scripts that take anything, or name JSON as well, get what stock firmware answers.
 fn prefers_html(accept: Option<&str>) -> bool {
     let (mut html, mut json, mut anything) = (0, None, 0);
-    for range in accept.unwrap_or_default().split(',') {
-        let mut parts = range.split(';').map(str::trim_ascii);
-        let media_type = parts.next().unwrap_or_default();
-        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1000, weight_thousandths);
-        match media_type {
-            "text/html" => html = weight,
-            "application/json" => json = Some(weight),
-            "*/*" | "application/*" => anything = weight.max(anything),
-            _ => {}
-        }
-    }
+    for_each_weighted(accept, |media_type, weight| match media_type {
+        "text/html" => html = weight,
+        "application/json" => json = Some(weight),
+        "*/*" | "application/*" => anything = weight.max(anything),
+        _ => {}
+    });
     html > 0 && json.map_or(html >= anything, |json| html > json)
+}
+
+/// Whether `Accept-Encoding` names `deflate` without refusing it. Source: RFC 9110 §12.5.3.
+///
+/// A client that says nothing might take anything, but is a script that wants to read what it gets; browsers always say.
+fn accepts_deflate(accept_encoding: Option<&str>) -> bool {
+    let mut is_accepted = false;
+    for_each_weighted(accept_encoding, |coding, weight| {
+        if coding.eq_ignore_ascii_case("deflate") {
+            is_accepted = weight > 0;
+        }
+    });
+    is_accepted
+}
+
+/// Reads a list of names with weights in thousandths. Source: RFC 9110 §12.4.2.
+fn for_each_weighted(list: Option<&str>, mut each: impl FnMut(&str, u32)) {
+    for item in list.unwrap_or_default().split(',') {
+        let mut parts = item.split(';').map(str::trim_ascii);
+        let name = parts.next().unwrap_or_default();
+        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1000, weight_thousandths);
+        each(name, weight);
+    }
 }
 
 /// Reads `0.8` as 800; anything unreadable counts as nothing wanted.

@@ -6,9 +6,9 @@
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod invariants;
 
-use invariants::sample_view;
+use invariants::{sample_view, text_of};
 use portal::{
-    Access, Dialect, ParsedRequest, PortalMode, ProofLock, WRONG_PROOF_COUNT_MAX, parse_request, respond,
+    Access, Dialect, ParsedRequest, PortalMode, ProofLock, WRONG_PROOF_COUNT_MAX, parse_request,
     route_with_lock,
 };
 use proptest::prelude::*;
@@ -32,9 +32,8 @@ fn ask(lock: ProofLock, method: &str, host: &str, path: &str, headers: &str) -> 
     let input = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n");
     let ParsedRequest::Complete { request, .. } = parse_request(input.as_bytes()) else { panic!("{input}") };
     let mode = PortalMode::new(Dialect::Rehome, Access::Recovery);
-    let mut text = String::new();
     let routed = route_with_lock(&request, &mode, &mut { lock }, None);
-    respond(&routed, &sample_view(&[]), &mut text).expect("a string grows");
+    let text = text_of(&routed, &sample_view(&[]));
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     Answer { status, head: head.to_owned(), body: body.to_owned() }

@@ -5,10 +5,10 @@
 #[path = "support/invariants.rs"]
 mod invariants;
 
-use invariants::{DIALECTS, check_request, sample_view};
+use invariants::{DIALECTS, check_request, sample_view, text_of};
 use portal::{
     Access, Dialect, HOTSPOT_NAME_BYTES_MAX, Identity, MacAddress, ParsedRequest, PortalMode, PortalView,
-    Progress, Route, ScanEntry, Security, hotspot_name, parse_request, respond, route,
+    Progress, Route, ScanEntry, Security, hotspot_name, parse_request, route,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -78,9 +78,7 @@ fn submit(form: &str, as_query: bool) -> (Vec<u8>, Vec<u8>) {
 fn ask(dialect: Dialect, path: &str, view: &PortalView<'_>) -> String {
     let input = format!("GET {path} HTTP/1.1\r\n\r\n");
     let ParsedRequest::Complete { request, .. } = parse_request(input.as_bytes()) else { panic!("{input}") };
-    let mut answer = String::new();
-    respond(&route(&request, &PortalMode::new(dialect, Access::Recovery)), view, &mut answer)
-        .expect("a string grows");
+    let answer = text_of(&route(&request, &PortalMode::new(dialect, Access::Recovery)), view);
     answer.split_once("\r\n\r\n").expect("a head").1.to_owned()
 }
 

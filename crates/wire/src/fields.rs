@@ -1,7 +1,6 @@
 //! Fields: the parts of a body, separated by NUL.
 
 use core::fmt;
-use core::str::FromStr;
 
 use crate::body::ParseBodyError;
 
@@ -102,13 +101,15 @@ pub(crate) fn text<'a>(field: &'a [u8], name: &'static str) -> Result<&'a str, P
 }
 
 /// Reads a field as a decimal number.
-pub(crate) fn decimal<T: FromStr>(field: &[u8], name: &'static str) -> Result<T, ParseBodyError> {
+pub(crate) fn decimal<T: TryFrom<i64>>(field: &[u8], name: &'static str) -> Result<T, ParseBodyError> {
     let malformed = ParseBodyError::NotANumber { name };
     // `FromStr` takes a leading plus, which nobody sends.
     if field.first() == Some(&b'+') {
         return Err(malformed);
     }
-    core::str::from_utf8(field).ok().and_then(|digits| digits.parse().ok()).ok_or(malformed)
+    // Read as one type, because a small chip keeps a copy of the reader for each.
+    let number = core::str::from_utf8(field).ok().and_then(|digits| digits.parse::<i64>().ok());
+    number.and_then(|number| T::try_from(number).ok()).ok_or(malformed)
 }
 
 #[cfg(test)]

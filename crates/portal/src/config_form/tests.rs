@@ -15,6 +15,7 @@ fn request<'a>(query: &'a str, body: &'a [u8], content_type: Option<&'a str>) ->
         query,
         host: None,
         accept: None,
+        accept_encoding: None,
         content_type,
         origin: None,
         is_cross_site: false,

@@ -4,7 +4,7 @@ use super::*;
 use crate::dialect::Access;
 use crate::lock::WRONG_PROOF_COUNT_MAX;
 use crate::request::{ParsedRequest, parse_request};
-use crate::response::respond;
+use crate::response::tests::text_of;
 use crate::view::{Identity, MacAddress, PortalView, Progress, ScanView, Trial};
 
 const PROOF: &[u8] = b"K7QX 31+PZ";
@@ -48,9 +48,7 @@ fn ask(
     };
     let ParsedRequest::Complete { request, .. } = parse_request(input.as_bytes()) else { panic!("{input}") };
     let mode = PortalMode::new(Dialect::Rehome, Access::Provisioning);
-    let mut answer = String::new();
-    respond(&route_with_lock(&request, &mode, lock, own_proof), &view(), &mut answer).unwrap();
-    answer
+    text_of(&route_with_lock(&request, &mode, lock, own_proof), &view())
 }
 
 fn post(lock: &mut ProofLock, path: &str, form: &str) -> String {

@@ -7,8 +7,9 @@ use super::*;
 use crate::dialect::{Dialect, PortalMode};
 use crate::lock::ProofLock;
 use crate::request::{ParsedRequest, parse_request};
+use crate::response::tests::text_of;
+use crate::route_with_lock;
 use crate::view::{Identity, MacAddress, PortalView, Progress, ScanView, Trial};
-use crate::{respond, route_with_lock};
 
 fn order_text() -> String {
     let device_id = DeviceId::parse("DEVA9A9HJKLMN").unwrap();
@@ -45,8 +46,7 @@ fn ask(input: &str, access: Access, outcome: ReleaseOutcome<'_>) -> (String, Str
     // A proof of possession is set and not given: an order needs none.
     let mode = PortalMode::new(Dialect::Rehome, access);
     let routed = route_with_lock(&request, &mode, &mut ProofLock::new(), Some(b"proof"));
-    let mut answer = String::new();
-    respond(&routed, &view(outcome), &mut answer).unwrap();
+    let answer = text_of(&routed, &view(outcome));
     (std::format!("{:?}", routed.route), answer)
 }
 

@@ -4,8 +4,8 @@
 
 use portal::{
     Access, Dialect, Identity, MacAddress, ParsedRequest, PortalMode, PortalView, Progress,
-    REQUEST_BYTES_MAX, Request, ScanEntry, ScanView, Security, Trial, parse_request, respond, route,
-    route_parse_error,
+    REQUEST_BYTES_MAX, Request, Routed, ScanEntry, ScanView, Security, Trial, parse_request, respond_chunk,
+    route, route_parse_error,
 };
 
 pub(crate) const DIALECTS: [Dialect; 3] = [Dialect::Rehome, Dialect::EdgentOld, Dialect::EdgentNew];
@@ -39,6 +39,19 @@ pub(crate) fn sample_view<'a>(scan: &'a [ScanEntry<'a>]) -> PortalView<'a> {
     }
 }
 
+/// Renders the whole answer, which must be one that is not compressed.
+pub(crate) fn text_of(routed: &Routed<'_>, view: &PortalView<'_>) -> String {
+    String::from_utf8(bytes_of(routed, view)).expect("an answer that is not compressed is text")
+}
+
+fn bytes_of(routed: &Routed<'_>, view: &PortalView<'_>) -> Vec<u8> {
+    let mut answer = vec![0; 65_536];
+    let chunk = respond_chunk(routed, view, 0, &mut answer);
+    assert_eq!(chunk.written_bytes, chunk.total_bytes, "an answer is shorter than that");
+    answer.truncate(chunk.written_bytes);
+    answer
+}
+
 /// Parses, routes and answers `input` in every dialect, and panics where an answer is not well formed.
 pub(crate) fn check_request(input: &[u8]) {
     let parsed = parse_request(input);
@@ -50,9 +63,7 @@ pub(crate) fn check_request(input: &[u8]) {
                 ParsedRequest::Incomplete => assert!(input.len() < REQUEST_BYTES_MAX, "no request is longer"),
                 ParsedRequest::Complete { request, .. } => check_answer(request, &mode),
                 ParsedRequest::Error(error) => {
-                    let mut answer = String::new();
-                    respond(&route_parse_error(*error, &mode), &sample_view(&[]), &mut answer)
-                        .expect("a string grows");
+                    let answer = text_of(&route_parse_error(*error, &mode), &sample_view(&[]));
                     assert!(answer.starts_with(&format!("HTTP/1.1 {} ", error.status())), "{answer}");
                 }
             }
@@ -83,13 +94,14 @@ fn check_answer(request: &Request<'_>, mode: &PortalMode<'_>) {
         channel: 1,
     }];
     let routed = route(request, mode);
-    let mut answer = String::new();
-    respond(&routed, &sample_view(&scan), &mut answer).expect("a string grows");
+    let answer = bytes_of(&routed, &sample_view(&scan));
     if !routed.is_answered() {
-        assert_eq!(answer, "");
+        assert!(answer.is_empty(), "{answer:?}");
         return;
     }
-    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    let head_bytes = answer.windows(4).position(|end| end == b"\r\n\r\n").expect("an answer has a head");
+    let head = std::str::from_utf8(&answer[..head_bytes]).expect("a head is text");
+    let body = &answer[head_bytes + 4..];
     // Nothing that came in may add a header line or end the head early.
     assert!(head.lines().skip(1).all(|line| line.split_once(": ").is_some()), "{head}");
     let length = format!("Content-Length: {}", body.len());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portal::{
     Access, Dialect, Identity, MacAddress, Method, ParsedRequest, PortalMode, PortalView, Progress, Route,
-    ScanView, Trial, parse_request, respond, route,
+    ScanView, Trial, parse_request, respond_chunk, route,
 };
 use provision::Pace;
 
@@ -119,9 +119,10 @@ impl Device {
             Look::Says { state: "CONFIGURING", trial: Trial::None, last_error: 0 }
         };
         let Look::Says { state, trial, last_error } = look else { return String::new() };
-        let mut answer = String::new();
-        respond(&routed, &self.view(state, trial, last_error), &mut answer).unwrap();
-        answer
+        let mut answer = vec![0; 65_536];
+        let chunk = respond_chunk(&routed, &self.view(state, trial, last_error), 0, &mut answer);
+        answer.truncate(chunk.written_bytes);
+        String::from_utf8(answer).unwrap()
     }
 
     fn next_look(&mut self) -> Look {
