@@ -48,4 +48,5 @@ pub use clock::Clock;
 pub use config::{Config, RedirectTarget, Timings, ValidateConfigError};
 pub use release_signer::{OpenReleaseKeyError, RELEASE_KEY_FILE};
 pub use server::{NamedTemplateError, RunningServer, Server, ServerOptions, StartServerError};
+pub use store::CommitHook;
 pub use tls::OpenTlsError;

@@ -79,6 +79,9 @@ impl Listeners {
     pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener, transport: Transport) {
         loop {
             let accepted = tokio::select! {
+                // In this order: what comes while the server stops stays in the queue of the socket, where the next process
+                // finds it when a service manager holds the socket.
+                biased;
                 () = self.stop.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };

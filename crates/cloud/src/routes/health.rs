@@ -11,6 +11,7 @@ use metrics::{counter, gauge};
 use store::{WriterHealth, WriterStatistics};
 
 use super::access;
+use super::bench_guard::is_from_here;
 use crate::app::App;
 use crate::errors::{ApiError, ProblemKind};
 use crate::listener::Peer;
@@ -30,13 +31,14 @@ pub(super) async fn get_readiness(State(app): State<Arc<App>>) -> Result<&'stati
     }
 }
 
-/// Metrics name no device, but they are nobody else's business: loopback, or the admin key.
+/// Metrics name no device, but they are nobody else's business: loopback, or the admin key. Loopback under a foreign name is
+/// a page of another site, or a proxy that passes on what comes from elsewhere.
 pub(super) async fn get_metrics(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if !peer.address.ip().to_canonical().is_loopback() {
+    if !is_from_here(&peer, &headers) {
         access::identify(&app, &Method::GET, &headers).await?;
     }
     let Some(metrics) = &app.metrics else {
