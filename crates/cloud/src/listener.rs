@@ -129,7 +129,10 @@ impl Listeners {
 
     async fn shake_hands(&self, stream: TcpStream) -> Option<Box<dyn ByteStream>> {
         match tokio::time::timeout(self.timings.tls_handshake(), self.handshake.accept(stream)).await {
-            Ok(Ok(stream)) => Some(Box::new(stream)),
+            Ok(Ok(stream)) => {
+                let stream = stream?;
+                Some(Box::new(stream))
+            }
             Ok(Err(error)) => {
                 counter!("tls_handshakes_failed_total", "reason" => "refused").increment(1);
                 debug!(%error, "TLS handshake failed");

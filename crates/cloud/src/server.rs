@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::acme::{Acme, Challenges};
 use crate::admin_key::{AdminKey, OpenAdminKeyError};
 use crate::app::{Addresses, App, ClientLimits, password_places};
 use crate::catalogue::Catalogue;
@@ -28,7 +29,7 @@ use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Gateway, Links};
 use crate::jobs::release_driver::{ReleaseDriver, Surroundings};
-use crate::jobs::{certificate, history, housekeeping, store_watch};
+use crate::jobs::{acme as acme_job, certificate, history, housekeeping, store_watch};
 use crate::large_bodies::LargeBodies;
 use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
 use crate::listener::{Admission, Listeners};
@@ -202,7 +203,9 @@ impl Server {
             release_signer: opened.release_signer,
             firmware_folder: opened.firmware_folder,
             firmware_signer: opened.firmware_signer,
-            ca_certificate_pem: tls.ca_certificate_pem().map(str::to_owned),
+            tls: Arc::clone(&tls),
+            acme: Acme::new(&config, opened.challenges.clone()).map(Arc::new),
+            challenges: opened.challenges,
             has_bench: options.bench_router.is_some(),
             metrics: metrics_recorder(),
             limits: ClientLimits::default(),
@@ -217,12 +220,16 @@ impl Server {
         tasks.spawn(history::keep_history(Arc::clone(&app), stop.clone()));
         let failed = CancellationToken::new();
         tasks.spawn(store_watch::watch_store(Arc::clone(&app), stop.clone(), failed.clone()));
+        if let Some(acme) = app.acme.clone() {
+            let keeping = acme_job::keep_certificate(acme, Arc::clone(&tls), clock.clone(), stop.clone());
+            tasks.spawn(keeping);
+        }
         tasks.spawn(certificate::renew_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
         tasks.spawn(certificate::reload_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
         let running = RunningServer {
             plain_addr: listening.plain_addr,
             tls_addr: listening.tls_addr,
-            ca_certificate_pem: app.ca_certificate_pem.clone(),
+            ca_certificate_pem: tls.ca_certificate_pem().map(str::to_owned),
             store: opened.store,
             links: app.links.clone(),
             clock,
@@ -280,6 +287,7 @@ struct Opened {
     firmware_folder: FirmwareFolder,
     firmware_signer: Option<FirmwareSigner>,
     tls: Tls,
+    challenges: Challenges,
 }
 
 async fn open_files(
@@ -299,8 +307,9 @@ async fn open_files(
             FirmwareSigner::open(&config.data_dir).map_err(StartServerError::FirmwareKey)?;
         let firmware_folder = FirmwareFolder::open(&config.data_dir)
             .map_err(|source| StartServerError::FirmwareFolder { folder: config.data_dir.clone(), source })?;
-        let tls = Tls::open(&config, now)?;
-        Ok(Opened { store, admin_key, release_signer, firmware_folder, firmware_signer, tls })
+        let challenges = Challenges::default();
+        let tls = Tls::open(&config, challenges.clone(), now)?;
+        Ok(Opened { store, admin_key, release_signer, firmware_folder, firmware_signer, tls, challenges })
     });
     opening.await.unwrap_or(Err(StartServerError::Interrupted { folder }))
 }
