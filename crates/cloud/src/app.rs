@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use crate::acme::{Acme, Challenges};
 use crate::admin_key::AdminKey;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
@@ -26,6 +27,7 @@ use crate::limits::PASSWORD_HASHES_MAX;
 use crate::live::{Live, LiveEvent};
 use crate::rate_limits::RateLimits;
 use crate::release_signer::ReleaseSigner;
+use crate::tls::Tls;
 use crate::views::{session_state_view, timestamp};
 
 /// 60 logins at once, then one a second, for one token: a device that logs in more often is in a loop.
@@ -45,7 +47,10 @@ pub(crate) struct App {
     pub(crate) release_signer: ReleaseSigner,
     pub(crate) firmware_folder: FirmwareFolder,
     pub(crate) firmware_signer: Option<FirmwareSigner>,
-    pub(crate) ca_certificate_pem: Option<String>,
+    pub(crate) tls: Arc<Tls>,
+    /// Where the certificate comes from, when that is an ACME server.
+    pub(crate) acme: Option<Arc<Acme>>,
+    pub(crate) challenges: Challenges,
     pub(crate) has_bench: bool,
     pub(crate) metrics: Option<PrometheusHandle>,
     pub(crate) limits: ClientLimits,

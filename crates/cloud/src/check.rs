@@ -15,13 +15,15 @@ use crate::release_signer::RELEASE_KEY_FILE;
 use crate::secret_file::hex;
 
 /// Files that nobody but their owner may read.
-const SECRET_FILES: [&str; 6] = [
+const SECRET_FILES: [&str; 8] = [
     TOKEN_KEY_FILE,
     RELEASE_KEY_FILE,
     ADMIN_KEY_FILE,
     FIRMWARE_KEY_FILE,
     "tls/ca-key.pem",
     "tls/server-key.pem",
+    "acme/account.json",
+    "acme/certificate.pem",
 ];
 
 /// Bits of a mode that let anybody but the owner in.

@@ -24,6 +24,8 @@ pub struct Config {
     pub tls_cert: Option<PathBuf>,
     /// Private key as PEM; together with `tls_cert`.
     pub tls_key: Option<PathBuf>,
+    /// Gets a certificate from a public authority and renews it; in place of `tls_cert`.
+    pub acme: Option<AcmeSettings>,
     /// The host name or address that devices and people use to reach this server. The listening address when left out.
     pub public_host: Option<String>,
     /// Sends every device that logs in to another server, as `host:port`. For taking a node out of service.
@@ -42,11 +44,46 @@ impl Default for Config {
             listen_tls_extra: Vec::new(),
             tls_cert: None,
             tls_key: None,
+            acme: None,
             public_host: None,
             redirect_devices_to: None,
             timings: Timings::default(),
         }
     }
+}
+
+/// How a certificate is obtained over ACME (RFC 8555).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcmeSettings {
+    /// Address of the authority's directory, `https://…`.
+    pub directory: String,
+    /// Says that whoever runs this server agrees to the authority's terms of service. Without it there is no account.
+    pub terms_of_service_agreed: bool,
+    /// Where the authority may write to, for example `mailto:admin@example.org`.
+    #[serde(default)]
+    pub contact: Vec<String>,
+    /// Names of the certificate; `public_host` when left out. No wildcards and no addresses.
+    #[serde(default)]
+    pub domains: Vec<String>,
+    /// How the authority sees that the names lead here.
+    #[serde(default)]
+    pub challenge: AcmeChallenge,
+    /// Certificate (PEM) that the directory itself is trusted by; the system's authorities when left out.
+    #[serde(default)]
+    pub directory_ca: Option<PathBuf>,
+}
+
+/// How an authority sees that a name leads to this server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AcmeChallenge {
+    /// Over TLS on port 443 (RFC 8737).
+    #[default]
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn01,
+    /// Over HTTP on port 80 (RFC 8555, section 8.3).
+    #[serde(rename = "http-01")]
+    Http01,
 }
 
 /// Where devices are sent.
@@ -112,6 +149,21 @@ pub enum ValidateConfigError {
         "`public_host` must be a host name or an address without port or scheme, for example `cloud.example.org`"
     )]
     PublicHost,
+    /// There are two sources for one certificate.
+    #[error("`acme` and `tls_cert` exclude each other: keep one of them")]
+    AcmeAndSupplied,
+    /// The directory cannot be asked.
+    #[error("`acme.directory` must begin with `https://`; the authority says where it is")]
+    AcmeDirectory,
+    /// Without consent there is no account.
+    #[error("set `acme.terms_of_service_agreed = true` once you have read the terms of the authority")]
+    AcmeTerms,
+    /// A name that no certificate can be obtained for here.
+    #[error(
+        "`acme.domains` (or `public_host`, when it is left out) must hold host names, for example \
+         `cloud.example.org`: no addresses, no wildcards"
+    )]
+    AcmeDomains,
     /// The redirect host does not fit into what devices can hold.
     #[error("`redirect_devices_to.host` must be a host name of 1 to 63 characters")]
     RedirectHost,
@@ -135,6 +187,7 @@ impl Config {
         if self.public_host.as_deref().is_some_and(|host| !is_host(host, 253)) {
             return Err(ValidateConfigError::PublicHost);
         }
+        self.validate_acme()?;
         if self.redirect_devices_to.as_ref().is_some_and(|target| !is_host(&target.host, 63)) {
             return Err(ValidateConfigError::RedirectHost);
         }
@@ -150,6 +203,38 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    fn validate_acme(&self) -> Result<(), ValidateConfigError> {
+        let Some(acme) = &self.acme else { return Ok(()) };
+        if self.tls_cert.is_some() {
+            return Err(ValidateConfigError::AcmeAndSupplied);
+        }
+        if !acme.directory.starts_with("https://") {
+            return Err(ValidateConfigError::AcmeDirectory);
+        }
+        if !acme.terms_of_service_agreed {
+            return Err(ValidateConfigError::AcmeTerms);
+        }
+        let domains = self.acme_domains();
+        let is_name = |name: &String| {
+            is_host(name, 253) && name.contains('.') && name.parse::<std::net::IpAddr>().is_err()
+        };
+        if domains.is_empty() || !domains.iter().all(is_name) {
+            return Err(ValidateConfigError::AcmeDomains);
+        }
+        Ok(())
+    }
+
+    /// The names of the ACME certificate, in small letters; none without ACME.
+    pub(crate) fn acme_domains(&self) -> Vec<String> {
+        let Some(acme) = &self.acme else { return Vec::new() };
+        let names = if acme.domains.is_empty() {
+            self.public_host.iter().collect::<Vec<_>>()
+        } else {
+            acme.domains.iter().collect()
+        };
+        names.into_iter().map(|name| name.to_ascii_lowercase()).collect()
     }
 
     /// Returns the host that devices are told to connect to, together with the port of `listen_tls`.
@@ -204,6 +289,36 @@ mod tests {
             let config = Config { public_host: Some(host.to_owned()), ..Config::default() };
             assert_eq!(config.validate(), Ok(()), "{host:?}");
         }
+    }
+
+    #[test]
+    fn acme_needs_a_directory_consent_and_names() {
+        let acme = AcmeSettings {
+            directory: "https://acme.example.org/directory".to_owned(),
+            terms_of_service_agreed: true,
+            contact: Vec::new(),
+            domains: vec!["Cloud.example.org".to_owned()],
+            challenge: AcmeChallenge::default(),
+            directory_ca: None,
+        };
+        let with = |acme: AcmeSettings| Config { acme: Some(acme), ..Config::default() };
+        assert_eq!(with(acme.clone()).validate(), Ok(()));
+        assert_eq!(with(acme.clone()).acme_domains(), ["cloud.example.org"]);
+        let plain = AcmeSettings { directory: "http://acme.example.org".to_owned(), ..acme.clone() };
+        assert_eq!(with(plain).validate(), Err(ValidateConfigError::AcmeDirectory));
+        let silent = AcmeSettings { terms_of_service_agreed: false, ..acme.clone() };
+        assert_eq!(with(silent).validate(), Err(ValidateConfigError::AcmeTerms));
+        for name in ["*.example.org", "192.0.2.1", "localhost", ""] {
+            let named = AcmeSettings { domains: vec![name.to_owned()], ..acme.clone() };
+            assert_eq!(with(named).validate(), Err(ValidateConfigError::AcmeDomains), "{name}");
+        }
+        let nameless = with(AcmeSettings { domains: Vec::new(), ..acme.clone() });
+        assert_eq!(nameless.validate(), Err(ValidateConfigError::AcmeDomains));
+        let named = Config { public_host: Some("cloud.example.org".to_owned()), ..nameless };
+        assert_eq!(named.validate(), Ok(()));
+        let pair = (Some("cert.pem".into()), Some("key.pem".into()));
+        let twice = Config { tls_cert: pair.0, tls_key: pair.1, ..with(acme) };
+        assert_eq!(twice.validate(), Err(ValidateConfigError::AcmeAndSupplied));
     }
 
     #[test]

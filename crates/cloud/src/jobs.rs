@@ -1,5 +1,6 @@
 //! Work that goes on by itself.
 
+pub(crate) mod acme;
 pub(crate) mod certificate;
 pub(crate) mod history;
 pub(crate) mod housekeeping;

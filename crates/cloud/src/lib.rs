@@ -5,6 +5,7 @@
 //! online, `store` keeps it. Read [`Server::start`] first, then `listener` (how protocols are told apart) and `gateway`
 //! (what becomes of a device's frames).
 
+mod acme;
 mod admin_key;
 mod app;
 mod backup;
@@ -45,7 +46,8 @@ pub use admin_key::{ADMIN_KEY_FILE, OpenAdminKeyError};
 pub use backup::{BackUpError, BackupSummary, RestoreError, RestoreSummary, back_up, restore};
 pub use check::{CheckError, Problem, check_data_folder};
 pub use clock::Clock;
-pub use config::{Config, RedirectTarget, Timings, ValidateConfigError};
+pub use config::{AcmeChallenge, AcmeSettings, Config, RedirectTarget, Timings, ValidateConfigError};
 pub use release_signer::{OpenReleaseKeyError, RELEASE_KEY_FILE};
 pub use server::{NamedTemplateError, RunningServer, Server, ServerOptions, StartServerError};
+pub use store::CommitHook;
 pub use tls::OpenTlsError;

@@ -79,6 +79,9 @@ impl Listeners {
     pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener, transport: Transport) {
         loop {
             let accepted = tokio::select! {
+                // In this order: what comes while the server stops stays in the queue of the socket, where the next process
+                // finds it when a service manager holds the socket.
+                biased;
                 () = self.stop.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
@@ -126,7 +129,10 @@ impl Listeners {
 
     async fn shake_hands(&self, stream: TcpStream) -> Option<Box<dyn ByteStream>> {
         match tokio::time::timeout(self.timings.tls_handshake(), self.handshake.accept(stream)).await {
-            Ok(Ok(stream)) => Some(Box::new(stream)),
+            Ok(Ok(stream)) => {
+                let stream = stream?;
+                Some(Box::new(stream))
+            }
             Ok(Err(error)) => {
                 counter!("tls_handshakes_failed_total", "reason" => "refused").increment(1);
                 debug!(%error, "TLS handshake failed");

@@ -139,6 +139,7 @@ fn public_routes() -> Router<Arc<App>> {
         .route("/healthz", get(health::get_health))
         .route("/readyz", get(health::get_readiness))
         .route("/metrics", get(health::get_metrics))
+        .route("/.well-known/acme-challenge/{token}", get(health::answer_acme_challenge))
         .route("/api/openapi.json", get(health::get_openapi))
 }
 

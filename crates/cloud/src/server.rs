@@ -1,11 +1,12 @@
 //! Starts and stops the server.
 
+mod listening;
 mod named_template;
 
 pub use named_template::NamedTemplateError;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,12 +14,12 @@ use std::time::Duration;
 use axum::Router;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use registry::{ReleaseState, Token};
-use store::{OpenStoreError, StorageError, Store};
-use tokio::net::TcpListener;
+use store::{CommitHook, OpenStoreError, StorageError, Store, StoreSettings};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::acme::{Acme, Challenges};
 use crate::admin_key::{AdminKey, OpenAdminKeyError};
 use crate::app::{Addresses, App, ClientLimits, password_places};
 use crate::catalogue::Catalogue;
@@ -28,14 +29,15 @@ use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Gateway, Links};
 use crate::jobs::release_driver::{ReleaseDriver, Surroundings};
-use crate::jobs::{certificate, history, housekeeping, store_watch};
+use crate::jobs::{acme as acme_job, certificate, history, housekeeping, store_watch};
 use crate::large_bodies::LargeBodies;
 use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
-use crate::listener::{Admission, Listeners, Transport, bind};
+use crate::listener::{Admission, Listeners};
 use crate::live::Live;
 use crate::release_signer::{OpenReleaseKeyError, ReleaseSigner};
 use crate::routes;
 use crate::tls::{OpenTlsError, Tls};
+use listening::Listening;
 
 /// 15 minutes for a one-time sign-in code. Source: the HTTP contract, auth link.
 const SIGN_IN_CODE_LIFETIME_MS: i64 = 15 * 60 * 1_000;
@@ -50,6 +52,11 @@ pub struct ServerOptions {
     pub bench_router: Option<Router>,
     /// A clock that tests can put forward; the machine's when left out.
     pub clock: Option<Clock>,
+    /// Listening sockets that a service manager holds, so that nobody is refused while the server is started again. Each
+    /// takes the place of the configured address that it is bound to.
+    pub sockets: Vec<TcpListener>,
+    /// Called before the database commits; for tests of a slow disk and of faults.
+    pub before_commit: Option<CommitHook>,
 }
 
 /// Why the server could not start. Each text says what to do; nothing was damaged.
@@ -111,6 +118,22 @@ pub enum StartServerError {
         #[source]
         source: io::Error,
     },
+    /// The service manager holds a socket that nobody asked for.
+    #[error(
+        "the service manager passed a socket that listens on {address}, which is none of `listen`, `listen_tls`, \
+         `listen_extra` and `listen_tls_extra`; add it there, or take it out of the socket unit"
+    )]
+    UnexpectedSocket {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// What the service manager passed cannot be listened on.
+    #[error("a socket that the service manager passed cannot be used; check the socket unit")]
+    PassedSocket {
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// The task that opens files ended abnormally.
     #[error("opening the data folder {folder} ended abnormally")]
     Interrupted {
@@ -136,6 +159,7 @@ pub struct RunningServer {
     links: Links,
     clock: Clock,
     stop: CancellationToken,
+    failed: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -147,9 +171,9 @@ impl Server {
     pub async fn start(config: Config, options: ServerOptions) -> Result<RunningServer, StartServerError> {
         config.validate()?;
         let clock = options.clock.unwrap_or_else(Clock::system);
-        let opened = open_files(config.clone(), &clock).await?;
+        let opened = open_files(config.clone(), options.before_commit, &clock).await?;
         let catalogue = Catalogue::load(&opened.store).await?;
-        let listening = Listening::bind(&config)?;
+        let listening = Listening::bind(&config, options.sockets)?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let live = Live::new();
@@ -179,7 +203,9 @@ impl Server {
             release_signer: opened.release_signer,
             firmware_folder: opened.firmware_folder,
             firmware_signer: opened.firmware_signer,
-            ca_certificate_pem: tls.ca_certificate_pem().map(str::to_owned),
+            tls: Arc::clone(&tls),
+            acme: Acme::new(&config, opened.challenges.clone()).map(Arc::new),
+            challenges: opened.challenges,
             has_bench: options.bench_router.is_some(),
             metrics: metrics_recorder(),
             limits: ClientLimits::default(),
@@ -192,17 +218,23 @@ impl Server {
         resume_releases(&app).await?;
         tasks.spawn(housekeeping::keep_house(Arc::clone(&app), stop.clone()));
         tasks.spawn(history::keep_history(Arc::clone(&app), stop.clone()));
-        tasks.spawn(store_watch::watch_store(Arc::clone(&app), stop.clone()));
+        let failed = CancellationToken::new();
+        tasks.spawn(store_watch::watch_store(Arc::clone(&app), stop.clone(), failed.clone()));
+        if let Some(acme) = app.acme.clone() {
+            let keeping = acme_job::keep_certificate(acme, Arc::clone(&tls), clock.clone(), stop.clone());
+            tasks.spawn(keeping);
+        }
         tasks.spawn(certificate::renew_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
         tasks.spawn(certificate::reload_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
         let running = RunningServer {
             plain_addr: listening.plain_addr,
             tls_addr: listening.tls_addr,
-            ca_certificate_pem: app.ca_certificate_pem.clone(),
+            ca_certificate_pem: tls.ca_certificate_pem().map(str::to_owned),
             store: opened.store,
             links: app.links.clone(),
             clock,
             stop: stop.clone(),
+            failed,
             tasks: tasks.clone(),
         };
         serve(&app, &tls, options.bench_router, listening);
@@ -222,6 +254,12 @@ impl RunningServer {
         let expires_at = self.clock.now().utc.plus_ms(SIGN_IN_CODE_LIFETIME_MS);
         self.store.create_sign_in_code(code.expose(), expires_at).await?;
         Ok(code.expose().to_owned())
+    }
+
+    /// Waits until the server can do no more and only a new start helps: the thread that writes the database has ended.
+    /// Devices are told to try later meanwhile; shut the server down and start it again.
+    pub async fn wait_for_failure(&self) {
+        self.failed.cancelled().await;
     }
 
     /// Stops accepting, ends every connection and closes the store; what was acknowledged is on disk already.
@@ -249,57 +287,31 @@ struct Opened {
     firmware_folder: FirmwareFolder,
     firmware_signer: Option<FirmwareSigner>,
     tls: Tls,
+    challenges: Challenges,
 }
 
-async fn open_files(config: Config, clock: &Clock) -> Result<Opened, StartServerError> {
+async fn open_files(
+    config: Config,
+    before_commit: Option<CommitHook>,
+    clock: &Clock,
+) -> Result<Opened, StartServerError> {
     let now = clock.now().utc;
     let folder = config.data_dir.clone();
     let opening = tokio::task::spawn_blocking(move || {
         // The store first: it makes the folder and takes its lock.
-        let store = Store::open(&config.data_dir)?;
+        let settings = StoreSettings { before_commit, ..StoreSettings::default() };
+        let store = Store::open_with(&config.data_dir, &settings)?;
         let admin_key = AdminKey::open(&config.data_dir)?;
         let release_signer = ReleaseSigner::open(&config.data_dir)?;
         let firmware_signer =
             FirmwareSigner::open(&config.data_dir).map_err(StartServerError::FirmwareKey)?;
         let firmware_folder = FirmwareFolder::open(&config.data_dir)
             .map_err(|source| StartServerError::FirmwareFolder { folder: config.data_dir.clone(), source })?;
-        let tls = Tls::open(&config, now)?;
-        Ok(Opened { store, admin_key, release_signer, firmware_folder, firmware_signer, tls })
+        let challenges = Challenges::default();
+        let tls = Tls::open(&config, challenges.clone(), now)?;
+        Ok(Opened { store, admin_key, release_signer, firmware_folder, firmware_signer, tls, challenges })
     });
     opening.await.unwrap_or(Err(StartServerError::Interrupted { folder }))
-}
-
-/// Every bound address.
-struct Listening {
-    plain_addr: SocketAddr,
-    tls_addr: SocketAddr,
-    listeners: Vec<(TcpListener, Transport)>,
-}
-
-impl Listening {
-    fn bind(config: &Config) -> Result<Self, StartServerError> {
-        let (plain, plain_addr) = bind_one(config.listen)?;
-        let (tls, tls_addr) = bind_one(config.listen_tls)?;
-        let mut listeners = vec![(plain, Transport::Plain), (tls, Transport::Tls)];
-        for address in &config.listen_extra {
-            listeners.push((bind_one(*address)?.0, Transport::Plain));
-        }
-        for address in &config.listen_tls_extra {
-            listeners.push((bind_one(*address)?.0, Transport::Tls));
-        }
-        Ok(Self { plain_addr, tls_addr, listeners })
-    }
-}
-
-fn bind_one(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartServerError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => StartServerError::AddressInUse { address },
-        io::ErrorKind::PermissionDenied => StartServerError::NotPermitted { address },
-        _ => StartServerError::Listen { address, source },
-    };
-    let listener = bind(address).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
 }
 
 /// Goes on listening for boards that were told to wipe themselves before the server was stopped.

@@ -1,9 +1,11 @@
 //! TLS towards devices and browsers: versions, record size, certificate.
 
+mod facts;
 mod self_signed;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
 use registry::UtcTime;
@@ -13,11 +15,16 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, ServerConfig, version};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
+use tracing::error;
 
+pub(crate) use facts::CertificateFacts;
+
+use crate::acme::{self, Challenges};
 use crate::config::Config;
+use crate::errors::ErrorChain;
 use crate::limits::TLS_FRAGMENT_BYTES_MAX;
 
 /// Why TLS could not be set up.
@@ -79,7 +86,14 @@ pub(crate) struct Tls {
 #[derive(Debug)]
 enum Origin {
     Own(OwnCertificate),
-    Supplied { cert: PathBuf, key: PathBuf },
+    Supplied {
+        cert: PathBuf,
+        key: PathBuf,
+    },
+    /// Over ACME; until there is one, the server's own.
+    Acme {
+        is_stand_in: AtomicBool,
+    },
 }
 
 /// Where the server's own certificate lies and which names it carries.
@@ -92,18 +106,27 @@ struct OwnCertificate {
 
 impl Tls {
     /// Loads the configured certificate, or the server's own one, which is made when there is none.
-    pub(crate) fn open(config: &Config, now: UtcTime) -> Result<Self, OpenTlsError> {
+    pub(crate) fn open(config: &Config, challenges: Challenges, now: UtcTime) -> Result<Self, OpenTlsError> {
+        let stored = acme::certificate_path(&config.data_dir);
         let (certified, origin) = if let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) {
             (load_pair(cert, key)?, Origin::Supplied { cert: cert.clone(), key: key.clone() })
+        } else if config.acme.is_some()
+            && let Some(certified) = load_obtained(&stored)
+        {
+            (certified, Origin::Acme { is_stand_in: AtomicBool::new(false) })
         } else {
             let folder = config.data_dir.join("tls");
             let names = own_names(config);
             let own = self_signed::open(&folder, &names, now)?;
             let certified = load_pair(&own.leaf_path, &own.leaf_key_path)?;
-            (certified, Origin::Own(OwnCertificate { folder, names, ca_pem: own.ca_pem }))
+            let origin = match config.acme {
+                Some(_) => Origin::Acme { is_stand_in: AtomicBool::new(true) },
+                None => Origin::Own(OwnCertificate { folder, names, ca_pem: own.ca_pem }),
+            };
+            (certified, origin)
         };
         let slot = Arc::new(CertificateSlot(RwLock::new(Arc::new(certified))));
-        let handshake = Handshake::new(&slot)?;
+        let handshake = Handshake::new(&slot, challenges)?;
         Ok(Self { handshake, slot, origin })
     }
 
@@ -115,8 +138,37 @@ impl Tls {
     pub(crate) fn ca_certificate_pem(&self) -> Option<&str> {
         match &self.origin {
             Origin::Own(own) => Some(&own.ca_pem),
-            Origin::Supplied { .. } => None,
+            Origin::Supplied { .. } | Origin::Acme { .. } => None,
         }
+    }
+
+    /// What the certificate in use says about itself; `None` while the server's own one stands in for one that is yet to be
+    /// obtained.
+    pub(crate) fn facts(&self) -> Option<CertificateFacts> {
+        if let Origin::Acme { is_stand_in } = &self.origin
+            && is_stand_in.load(Ordering::Acquire)
+        {
+            return None;
+        }
+        self.slot.facts()
+    }
+
+    /// When the certificate in use ends.
+    pub(crate) fn expires_at(&self) -> Option<UtcTime> {
+        self.slot.facts().map(|facts| facts.not_after)
+    }
+
+    /// Takes a certificate over that was obtained; new handshakes get it.
+    ///
+    /// # Errors
+    /// When the file holds no pair that fits together; then the certificate in use stays.
+    pub(crate) fn take_over(&self, obtained: &Path) -> Result<(), OpenTlsError> {
+        let certified = load_pair(obtained, obtained)?;
+        self.slot.replace(certified);
+        if let Origin::Acme { is_stand_in } = &self.origin {
+            is_stand_in.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Renews the server's own certificate when it is about to expire; new handshakes get the new one.
@@ -153,6 +205,10 @@ impl CertificateSlot {
         Arc::clone(&self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
+    fn facts(&self) -> Option<CertificateFacts> {
+        self.current().cert.first().and_then(|leaf| CertificateFacts::read(leaf))
+    }
+
     fn replace(&self, certified: CertifiedKey) {
         // A poisoned lock still holds a whole certificate: the assignment below is the only write.
         let mut slot = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -173,31 +229,38 @@ pub(crate) struct Handshake {
     fast_here: Arc<ServerConfig>,
     /// For clients that put `ChaCha20` first: small boards without such instructions, for which AES is slow.
     as_client_asks: Arc<ServerConfig>,
+    challenges: Challenges,
 }
 
 impl Handshake {
-    fn new(slot: &Arc<CertificateSlot>) -> Result<Self, OpenTlsError> {
+    fn new(slot: &Arc<CertificateSlot>, challenges: Challenges) -> Result<Self, OpenTlsError> {
         let mut fast_here = build_server_config(Arc::clone(slot))?;
         let as_client_asks = Arc::new(fast_here.clone());
         fast_here.ignore_client_order = true;
-        Ok(Self { fast_here: Arc::new(fast_here), as_client_asks })
+        Ok(Self { fast_here: Arc::new(fast_here), as_client_asks, challenges })
     }
 
-    /// Reads the client's greeting and completes the handshake.
+    /// Reads the client's greeting and completes the handshake; `None` when that was all the client wanted, an authority that
+    /// looks whether a name leads here (RFC 8737, section 3).
     ///
     /// # Errors
     /// When the connection ends or client and server have no version or cipher suite in common.
-    pub(crate) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    pub(crate) async fn accept<S>(&self, stream: S) -> io::Result<Option<TlsStream<S>>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        if let Some(answer) = self.challenges.tls_answer(&start.client_hello()) {
+            let mut stream = start.into_stream(answer).await?;
+            stream.shutdown().await?;
+            return Ok(None);
+        }
         let server_config = if prefers_chacha20(start.client_hello().cipher_suites()) {
             &self.as_client_asks
         } else {
             &self.fast_here
         };
-        start.into_stream(Arc::clone(server_config)).await
+        start.into_stream(Arc::clone(server_config)).await.map(Some)
     }
 }
 
@@ -235,6 +298,18 @@ fn build_server_config(slot: Arc<CertificateSlot>) -> Result<ServerConfig, OpenT
     server_config.max_fragment_size = Some(TLS_FRAGMENT_BYTES_MAX);
     server_config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(server_config)
+}
+
+/// A certificate that was obtained earlier. One that cannot be used is said and obtained anew: nobody else has it.
+fn load_obtained(path: &Path) -> Option<CertifiedKey> {
+    if !path.exists() {
+        return None;
+    }
+    load_pair(path, path)
+        .inspect_err(|failure| {
+            error!(error = %ErrorChain(failure), "the certificate of the last ACME order cannot be used");
+        })
+        .ok()
 }
 
 fn load_pair(cert_path: &Path, key_path: &Path) -> Result<CertifiedKey, OpenTlsError> {
@@ -298,7 +373,9 @@ mod tests {
         let own = rcgen::generate_simple_self_signed(["cloud.example.org".to_owned()]).unwrap();
         std::fs::write(folder.path().join("cert.pem"), own.cert.pem()).unwrap();
         std::fs::write(folder.path().join("key.pem"), own.signing_key.serialize_pem()).unwrap();
-        let tls = Tls::open(&config(folder.path(), Some(("cert.pem", "key.pem"))), NOW).unwrap();
+        let tls =
+            Tls::open(&config(folder.path(), Some(("cert.pem", "key.pem"))), Challenges::default(), NOW)
+                .unwrap();
         assert_eq!(tls.ca_certificate_pem(), None);
         assert!(!folder.path().join("tls").exists());
         tls.renew_when_due(NOW.plus_ms(i64::MAX / 2)).unwrap();
@@ -312,7 +389,9 @@ mod tests {
         let (first, second) = (pair(), pair());
         write("cert.pem", &first.cert.pem());
         write("key.pem", &first.signing_key.serialize_pem());
-        let tls = Tls::open(&config(folder.path(), Some(("cert.pem", "key.pem"))), NOW).unwrap();
+        let tls =
+            Tls::open(&config(folder.path(), Some(("cert.pem", "key.pem"))), Challenges::default(), NOW)
+                .unwrap();
         let in_use = || tls.slot.current().cert.clone();
         assert!(!tls.reload_supplied().unwrap());
 
@@ -342,7 +421,9 @@ mod tests {
                 .unwrap();
         }
         std::fs::write(folder.path().join("text.pem"), "no certificate").unwrap();
-        let open = |cert, key| Tls::open(&config(folder.path(), Some((cert, key))), NOW).map(|_tls| ());
+        let open = |cert, key| {
+            Tls::open(&config(folder.path(), Some((cert, key))), Challenges::default(), NOW).map(|_tls| ())
+        };
         assert!(matches!(open("first.pem", "second-key.pem"), Err(OpenTlsError::Pair { .. })));
         assert!(matches!(open("text.pem", "first-key.pem"), Err(OpenTlsError::Pem { .. })));
         assert!(matches!(open("first.pem", "text.pem"), Err(OpenTlsError::Pem { .. })));
@@ -364,7 +445,7 @@ mod tests {
     #[test]
     fn new_handshakes_get_the_renewed_certificate() {
         let folder = tempfile::tempdir().unwrap();
-        let tls = Tls::open(&config(folder.path(), None), NOW).unwrap();
+        let tls = Tls::open(&config(folder.path(), None), Challenges::default(), NOW).unwrap();
         let current = || tls.slot.0.read().unwrap().cert.clone();
         let before = current();
         tls.renew_when_due(NOW.plus_ms(1)).unwrap();

@@ -11,6 +11,7 @@ mod load;
 mod provision;
 mod rescue;
 mod serve;
+mod service_manager;
 mod story;
 mod up;
 
@@ -89,7 +90,10 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Device(arguments) => device::run(&arguments),
             Self::Up(arguments) => runtime()?.block_on(up::run(arguments)),
-            Self::Serve(arguments) => runtime()?.block_on(serve::run(arguments)),
+            Self::Serve(arguments) => {
+                let sockets = service_manager::take_sockets()?;
+                runtime()?.block_on(serve::run(arguments, sockets))
+            }
             Self::Bench(arguments) => runtime()?.block_on(bench::run(arguments)),
             // One thread: it has one processor core beside the server's, and fewer threads disturb the measurement less.
             Self::Load(arguments) => single_thread_runtime()?.block_on(load::run(arguments)),

@@ -68,7 +68,7 @@ pub use provisioning::{
 pub use releases::StartedRelease;
 pub use reports::{REPORTS_KEPT_MAX, Report};
 pub use shipments::{ChangedDelivery, NewShipment, Shipment, ShipmentError, ShippedDevice};
-pub use store::{Store, StoreSettings};
+pub use store::{CommitHook, Store, StoreSettings};
 pub use templates::Template;
 pub use unknown_tokens::UnknownToken;
 pub use uploads::{AddUploadError, NewUpload, UPLOADS_EVER_MAX, UPLOADS_KEPT_MAX, Upload, UploadKind};

@@ -1,5 +1,6 @@
 //! Reader threads, each with its own read-only connection.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
@@ -55,7 +56,9 @@ impl Reader {
         let (queue, mut jobs) = mpsc::channel::<Job>(QUEUE_READS_MAX);
         let thread = std::thread::Builder::new().name("store-reader".to_owned()).spawn(move || {
             while let Some(job) = jobs.blocking_recv() {
-                job(&conn);
+                // A fault in one read must not take its neighbours with it: a reader changes nothing that could be left
+                // half done, and whoever waits for this read is told by its reply, which is dropped.
+                drop(catch_unwind(AssertUnwindSafe(|| job(&conn))));
             }
         })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
@@ -67,6 +70,27 @@ impl Drop for Reader {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{StorageError, Store};
+
+    #[tokio::test]
+    async fn a_read_that_panics_is_answered_and_the_next_ones_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        for _ in 0..4 {
+            let outcome = store.read(|_| -> Result<(), StorageError> { panic!("what a test does") }).await;
+            assert!(matches!(outcome, Err(StorageError::Closed)), "{outcome:?}");
+        }
+        for _ in 0..4 {
+            let one = store.read(|conn| -> Result<i64, StorageError> {
+                Ok(conn.query_row("SELECT 1", [], |row| row.get(0))?)
+            });
+            assert_eq!(one.await.unwrap(), 1);
         }
     }
 }

@@ -19,12 +19,36 @@ use crate::{HistorySettings, OpenStoreError, StorageError, WriterHealth, WriterS
 const READER_COUNT: usize = 2;
 
 /// How a store is opened.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct StoreSettings {
     /// Largest size of the database in pages of 4,096 bytes; none for as much as the disk holds.
     pub page_count_max: Option<u32>,
     /// How history is kept.
     pub history: HistorySettings,
+    /// Called before every COMMIT; for tests of what a slow disk or a fault costs.
+    pub before_commit: Option<CommitHook>,
+}
+
+/// Something that is called on the writer's thread, inside a transaction. It may take its time, as a slow disk does, and it
+/// may panic, as a fault in this program would.
+#[derive(Clone)]
+pub struct CommitHook(Arc<dyn Fn() + Send + Sync>);
+
+impl CommitHook {
+    /// Makes a hook.
+    pub fn new(call: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(call))
+    }
+
+    pub(crate) fn call(&self) {
+        (self.0)();
+    }
+}
+
+impl std::fmt::Debug for CommitHook {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("CommitHook")
+    }
 }
 
 /// Durable storage. Cheap to clone; all clones are the same store.
@@ -83,7 +107,9 @@ impl Store {
         let at_folder = |source| OpenStoreError::Folder { path: folder_path.clone(), source };
         let readers = Readers::start(connections).map_err(at_folder)?;
         let lane = ValueLane::open(&conn).map_err(at_database)?;
-        let writer = Writer::start(conn, lane, Arc::clone(&index), folder.into_lock()).map_err(at_folder)?;
+        let hook = settings.before_commit.clone();
+        let writer =
+            Writer::start(conn, lane, Arc::clone(&index), hook, folder.into_lock()).map_err(at_folder)?;
         let (history_settings, history_plan) = (settings.history, Arc::default());
         let inner = Inner { key, index, history_settings, history_plan, readers, writer };
         Ok(Self { inner: Arc::new(inner) })

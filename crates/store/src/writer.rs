@@ -13,9 +13,9 @@ use registry::TokenHash;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::StorageError;
 use crate::token_index::{TokenChange, TokenIndex, token_now};
 use crate::value_lane::{ValueBatch, ValueLane};
+use crate::{CommitHook, StorageError};
 
 /// 4,096 pieces of work may wait; whoever comes then waits for a place (back-pressure instead of memory growth). A batch
 /// of values is as large as what a device can send in one read, 8 kB at most.
@@ -175,6 +175,7 @@ impl Writer {
         conn: Connection,
         lane: ValueLane,
         index: Arc<TokenIndex>,
+        before_commit: Option<CommitHook>,
         keep_alive: impl Send + 'static,
     ) -> Result<Self, std::io::Error> {
         let (queue, items) = mpsc::channel(QUEUE_ITEMS_MAX);
@@ -183,7 +184,7 @@ impl Writer {
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             // Moved in, so that they are dropped in this order, at the end and after a panic.
             let (_keep_alive, notice) = (keep_alive, notice);
-            Task { conn, lane, index, shared: &notice.0, is_loaded: false }.run(items);
+            Task { conn, lane, index, before_commit, shared: &notice.0, is_loaded: false }.run(items);
         })?;
         Ok(Self { queue: Some(queue), thread: Some(thread), shared })
     }
@@ -259,6 +260,7 @@ struct Task<'a> {
     conn: Connection,
     lane: ValueLane,
     index: Arc<TokenIndex>,
+    before_commit: Option<CommitHook>,
     shared: &'a Shared,
     is_loaded: bool,
 }
@@ -339,6 +341,9 @@ impl Task<'_> {
     fn commit(&mut self, batch: &mut [Item]) -> Result<Effects, StorageError> {
         run(&self.conn, "BEGIN IMMEDIATE")?;
         let outcome = run_batch(&self.conn, &mut self.lane, batch).and_then(|effects| {
+            if let Some(hook) = &self.before_commit {
+                hook.call();
+            }
             run(&self.conn, "COMMIT")?;
             Ok(effects)
         });

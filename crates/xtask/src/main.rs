@@ -12,6 +12,7 @@ mod console;
 mod elf;
 mod emulated;
 mod firmware;
+mod kill;
 mod no_std;
 mod package;
 mod size;
@@ -45,6 +46,8 @@ enum Command {
     Api,
     /// Runs the device's cores on an emulated 32-bit CPU and compares with the host.
     Emulated(emulated::EmulatedArguments),
+    /// Kills the server under load many times and looks for every acknowledged value.
+    Kill(kill::KillArguments),
     /// Measures the speed table: the server against a floor server and mosquitto.
     Bench(bench::BenchArguments),
     /// Builds the flashable image of one chip and compares its size with the budget.
@@ -80,6 +83,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Tidy => tidy::run(&root),
         Command::Api => console::regenerate_clients(&root),
         Command::Emulated(arguments) => emulated::run(&root, arguments),
+        Command::Kill(arguments) => kill::run(&root, arguments),
         Command::Bench(arguments) => bench::run(&root, arguments),
         Command::Firmware(arguments) => firmware::run(&root, arguments),
         Command::Size => size::run(&root),

@@ -12,7 +12,8 @@ use crate::errors::ErrorChain;
 /// 1 s: as long as a person waits after making room.
 const EVERY_MS: u64 = 1_000;
 
-pub(crate) async fn watch_store(app: Arc<App>, stop: CancellationToken) {
+/// Watches until the server stops; cancels `failed` when the thread that writes is gone.
+pub(crate) async fn watch_store(app: Arc<App>, stop: CancellationToken, failed: CancellationToken) {
     let mut was_working = true;
     loop {
         let next = app.clock.now().mono.plus_ms(EVERY_MS);
@@ -36,6 +37,7 @@ pub(crate) async fn watch_store(app: Arc<App>, stop: CancellationToken) {
             }
             WriterHealth::Ended => {
                 error!("the thread that writes the database has ended; the server must be started again");
+                failed.cancel();
                 return;
             }
         }

@@ -19,8 +19,8 @@ pub(super) fn guard(router: Router) -> Router {
 
 async fn local_only(request: Request, next: Next) -> Response {
     let is_local =
-        request.extensions().get::<Peer>().is_some_and(|peer| peer.address.ip().to_canonical().is_loopback());
-    if !is_local || !names_this_machine(request.headers()) {
+        request.extensions().get::<Peer>().is_some_and(|peer| is_from_here(peer, request.headers()));
+    if !is_local {
         return ApiError::new(ProblemKind::Forbidden, "The bench answers on this machine only.")
             .into_response();
     }
@@ -28,6 +28,11 @@ async fn local_only(request: Request, next: Next) -> Response {
         return error.into_response();
     }
     next.run(request).await
+}
+
+/// Whether a request comes from this machine and was meant for it.
+pub(super) fn is_from_here(peer: &Peer, headers: &HeaderMap) -> bool {
+    peer.address.ip().to_canonical().is_loopback() && names_this_machine(headers)
 }
 
 /// A page of another site that makes its own name point to 127.0.0.1 (DNS rebinding) still sends its own name as host.

@@ -13,7 +13,7 @@ pub(super) async fn get_server(State(app): State<Arc<App>>) -> Json<api_types::S
         host: app.addresses.host.clone(),
         plain_port: app.addresses.plain_port,
         tls_port: app.addresses.tls_port,
-        ca_certificate_pem: app.ca_certificate_pem.clone(),
+        ca_certificate_pem: app.tls.ca_certificate_pem().map(str::to_owned),
         bench: app.has_bench,
     })
 }

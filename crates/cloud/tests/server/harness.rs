@@ -1,5 +1,6 @@
 //! Starts a server for one test and knows how to ask it things.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
@@ -36,14 +37,33 @@ impl TestServer {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self::start_in(folder, Clock::system(), change).await
+        Self::start_with_options(ServerOptions::default(), change).await
     }
 
-    async fn start_in(folder: TempDir, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
+    /// Starts a server on sockets that are bound already: the plain one and the one for TLS.
+    pub(crate) async fn start_on(sockets: Vec<TcpListener>, change: impl FnOnce(&mut Config)) -> Self {
+        let addresses: Vec<_> = sockets.iter().map(|socket| socket.local_addr().unwrap()).collect();
+        Self::start_with_options(ServerOptions { sockets, ..ServerOptions::default() }, |config| {
+            (config.listen, config.listen_tls) = (addresses[0], addresses[1]);
+            change(config);
+        })
+        .await
+    }
+
+    pub(crate) async fn start_with_options(options: ServerOptions, change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(folder, Clock::system(), options, change).await
+    }
+
+    async fn start_in(
+        folder: TempDir,
+        clock: Clock,
+        options: ServerOptions,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = config(folder.path());
         change(&mut config);
-        let options = ServerOptions { clock: Some(clock.clone()), ..ServerOptions::default() };
+        let options = ServerOptions { clock: Some(clock.clone()), ..options };
         let running = Server::start(config, options).await.unwrap();
         let key = std::fs::read_to_string(folder.path().join("admin-api-key")).unwrap().trim().to_owned();
         Self { running, clock, key, folder }
@@ -51,9 +71,14 @@ impl TestServer {
 
     /// Stops the server and starts it again on the same folder; the clock goes on.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_config| {}).await
+    }
+
+    /// Like [`TestServer::restart`], with another configuration.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
         let Self { running, clock, key: _, folder } = self;
         running.shutdown().await;
-        Self::start_in(folder, clock, |_config| {}).await
+        Self::start_in(folder, clock, ServerOptions::default(), change).await
     }
 
     pub(crate) fn folder(&self) -> &Path {

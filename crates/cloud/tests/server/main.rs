@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod acme;
+#[cfg(test)]
 mod bench_routes;
 #[cfg(test)]
 mod claim_codes;

@@ -1,13 +1,14 @@
 //! `rehome serve`: the cloud with its console.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use cloud::{ADMIN_KEY_FILE, Config, RunningServer, Server};
 
-use crate::commands::StopSignals;
+use crate::commands::{StopSignals, service_manager};
 use crate::options::ServerOptions;
 
 /// Arguments of `rehome serve`.
@@ -17,20 +18,37 @@ pub(crate) struct ServeArguments {
     server: ServerOptions,
 }
 
-/// Serves until it is told to stop.
-pub(crate) async fn run(arguments: ServeArguments) -> Result<ExitCode> {
+/// Serves until it is told to stop, on the `sockets` of a service manager where there are any.
+pub(crate) async fn run(arguments: ServeArguments, sockets: Vec<TcpListener>) -> Result<ExitCode> {
     let config = arguments.server.into_config()?;
     let data_dir = config.data_dir.clone();
     let has_name_to_give = has_name_to_give(&config);
-    let server = Server::start(config, cloud::ServerOptions::default()).await?;
+    let server =
+        Server::start(config, cloud::ServerOptions { sockets, ..cloud::ServerOptions::default() }).await?;
     let stop_signals = StopSignals::listen()?;
     print_addresses(&server, &data_dir).await?;
     if !has_name_to_give {
         print_missing_name();
     }
-    stop_signals.wait().await;
+    service_manager::say_ready();
+    let ending = serve_until_ended(&server, stop_signals).await;
+    service_manager::say_stopping();
     server.shutdown().await;
-    Ok(ExitCode::SUCCESS)
+    ending.map(|()| ExitCode::SUCCESS)
+}
+
+/// Waits until the program is told to stop, or the server can do no more.
+///
+/// # Errors
+/// Says why the server can do no more: a service manager starts it again then, and a person knows what happened.
+pub(crate) async fn serve_until_ended(server: &RunningServer, stop_signals: StopSignals) -> Result<()> {
+    tokio::select! {
+        () = stop_signals.wait() => Ok(()),
+        () = server.wait_for_failure() => bail!(
+            "the thread that writes the database has ended abnormally; start the server again. Nothing that was \
+             acknowledged is lost; please report the lines before this one"
+        ),
+    }
 }
 
 /// Returns whether devices elsewhere can be told where this server is.

@@ -64,9 +64,9 @@ pub(crate) async fn run(arguments: UpArguments) -> Result<ExitCode> {
     if !has_name_to_give {
         serve::print_missing_name();
     }
-    stop_signals.wait().await;
+    let ending = serve::serve_until_ended(&server, stop_signals).await;
     server.shutdown().await;
-    Ok(ExitCode::SUCCESS)
+    ending.map(|()| ExitCode::SUCCESS)
 }
 
 fn start_bench(server: &RunningServer, host: String, seed: u64) -> Result<BenchHandle> {

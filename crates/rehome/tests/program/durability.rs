@@ -1,33 +1,57 @@
 //! kill -9 at any moment loses no acknowledged value.
+//!
+//! Devices and programs write as fast as they can; the server is killed at a random moment, now and then once more while it
+//! starts, and started again on the same addresses. 10 rounds by day; `cargo xtask kill` plays as many as it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::device_client::{Device, HARDWARE, frame};
-use crate::process::DEADLINE;
+use crate::device_client::{Device, HARDWARE, LOGIN, frame};
+use crate::process::{DEADLINE, rehome, run, wait_until};
 use crate::server::{TestServer, ask, http_agent};
 
-/// Times the server is killed.
-const ROUNDS: u64 = 6;
+/// Times the server is killed when `REHOME_KILL_ROUNDS` does not say.
+const ROUNDS: u64 = 10;
 
 /// Devices that write over their own sockets, and as many programs that write over HTTP.
-const WRITERS: usize = 3;
+const WRITERS: usize = 6;
 
-/// Writes of one connection: below the 100 that a device may send at once, so that none is dropped for the quota.
+/// Writes of one connection: below the 100 that a device may send at once, so that it is not slowed down; then it comes
+/// again.
 const WRITES_PER_CONNECTION_MAX: u64 = 90;
+
+/// Writes that a device sends at once, before the ping that acknowledges them.
+const BATCH_MAX: u64 = 20;
 
 /// Pins each writer changes. The HTTP writers use the ones from [`HTTP_PIN_FIRST`] on.
 const PINS: u64 = 7;
 const HTTP_PIN_FIRST: u64 = 100;
 
+/// A round ends after as many acknowledgements at most.
+const ACKNOWLEDGEMENTS_MAX: u64 = 500;
+
+/// A kill falls up to 8 ms after an acknowledgement: longer than the 5 ms between two transactions under load, so that every
+/// moment of one can be hit.
+const LATER_US_MAX: u64 = 8_000;
+
+/// A start takes some 100 ms; one of four is killed within its first 150 ms.
+const START_US_MAX: u64 = 150_000;
+
 /// What one writer knows of one pin: counters, written as text, that only grow.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Progress {
     sent: u64,
+    /// The last one.
     acknowledged: u64,
+    /// How many were acknowledged; the others fell into a kill.
+    acknowledged_count: u64,
+    /// Acknowledged values whose row of history has not been looked for yet.
+    unchecked: Vec<u64>,
 }
 
 type Pins = BTreeMap<u64, Progress>;
@@ -45,25 +69,87 @@ impl Random {
     }
 }
 
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
 /// Takes the seed from `REHOME_TEST_SEED`, to repeat a run; otherwise from the clock.
 fn seed() -> u64 {
-    let given = std::env::var("REHOME_TEST_SEED").ok().map(|text| text.parse().expect("a number"));
     let now = || std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos().into();
-    let seed: u64 = given.unwrap_or_else(now);
+    let seed = number("REHOME_TEST_SEED").unwrap_or_else(now);
     println!("REHOME_TEST_SEED={seed}");
     seed.max(1)
 }
 
-/// Writes over a device's own socket until the server is gone.
-fn write_as_device(server: &TestServer, token: &str, pins: &mut Pins, mut random: Random, done: &Sender<()>) {
-    while let Some(mut device) = Device::try_connect(server.plain_addr) {
-        match device.try_login(crate::device_client::LOGIN, token) {
-            Some(status) => assert_eq!(status, 200, "the same device logs in again"),
-            None => return,
+/// A device with what its two writers know.
+struct Known {
+    id: String,
+    token: String,
+    over_socket: Pins,
+    over_http: Pins,
+    /// The time of the newest row of history that was looked at, as the export writes it.
+    checked_until: Option<String>,
+    /// Connections that were let in.
+    logins: u64,
+}
+
+/// What a writer tells.
+enum Said {
+    /// It is connected again.
+    Back,
+    /// A write was acknowledged.
+    Acknowledged,
+}
+
+/// A writer's line to the test: what it says, and the sign to begin.
+struct Line {
+    say: Sender<Said>,
+    begin: Receiver<()>,
+}
+
+impl Line {
+    fn say(&self, said: Said) {
+        self.say.send(said).unwrap();
+    }
+
+    /// Waits until the test drops its end.
+    fn wait_for_begin(&self) {
+        assert!(self.begin.recv().is_err(), "nothing is ever sent");
+    }
+}
+
+/// Connects until it is let in, as a device does whose server is gone: nobody tells it that there is one again. While the
+/// server starts, it may be told to try later, never that its token is invalid.
+fn come_back(address: SocketAddr, token: &str) -> Device {
+    wait_until("a login", || {
+        let mut device = Device::try_connect(address).ok_or("nobody listens")?;
+        match device.try_login(LOGIN, token) {
+            Some(200) => Ok(device),
+            status => {
+                assert!(matches!(status, None | Some(19)), "the same device is told {status:?}");
+                Err(format!("{status:?}"))
+            }
         }
+    })
+}
+
+/// Writes over a device's own socket until the server is gone. Returns how often it was let in.
+fn write_as_device(
+    address: SocketAddr,
+    token: &str,
+    pins: &mut Pins,
+    random: &mut Random,
+    line: &Line,
+) -> u64 {
+    let mut device = come_back(address, token);
+    line.say(Said::Back);
+    line.wait_for_begin();
+    let mut logins = 1;
+    loop {
         let mut left = WRITES_PER_CONNECTION_MAX;
         while left > 0 {
-            let count = (1 + random.below(6)).min(left);
+            let count = (1 + random.below(BATCH_MAX)).min(left);
             left -= count;
             let mut bytes = Vec::new();
             let mut written = Vec::new();
@@ -74,114 +160,202 @@ fn write_as_device(server: &TestServer, token: &str, pins: &mut Pins, mut random
                 written.push((pin, progress.sent));
                 bytes.extend(frame(HARDWARE, 2, &format!("vw|{pin}|{}", progress.sent)));
             }
-            let Some(frames) = device.try_send_acknowledged(&bytes, 3) else { return };
+            let Some(frames) = device.try_send_acknowledged(&bytes, 3) else { return logins };
             let refused = frames.iter().find(|frame| frame.status().is_some());
             assert_eq!(refused, None, "a write was refused");
             for (pin, value) in written {
-                pins.get_mut(&pin).unwrap().acknowledged = value;
+                acknowledge(pins, pin, value);
             }
-            done.send(()).unwrap();
+            line.say(Said::Acknowledged);
+        }
+        let Some(next) = Device::try_connect(address) else { return logins };
+        device = next;
+        match device.try_login(LOGIN, token) {
+            Some(200) => logins += 1,
+            Some(status) => panic!("the same device is told {status}"),
+            None => return logins,
         }
     }
 }
 
+fn acknowledge(pins: &mut Pins, pin: u64, value: u64) {
+    let progress = pins.get_mut(&pin).unwrap();
+    progress.acknowledged = value;
+    progress.acknowledged_count += 1;
+    progress.unchecked.push(value);
+}
+
 /// Writes over HTTP until the server is gone.
-fn write_over_http(
-    server: &TestServer,
-    device: &str,
-    pins: &mut Pins,
-    mut random: Random,
-    done: &Sender<()>,
-) {
+fn write_over_http(server: &TestServer, device: &str, pins: &mut Pins, random: &mut Random, line: &Line) {
     let agent = http_agent();
     let authorization = format!("Bearer {}", server.key);
     let headers = [("authorization", authorization.as_str())];
+    line.say(Said::Back);
+    line.wait_for_begin();
     loop {
         let pin = HTTP_PIN_FIRST + random.below(PINS);
         let progress = pins.entry(pin).or_default();
         progress.sent += 1;
+        let value = progress.sent;
         let url = format!("http://{}/api/v1/devices/{device}/datastreams/{pin}", server.plain_addr);
-        let body = ("application/json", json!({"value": progress.sent.to_string()}).to_string());
+        let body = ("application/json", json!({"value": value.to_string()}).to_string());
         let Some(answer) = ask(&agent, "PUT", &url, &headers, Some(body)) else { return };
         answer.expect(200);
-        progress.acknowledged = progress.sent;
-        done.send(()).unwrap();
+        acknowledge(pins, pin, value);
+        line.say(Said::Acknowledged);
     }
 }
 
-/// Lets everybody write and kills the server after `moment` acknowledgements.
-fn kill_under_load(
-    server: &mut TestServer,
-    devices: &[(String, String)],
-    known: &mut [(Pins, Pins)],
-    random: &mut Random,
-    moment: u64,
-) {
-    let (done, acknowledgements) = channel();
+/// Lets the devices come back to a server that is being started, looks whether everything acknowledged is there, lets
+/// everybody write, and kills the server at a random moment.
+fn play_round(server: &mut TestServer, devices: &mut [Known], random: &mut Random) -> u64 {
+    let moment = 1 + random.below(ACKNOWLEDGEMENTS_MAX);
+    let later = Duration::from_micros(random.below(LATER_US_MAX));
+    let address = server.plain_addr;
+    let (say, said) = channel();
     thread::scope(|scope| {
-        let running: &TestServer = server;
-        for ((id, token), (over_socket, over_http)) in devices.iter().zip(known) {
-            let (first, second) = (done.clone(), done.clone());
-            let (first_random, second_random) =
-                (Random(random.below(u64::MAX) | 1), Random(random.below(u64::MAX) | 1));
-            scope.spawn(move || write_as_device(running, token, over_socket, first_random, &first));
-            scope.spawn(move || write_over_http(running, id, over_http, second_random, &second));
+        let mut begins = Vec::new();
+        let mut line = || {
+            let (begin, begun) = channel();
+            begins.push(begin);
+            Line { say: say.clone(), begin: begun }
+        };
+        // The devices look for their server before it is there.
+        let mut left = Vec::new();
+        for known in devices.iter_mut() {
+            let mut random = Random(random.below(u64::MAX) | 1);
+            let (line, Known { id, token, over_socket, over_http, logins, .. }) = (line(), known);
+            scope.spawn(move || *logins += write_as_device(address, token, over_socket, &mut random, &line));
+            left.push((&*id, over_http));
         }
-        drop(done);
-        wait_for(&acknowledgements, moment);
+        server.start_again();
+        let running: &TestServer = server;
+        for (id, over_http) in left {
+            let mut random = Random(random.below(u64::MAX) | 1);
+            let line = line();
+            scope.spawn(move || write_over_http(running, id, over_http, &mut random, &line));
+        }
+        drop(say);
+        wait_for(&said, 2 * u64::try_from(WRITERS).unwrap(), |said| matches!(said, Said::Back));
+        drop(begins);
+        wait_for(&said, moment, |said| matches!(said, Said::Acknowledged));
+        thread::sleep(later);
         rustix::process::kill_process(running.process().pid(), rustix::process::Signal::KILL).unwrap();
     });
     server.kill();
+    moment
 }
 
-fn wait_for(acknowledgements: &Receiver<()>, count: u64) {
-    for seen in 0..count {
-        let next = acknowledgements.recv_timeout(DEADLINE);
-        assert!(next.is_ok(), "only {seen} of {count} writes were acknowledged");
+fn wait_for(said: &Receiver<Said>, count: u64, is_it: impl Fn(&Said) -> bool) {
+    let mut seen = 0;
+    while seen < count {
+        let next = said.recv_timeout(DEADLINE);
+        let next = next.unwrap_or_else(|_| panic!("only {seen} of {count} came"));
+        seen += u64::from(is_it(&next));
     }
 }
 
-/// Every pin holds what was acknowledged last, or what was sent after it.
-fn check(server: &TestServer, device: &str, pins: &Pins) -> u64 {
-    let items = server.get(&format!("/api/v1/devices/{device}/datastreams"));
+/// Every pin holds what was acknowledged last, or what was sent after it, and its history has a row for each value that was
+/// acknowledged since the last look.
+fn check(server: &TestServer, known: &mut Known) {
+    let items = server.get(&format!("/api/v1/devices/{}/datastreams", known.id));
     let stored: BTreeMap<u64, u64> = items["items"]
         .as_array()
         .unwrap()
         .iter()
         .map(|item| (item["pin"].as_u64().unwrap(), item["value"].as_str().unwrap().parse().unwrap()))
         .collect();
-    let mut acknowledged_count = 0;
-    for (pin, progress) in pins {
+    let (rows, newest) = history(server, &known.id, known.checked_until.as_deref());
+    for (pin, progress) in known.over_socket.iter_mut().chain(&mut known.over_http) {
         let value = stored.get(pin).copied().unwrap_or(0);
         assert!(
             (progress.acknowledged..=progress.sent).contains(&value),
-            "V{pin} of {device} is {value} after {progress:?}"
+            "V{pin} of {} is {value} after {progress:?}",
+            known.id
         );
-        acknowledged_count += progress.acknowledged;
+        let kept = rows.get(pin);
+        for value in progress.unchecked.drain(..) {
+            assert!(
+                kept.is_some_and(|kept| kept.contains(&value)),
+                "{value} of V{pin} has no row of history"
+            );
+        }
     }
-    acknowledged_count
+    known.checked_until = newest.or(known.checked_until.take());
+}
+
+/// Rows of history by pin, each value once, and the time of the newest.
+fn history(
+    server: &TestServer,
+    device: &str,
+    from: Option<&str>,
+) -> (BTreeMap<u64, BTreeSet<u64>>, Option<String>) {
+    let from = from.map_or_else(String::new, |from| format!("?from={from}"));
+    let export = server.send("GET", &format!("/api/v1/devices/{device}/export{from}"), None);
+    assert_eq!(export.status, 200, "{}", export.text);
+    let mut rows: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    let mut newest: Option<String> = None;
+    for line in export.text.lines().skip(1) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [at, pin, _name, value] = fields.as_slice() else { panic!("{line}") };
+        let pin = pin.trim_start_matches(['V', 'v']).parse().unwrap();
+        let is_new = rows.entry(pin).or_default().insert(value.parse().unwrap());
+        assert!(is_new, "two rows of history for one value: {line}");
+        newest = newest.max(Some((*at).to_owned()));
+    }
+    (rows, newest)
+}
+
+/// The folder as a kill left it: nothing is wrong with it, although nobody has opened the database since.
+fn look_over(server: &TestServer) {
+    let data_dir = server.data_dir();
+    let ended =
+        run(&mut rehome(data_dir.parent().unwrap(), &["check", "--data-dir", data_dir.to_str().unwrap()]));
+    assert_eq!(ended.code(), 0, "{}{}", ended.stdout, ended.stderr);
 }
 
 #[test]
 fn a_server_killed_under_load_has_every_acknowledged_value_after_its_restart() {
+    let rounds = number("REHOME_KILL_ROUNDS").unwrap_or(ROUNDS);
     let mut random = Random(seed());
-    let mut server = TestServer::serve();
-    let devices: Vec<(String, String)> = (0..WRITERS).map(|_| server.create_device()).collect();
-    let mut known: Vec<(Pins, Pins)> = vec![(Pins::new(), Pins::new()); WRITERS];
-    for round in 0..ROUNDS {
-        let moment = 1 + random.below(300);
-        kill_under_load(&mut server, &devices, &mut known, &mut random, moment);
-        server.start_again();
-        let mut count = 0;
-        for ((id, token), (over_socket, over_http)) in devices.iter().zip(&known) {
-            count += check(&server, id, over_socket) + check(&server, id, over_http);
-            Device::log_in(server.plain_addr, token);
+    let mut server = TestServer::serve_on_fixed_ports();
+    let mut devices: Vec<Known> = (0..WRITERS)
+        .map(|_| {
+            let (id, token) = server.create_device();
+            let (over_socket, over_http) = (Pins::new(), Pins::new());
+            Known { id, token, over_socket, over_http, checked_until: None, logins: 0 }
+        })
+        .collect();
+    server.kill();
+    for round in 1..=rounds {
+        if random.below(4) == 0 {
+            server.kill_while_it_starts(Duration::from_micros(random.below(START_US_MAX)));
         }
-        println!(
-            "round {round}: killed after {moment} more acknowledgements, {count} acknowledged values since the start"
-        );
+        let moment = play_round(&mut server, &mut devices, &mut random);
+        look_over(&server);
+        server.start_again();
+        devices.iter_mut().for_each(|known| check(&server, known));
+        server.kill();
+        let logins: u64 = devices.iter().map(|known| known.logins).sum();
+        println!("round {round}: killed after {moment} acknowledgements, {logins} logins since the start");
     }
-    let over_socket: u64 = known.iter().flat_map(|(pins, _)| pins.values()).map(|pin| pin.acknowledged).sum();
-    let over_http: u64 = known.iter().flat_map(|(_, pins)| pins.values()).map(|pin| pin.acknowledged).sum();
-    assert!(over_socket > 0 && over_http > 0, "both ways were under load: {over_socket}, {over_http}");
+    server.start_again();
+    // Once more everything from the beginning: no row twice, and none gone that was there before.
+    for known in &devices {
+        let (rows, _) = history(&server, &known.id, None);
+        for (way, pins) in [("socket", &known.over_socket), ("HTTP", &known.over_http)] {
+            let row_count: usize = pins.keys().map(|pin| rows.get(pin).map_or(0, BTreeSet::len)).sum();
+            let acknowledged_count: u64 = pins.values().map(|pin| pin.acknowledged_count).sum();
+            let sent_count: u64 = pins.values().map(|pin| pin.sent).sum();
+            println!(
+                "{} over {way}: {sent_count} sent, {acknowledged_count} acknowledged, {row_count} kept",
+                known.id
+            );
+            assert!(acknowledged_count > 0, "both ways were under load");
+            assert!(
+                (acknowledged_count..=sent_count).contains(&u64::try_from(row_count).unwrap()),
+                "{row_count}"
+            );
+        }
+    }
 }

@@ -11,6 +11,8 @@ mod durability;
 #[cfg(test)]
 mod full_disk;
 #[cfg(test)]
+mod hand_over;
+#[cfg(test)]
 mod mqtt_clients;
 #[cfg(test)]
 #[path = "../../../device-linux/tests/network_manager/private_bus.rs"]

@@ -14,6 +14,8 @@ use crate::process::{Ended, Process, rehome, wait_until};
 pub(crate) struct TestServer {
     process: Option<Process>,
     command: &'static str,
+    has_fixed_ports: bool,
+    log: &'static str,
     pub(crate) plain_addr: SocketAddr,
     pub(crate) tls_addr: SocketAddr,
     pub(crate) key: String,
@@ -80,6 +82,20 @@ pub(crate) fn http_agent() -> ureq::Agent {
     config.new_agent()
 }
 
+/// Two addresses that nobody uses, below the ports that the system gives to connections (32768 on Linux): between two starts of
+/// a server no connection takes them.
+pub(crate) fn free_ports() -> [SocketAddr; 2] {
+    let mut candidate = 10_000 + u16::try_from(std::process::id() % 20_000).unwrap();
+    let mut next_free = || loop {
+        candidate = if candidate < 32_000 { candidate + 1 } else { 10_000 };
+        let address = SocketAddr::from(([127, 0, 0, 1], candidate));
+        if std::net::TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    };
+    [next_free(), next_free()]
+}
+
 /// The arguments that put a server on free ports and on a data folder.
 pub(crate) fn arguments(command: &'static str, data_dir: &str) -> Vec<String> {
     let words = [command, "--data-dir", data_dir, "--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"];
@@ -97,17 +113,37 @@ impl TestServer {
         Self::start("up", tempfile::tempdir().unwrap())
     }
 
+    /// Starts `rehome serve` on a new folder and on ports that stay the same when it is started again. It logs as it does
+    /// for a person, so that nothing but its work slows it down.
+    pub(crate) fn serve_on_fixed_ports() -> Self {
+        let [plain_addr, tls_addr] = free_ports();
+        Self::start_on("serve", tempfile::tempdir().unwrap(), plain_addr, tls_addr, "info")
+    }
+
     /// Starts `rehome serve` on the folder `data` in `folder`, which may exist.
     pub(crate) fn serve_in(folder: TempDir) -> Self {
         Self::start("serve", folder)
     }
 
     fn start(command: &'static str, folder: TempDir) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::start_on(command, folder, any, any, "trace")
+    }
+
+    fn start_on(
+        command: &'static str,
+        folder: TempDir,
+        plain_addr: SocketAddr,
+        tls_addr: SocketAddr,
+        log: &'static str,
+    ) -> Self {
         let mut server = Self {
             process: None,
             command,
-            plain_addr: ([127, 0, 0, 1], 0).into(),
-            tls_addr: ([127, 0, 0, 1], 0).into(),
+            plain_addr,
+            tls_addr,
+            has_fixed_ports: plain_addr.port() != 0,
+            log,
             key: String::new(),
             sign_in_code: String::new(),
             agent: http_agent(),
@@ -120,15 +156,34 @@ impl TestServer {
 
     /// Starts the program on the same folder after [`TestServer::stop`] or [`TestServer::kill`].
     pub(crate) fn start_again(&mut self) {
-        assert!(self.process.is_none(), "the server runs");
-        let words = arguments(self.command, self.data_dir().to_str().unwrap());
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let process = Process::spawn(&mut rehome(self.folder.path(), &words));
+        let process = self.spawn();
         self.read_addresses(&process);
         self.process = Some(process);
         self.key = std::fs::read_to_string(self.data_dir().join("admin-api-key")).unwrap().trim().to_owned();
         self.note_secret(&self.key);
         self.note_secret(&self.sign_in_code);
+    }
+
+    /// Starts the program and kills it after a time, whatever it is doing then.
+    pub(crate) fn kill_while_it_starts(&self, after: std::time::Duration) {
+        let process = self.spawn();
+        std::thread::sleep(after);
+        let ended = process.kill();
+        assert!(!ended.stderr.contains("panicked at"), "{}", ended.stderr);
+    }
+
+    fn spawn(&self) -> Process {
+        assert!(self.process.is_none(), "the server runs");
+        let mut words = arguments(self.command, self.data_dir().to_str().unwrap());
+        if self.has_fixed_ports {
+            let addresses = [("--listen", self.plain_addr), ("--listen-tls", self.tls_addr)];
+            for (flag, address) in addresses {
+                let place = words.iter().position(|word| word == flag).unwrap();
+                words[place + 1] = address.to_string();
+            }
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Process::spawn(rehome(self.folder.path(), &words).env("REHOME_LOG", self.log))
     }
 
     fn read_addresses(&mut self, process: &Process) {
