@@ -360,11 +360,9 @@ fn add_health(contract: &mut Contract) {
             .problem(),
     );
     contract.add(
-        get("/metrics", "get_metrics", "Prometheus metrics; from this machine without a key").media(
-            "200",
-            plain,
-            "The metrics.",
-        ),
+        get("/metrics", "get_metrics", "Prometheus metrics; from this machine without a key")
+            .also_open()
+            .media("200", plain, "The metrics."),
     );
     contract.add(open(HttpMethod::Get, "/api/openapi.json", "get_openapi", "This document").media(
         "200",
@@ -374,11 +372,11 @@ fn add_health(contract: &mut Contract) {
 }
 
 fn device_call(method: HttpMethod, path: &'static str, id: &'static str, summary: &'static str) -> Described {
-    open(method, path, id, summary).query_text("token", Required::True).media(
-        "400",
-        "application/json",
-        "`{\"error\":{\"message\":\"...\"}}`",
-    )
+    const ERROR: &str = "`{\"error\":{\"message\":\"...\"}}`";
+    open(method, path, id, summary)
+        .query_text("token", Required::True)
+        .media("400", "application/json", ERROR)
+        .media("429", "application/json", ERROR)
 }
 
 /// Calls that read: path, operation, what it does, media type of the answer.
@@ -450,7 +448,12 @@ const DEVICE_WRITES: [(&str, &str, &str); 6] = [
 fn add_device_https(contract: &mut Contract) {
     const TEXT: &str = "text/plain";
     for (path, id, summary, media) in DEVICE_READS {
-        contract.add(device_call(HttpMethod::Get, path, id, summary).media("200", media, "The answer."));
+        let call = device_call(HttpMethod::Get, path, id, summary).media("200", media, "The answer.");
+        contract.add(match path {
+            // Source: reference/http-api.md 2, the errors of data/get.
+            "/external/api/data/get" => call.media("500", "application/json", "There is no data."),
+            _ => call,
+        });
     }
     for (path, id, summary) in DEVICE_WRITES {
         contract.add(device_call(HttpMethod::Get, path, id, summary).empty("200", "Done."));

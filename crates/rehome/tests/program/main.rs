@@ -26,6 +26,8 @@ mod release_survives_restart;
 #[cfg(test)]
 mod rescue;
 #[cfg(test)]
+mod scanners;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod server;
