@@ -5,14 +5,14 @@ use utoipa::openapi::path::HttpMethod;
 
 use super::{Access, Contract, Described};
 use crate::{
-    AuditEntry, ChangeShipment, CreateDevice, CreateProvisioningSession, CreateShipment, CreateTemplate,
-    CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery, Device,
-    DeviceEvent, DeviceFileList, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage, ForcedDelete,
-    HandInReceipt, LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery, PasswordSignIn,
-    PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent, ReleaseOrder, RenameDevice,
-    ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, Shipment, SignInLink, StoredValue,
-    Template, TemplateDatastream, TemplateDatastreamList, UnknownToken, UpdateTemplate, UploadFirmware,
-    ValueEvent,
+    AuditEntry, ChangeShipment, CommandDevice, CreateDevice, CreateProvisioningSession, CreateShipment,
+    CreateTemplate, CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery,
+    Device, DeviceEvent, DeviceFileList, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage,
+    ForcedDelete, HandInReceipt, LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery,
+    PasswordSignIn, PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent, ReleaseOrder,
+    RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, Shipment, SignInLink,
+    StoredValue, Template, TemplateDatastream, TemplateDatastreamList, UnknownToken, UpdateTemplate,
+    UploadFirmware, ValueEvent,
 };
 
 pub(super) fn add_all(contract: &mut Contract) {
@@ -149,6 +149,11 @@ fn add_devices(contract: &mut Contract) {
             .query::<DeviceQuery>()
             .json::<Release>("202", "Without force: the release that has begun.")
             .json::<ForcedDelete>("200", "With force and confirmation: what is left behind."),
+    );
+    contract.add(
+        post("/api/v1/devices/{id}/commands", "command_device", "Tells a connected device to do something")
+            .body::<CommandDevice>()
+            .empty("204", "Sent."),
     );
     let release = "/api/v1/devices/{id}/release";
     contract.add(

@@ -13,6 +13,8 @@ mod full_disk;
 #[cfg(test)]
 mod mqtt_clients;
 #[cfg(test)]
+mod mqtt_topics;
+#[cfg(test)]
 #[path = "../../../device-linux/tests/network_manager/private_bus.rs"]
 #[expect(
     dead_code,
