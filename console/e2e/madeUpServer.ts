@@ -157,7 +157,7 @@ export class MadeUpServer {
       }),
       "GET /api/v1/templates": () => page(world.templates),
       "POST /api/v1/templates": ({ body }) => {
-        const template = { id: "TMPLnew000001", name: String(body.name), created_at: ago(0), reclaim: "open" as const };
+        const template = { id: "TMPLnew000001", name: String(body.name), created_at: ago(0), reclaim: "open" as const, gateway_api: false };
         world.templates.push(template);
         return { status: 201, json: template };
       },

@@ -164,8 +164,8 @@ export function fullWorld(): MadeUpWorld {
       ],
     },
     templates: [
-      { id: "TMPL4kq9Zt2aB", name: "Air Monitor", created_at: ago(9000), reclaim: "open" as const },
-      { id: "TMPLx81Kw0pQm", name: "Industrial Water Meter Pro", created_at: ago(8000), reclaim: "open" as const },
+      { id: "TMPL4kq9Zt2aB", name: "Air Monitor", created_at: ago(9000), reclaim: "open" as const, gateway_api: false },
+      { id: "TMPLx81Kw0pQm", name: "Industrial Water Meter Pro", created_at: ago(8000), reclaim: "open" as const, gateway_api: false },
     ],
     devices: [
       device({}),

@@ -128,6 +128,23 @@ export interface paths {
         patch: operations["rename_device"];
         trace?: never;
     };
+    "/api/v1/devices/{id}/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells a connected device to do something */
+        post: operations["command_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{id}/datastreams": {
         parameters: {
             query?: never;
@@ -921,6 +938,11 @@ export interface components {
             /** @description The new state. */
             state: components["schemas"]["ShipmentState"];
         };
+        /** @description Sends a connected device an order. */
+        CommandDevice: {
+            /** @description What it is to do. */
+            command: components["schemas"]["DeviceCommand"];
+        };
         /** @description Creates a device with a static token. */
         CreateDevice: {
             /** @description The device's name, 1 to 80 characters. */
@@ -970,6 +992,8 @@ export interface components {
         };
         /** @description Creates a template. */
         CreateTemplate: {
+            /** @description Whether its devices may speak MQTT for other devices (the gateway API); not when left out. */
+            gateway_api?: boolean | null;
             /** @description The product's name, 1 to 80 characters. */
             name: string;
             reclaim?: components["schemas"]["ReclaimPolicy"] | null;
@@ -1141,6 +1165,11 @@ export interface components {
          * @enum {string}
          */
         DeviceChange: "created" | "updated" | "online" | "offline" | "deleted";
+        /**
+         * @description What a device can be told to do.
+         * @enum {string}
+         */
+        DeviceCommand: "ping" | "reboot" | "reconfigure";
         /** @description Event `device`. */
         DeviceEvent: {
             /** @description When. */
@@ -1596,6 +1625,8 @@ export interface components {
         Template: {
             /** @description When the template was made. */
             created_at: components["schemas"]["Timestamp"];
+            /** @description Whether its devices may speak MQTT for other devices (the gateway API). */
+            gateway_api: boolean;
             /**
              * @description `TMPL…`, as it is compiled into firmware.
              * @example TMPL4kq9Zt2aB
@@ -1660,10 +1691,11 @@ export interface components {
             /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
             next_cursor: string | null;
         };
-        /** @description Changes a template. */
+        /** @description Changes a template; what is left out stays. */
         UpdateTemplate: {
-            /** @description What becomes of a device that is claimed again. */
-            reclaim: components["schemas"]["ReclaimPolicy"];
+            /** @description Whether its devices may speak MQTT for other devices (the gateway API). */
+            gateway_api?: boolean | null;
+            reclaim?: components["schemas"]["ReclaimPolicy"] | null;
         };
         /** @description Event `value`. */
         ValueEvent: {
@@ -1703,7 +1735,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
         };
@@ -2059,6 +2091,41 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Device"];
                 };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    command_device: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandDevice"];
+            };
+        };
+        responses: {
+            /** @description Sent. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Any error, as a problem document. */
             default: {
@@ -3384,7 +3451,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3415,7 +3491,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3437,7 +3522,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -3446,7 +3531,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description There is no data. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3477,7 +3580,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3506,7 +3618,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3528,7 +3649,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -3537,7 +3658,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3559,7 +3689,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -3568,7 +3698,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3590,7 +3729,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -3599,7 +3738,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3621,7 +3769,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -3630,7 +3778,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3659,7 +3816,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3688,7 +3854,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3717,7 +3892,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3746,7 +3930,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -3777,7 +3970,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };

@@ -20,6 +20,7 @@ const TEMPLATES: Template[] = ["TMPLdoor", "TMPLlamp"].map((id) => ({
   name: id,
   created_at: "2026-11-01T10:00:00.000Z",
   reclaim: "open",
+  gateway_api: false,
 }));
 
 const READY = withImage(newShipmentForm(), IMAGE, TEMPLATES);

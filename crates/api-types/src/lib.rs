@@ -9,6 +9,7 @@ mod access;
 mod audit;
 mod datastream;
 mod device;
+mod device_command;
 mod device_data;
 mod firmware;
 mod live;
@@ -29,6 +30,7 @@ pub use device::{
     CreateDevice, CreatedDevice, Device, DeviceQuery, Firmware, ForcedDelete, HandInReceipt, Ownership,
     Release, ReleaseOrder, ReleaseState, RenameDevice,
 };
+pub use device_command::{CommandDevice, DeviceCommand};
 pub use device_data::{
     DeviceFile, DeviceFileKind, DeviceFileList, DeviceProperty, DevicePropertyList, ExportQuery, ExportStep,
     MetadataField, MetadataList, SetMetadata,

@@ -88,6 +88,12 @@ impl Described {
         Self { method, path, operation, schemas: Vec::new() }
     }
 
+    /// Answers some callers without any key too.
+    fn also_open(mut self) -> Self {
+        self.operation = self.operation.security(SecurityRequirement::default());
+        self
+    }
+
     fn query<P: IntoParams>(mut self) -> Self {
         for parameter in P::into_params(|| Some(ParameterIn::Query)) {
             self.operation = self.operation.parameter(parameter);
@@ -149,8 +155,13 @@ impl Described {
     }
 
     fn media(mut self, status: &'static str, media_type: &'static str, description: &'static str) -> Self {
-        let text = RefOr::T(Schema::from(ObjectBuilder::new().schema_type(Type::String).build()));
-        let content = ContentBuilder::new().schema(Some(text)).build();
+        // JSON that has no type of ours may be any value; everything else is bytes.
+        let kind = match media_type {
+            "application/json" => SchemaType::AnyValue,
+            _ => SchemaType::Type(Type::String),
+        };
+        let schema = RefOr::T(Schema::from(ObjectBuilder::new().schema_type(kind).build()));
+        let content = ContentBuilder::new().schema(Some(schema)).build();
         let answer = ResponseBuilder::new().description(description).content(media_type, content);
         self.operation = self.operation.response(status, answer.build());
         self

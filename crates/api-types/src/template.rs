@@ -14,14 +14,18 @@ pub struct CreateTemplate {
     pub name: String,
     /// What becomes of a device that is claimed again; `open` when left out.
     pub reclaim: Option<ReclaimPolicy>,
+    /// Whether its devices may speak MQTT for other devices (the gateway API); not when left out.
+    pub gateway_api: Option<bool>,
 }
 
-/// Changes a template.
+/// Changes a template; what is left out stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateTemplate {
     /// What becomes of a device that is claimed again.
-    pub reclaim: ReclaimPolicy,
+    pub reclaim: Option<ReclaimPolicy>,
+    /// Whether its devices may speak MQTT for other devices (the gateway API).
+    pub gateway_api: Option<bool>,
 }
 
 /// What becomes of a device that is known by its UID, was not released, and is claimed again.
@@ -46,4 +50,6 @@ pub struct Template {
     pub created_at: Timestamp,
     /// What becomes of a device that is claimed again.
     pub reclaim: ReclaimPolicy,
+    /// Whether its devices may speak MQTT for other devices (the gateway API).
+    pub gateway_api: bool,
 }

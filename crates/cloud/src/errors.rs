@@ -12,6 +12,7 @@ pub(crate) enum ProblemKind {
     DatastreamHasNoValue,
     DatastreamNameTaken,
     DeviceNotFound,
+    DeviceOffline,
     DeviceReleased,
     FileNotFound,
     FirmwareInUse,
@@ -60,6 +61,7 @@ impl ProblemKind {
             }
             Self::DatastreamNameTaken => (StatusCode::CONFLICT, "datastream_name_taken", "The name is taken"),
             Self::DeviceNotFound => (StatusCode::NOT_FOUND, "device_not_found", "There is no such device"),
+            Self::DeviceOffline => (StatusCode::CONFLICT, "device_offline", "The device is not connected"),
             Self::DeviceReleased => (StatusCode::CONFLICT, "device_released", "The device has been released"),
             Self::FileNotFound => (StatusCode::NOT_FOUND, "file_not_found", "There is no such file"),
             Self::FirmwareInUse => {

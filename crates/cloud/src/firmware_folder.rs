@@ -33,8 +33,10 @@ pub(crate) struct ReceivedImage {
 /// Why a file was not taken. Nothing of it is left.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReceiveImageError {
-    #[error("an image has {FIRMWARE_BYTES_MIN} to {FIRMWARE_BYTES_MAX} bytes")]
-    Size,
+    #[error("an image has at least {FIRMWARE_BYTES_MIN} bytes")]
+    TooSmall,
+    #[error("an image has at most {FIRMWARE_BYTES_MAX} bytes")]
+    TooLarge,
     #[error("the upload broke off")]
     BrokeOff,
     #[error("the file is not a firmware image")]
@@ -76,14 +78,14 @@ impl FirmwareFolder {
             let chunk = chunk.map_err(|_source| ReceiveImageError::BrokeOff)?;
             size_bytes = size_bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
             if size_bytes > FIRMWARE_BYTES_MAX {
-                return Err(ReceiveImageError::Size);
+                return Err(ReceiveImageError::TooLarge);
             }
             sha256.update(&chunk);
             md5.update(&chunk);
             file.write_all(&chunk).await?;
         }
         if size_bytes < FIRMWARE_BYTES_MIN {
-            return Err(ReceiveImageError::Size);
+            return Err(ReceiveImageError::TooSmall);
         }
         file.sync_all().await?;
         let tag = FirmwareTag::find(&fs::read(draft).await?)?;
@@ -143,7 +145,7 @@ mod tests {
         let data_dir = tempfile::tempdir().unwrap();
         let folder = FirmwareFolder::open(data_dir.path()).unwrap();
         let short = folder.receive(Body::from(vec![0; 10])).await;
-        assert!(matches!(short, Err(ReceiveImageError::Size)));
+        assert!(matches!(short, Err(ReceiveImageError::TooSmall)));
         let untagged = folder.receive(Body::from(vec![0; 5_000])).await;
         assert!(matches!(untagged, Err(ReceiveImageError::Tag(FindTagError::Missing))));
         let broken = futures_util::stream::iter([Ok(image()), Err(io::Error::other("gone"))]);

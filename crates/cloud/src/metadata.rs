@@ -2,8 +2,11 @@
 
 use registry::{DeviceId, Epoch};
 use store::{Change, Device, DeviceError, StorageError};
+use tracing::debug;
+use wire::{Secret, ServerInternal, ServerMessage};
 
 use crate::app::App;
+use crate::errors::ErrorChain;
 use crate::time_zone::Zone;
 
 /// The reserved field that holds the device's own token. Source: reference/wire-protocol.md 6.2.
@@ -55,6 +58,18 @@ pub(crate) async fn read(
         return Ok(Some(device.name.clone()));
     }
     app.store.metadata(device.id.clone(), epoch, field.to_owned()).await
+}
+
+/// Tells a connected device that a field was changed by somebody else, if it follows that.
+pub(crate) fn tell(app: &App, device: &Device, field: &str, value: &str) {
+    let Some(link) = app.links.get(&device.id) else { return };
+    if !link.follows_metadata() || link.is_quarantined() || link.epoch() != Some(device.epoch) {
+        return;
+    }
+    let change = ServerInternal::Meta { field, value: Secret(value.as_bytes()) };
+    if let Err(failure) = link.send(&ServerMessage::Internal(change)) {
+        debug!(device.id = %device.id, error = %ErrorChain(&failure), "a change of metadata could not be sent");
+    }
 }
 
 /// Sets a field of the current ownership. `actor` is who does it, for the audit.

@@ -5,7 +5,9 @@
 //! `downlink/` topic. So logins, quarantine, release, presence, durability and limits are the same for both, by construction.
 
 mod connection;
+mod device_side;
 mod downlink;
+mod gateway_api;
 mod packet;
 mod uplink;
 pub(crate) mod web_socket;

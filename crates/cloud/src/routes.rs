@@ -7,6 +7,7 @@ mod bench_guard;
 mod body;
 mod completion;
 mod datastreams;
+mod device_commands;
 mod device_data;
 mod device_https;
 mod devices;
@@ -102,6 +103,7 @@ fn owner_routes() -> Router<Arc<App>> {
             "/api/v1/devices/{id}/datastreams/{pin}",
             get(datastreams::get_datastream).put(datastreams::set_datastream),
         )
+        .route("/api/v1/devices/{id}/commands", post(device_commands::command_device))
         .route("/api/v1/devices/{id}/export", get(exports::export_history))
         .route("/api/v1/devices/{id}/metadata", get(device_data::list_metadata))
         .route("/api/v1/devices/{id}/metadata/{field}", put(device_data::set_metadata))

@@ -20,6 +20,7 @@ pub(crate) fn template_view(template: store::Template) -> api_types::Template {
             registry::ReclaimPolicy::Open => api_types::ReclaimPolicy::Open,
             registry::ReclaimPolicy::Locked => api_types::ReclaimPolicy::Locked,
         },
+        gateway_api: template.gateway_api,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Templates.
 
 use registry::{ReclaimPolicy, TemplateId, UtcTime};
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Row, ToSql};
 
 use crate::page::Order;
 use crate::{Change, ListError, Listed, Page, StorageError, Store};
@@ -17,6 +17,8 @@ pub struct Template {
     pub created_at: UtcTime,
     /// What becomes of its devices when they are claimed again without having been released.
     pub reclaim: ReclaimPolicy,
+    /// Whether its devices may speak MQTT for other devices.
+    pub gateway_api: bool,
 }
 
 impl Store {
@@ -35,7 +37,13 @@ impl Store {
                 .prepare_cached("INSERT INTO templates (id, name, created_at) VALUES (?1, ?2, ?3)")?
                 .execute((id.as_str(), &name, change.at.unix_ms()))?;
             work.audit(&change, "template.create", id.as_str(), "")?;
-            Ok(Template { id, name, created_at: change.at, reclaim: ReclaimPolicy::default() })
+            Ok(Template {
+                id,
+                name,
+                created_at: change.at,
+                reclaim: ReclaimPolicy::default(),
+                gateway_api: false,
+            })
         })
         .await
     }
@@ -46,11 +54,13 @@ impl Store {
     /// When storage fails.
     pub async fn template(&self, id: TemplateId) -> Result<Option<Template>, StorageError> {
         self.read(move |conn| {
-            conn.prepare_cached("SELECT seq, id, name, created_at, reclaim FROM templates WHERE id = ?1")?
-                .query_row([id.as_str()], |row| Ok(read_template(row)))
-                .optional()?
-                .transpose()
-                .map(|found| found.map(|(_, template)| template))
+            conn.prepare_cached(
+                "SELECT seq, id, name, created_at, reclaim, gateway_api FROM templates WHERE id = ?1",
+            )?
+            .query_row([id.as_str()], |row| Ok(read_template(row)))
+            .optional()?
+            .transpose()
+            .map(|found| found.map(|(_, template)| template))
         })
         .await
     }
@@ -66,15 +76,42 @@ impl Store {
         policy: ReclaimPolicy,
         change: Change,
     ) -> Result<Option<Template>, StorageError> {
+        let statement = "UPDATE templates SET reclaim = ?2 WHERE id = ?1";
+        let audited = ("template.reclaim", policy.as_str());
+        self.change_template(id, statement, policy.as_str(), audited, change).await
+    }
+
+    /// Sets whether a template's devices may speak MQTT for other devices. Returns the template; none when there is no such
+    /// one.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn set_gateway_api(
+        &self,
+        id: TemplateId,
+        is_on: bool,
+        change: Change,
+    ) -> Result<Option<Template>, StorageError> {
+        let statement = "UPDATE templates SET gateway_api = ?2 WHERE id = ?1";
+        let audited = ("template.gateway_api", if is_on { "on" } else { "off" });
+        self.change_template(id, statement, is_on, audited, change).await
+    }
+
+    async fn change_template(
+        &self,
+        id: TemplateId,
+        statement: &'static str,
+        value: impl ToSql + Send + 'static,
+        (action, detail): (&'static str, &'static str),
+        change: Change,
+    ) -> Result<Option<Template>, StorageError> {
         let changed_id = id.clone();
         let is_changed = self
             .write(move |work| {
-                let changed_count = work
-                    .conn
-                    .prepare_cached("UPDATE templates SET reclaim = ?2 WHERE id = ?1")?
-                    .execute((changed_id.as_str(), policy.as_str()))?;
+                let changed_count =
+                    work.conn.prepare_cached(statement)?.execute((changed_id.as_str(), &value))?;
                 if changed_count > 0 {
-                    work.audit(&change, "template.reclaim", changed_id.as_str(), policy.as_str())?;
+                    work.audit(&change, action, changed_id.as_str(), detail)?;
                 }
                 Ok::<_, StorageError>(changed_count > 0)
             })
@@ -90,7 +127,7 @@ impl Store {
         let window = page.window(Order::OldestFirst)?;
         self.read(move |conn| {
             let mut statement = conn.prepare_cached(
-                "SELECT seq, id, name, created_at, reclaim FROM templates WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+                "SELECT seq, id, name, created_at, reclaim, gateway_api FROM templates WHERE seq > ?1 ORDER BY seq LIMIT ?2",
             )?;
             let mut rows = statement.query([window.after, window.rows])?;
             let mut templates = Vec::new();
@@ -109,5 +146,5 @@ fn read_template(row: &Row<'_>) -> Result<(i64, Template), StorageError> {
     let reclaim = ReclaimPolicy::from_name(&row.get::<_, String>(4)?)
         .ok_or(StorageError::Damaged { what: "a template" })?;
     let created_at = UtcTime::from_unix_ms(row.get(3)?);
-    Ok((row.get(0)?, Template { id, name: row.get(2)?, created_at, reclaim }))
+    Ok((row.get(0)?, Template { id, name: row.get(2)?, created_at, reclaim, gateway_api: row.get(5)? }))
 }

@@ -14,13 +14,21 @@ use crate::stage::Process;
 pub(crate) fn install(root: &Path, folder: &Path) -> Result<()> {
     let lists = root.join("crates/rehome/tests/clients");
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-    for name in ["package.json", "package-lock.json", "requirements.txt"] {
+    for name in ["package.json", "package-lock.json", "requirements.txt", "requirements-scanners.txt"] {
         fs::copy(lists.join(name), folder.join(name)).with_context(|| format!("copying {name}"))?;
     }
     Process::new(folder, "npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"])
         .run()?;
-    if !folder.join("venv/bin/pip").exists() {
-        Process::new(folder, "python3", &["-m", "venv", "venv"]).run()?;
+    install_python(folder, "venv", "requirements.txt")?;
+    // Apart from the clients, whose versions they must not decide.
+    install_python(folder, "scanners", "requirements-scanners.txt")
+}
+
+fn install_python(folder: &Path, venv: &str, list: &str) -> Result<()> {
+    let python = format!("{venv}/bin/python");
+    if !folder.join(&python).exists() {
+        Process::new(folder, "python3", &["-m", "venv", venv]).run()?;
     }
-    Process::new(folder, "venv/bin/pip", &["install", "--quiet", "--requirement", "requirements.txt"]).run()
+    // By its module: the script `pip` holds the path of the folder it was made in.
+    Process::new(folder, &python, &["-m", "pip", "install", "--quiet", "--requirement", list]).run()
 }

@@ -5,14 +5,14 @@ use utoipa::openapi::path::HttpMethod;
 
 use super::{Access, Contract, Described};
 use crate::{
-    AuditEntry, ChangeShipment, CreateDevice, CreateProvisioningSession, CreateShipment, CreateTemplate,
-    CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery, Device,
-    DeviceEvent, DeviceFileList, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage, ForcedDelete,
-    HandInReceipt, LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery, PasswordSignIn,
-    PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent, ReleaseOrder, RenameDevice,
-    ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, Shipment, SignInLink, StoredValue,
-    Template, TemplateDatastream, TemplateDatastreamList, UnknownToken, UpdateTemplate, UploadFirmware,
-    ValueEvent,
+    AuditEntry, ChangeShipment, CommandDevice, CreateDevice, CreateProvisioningSession, CreateShipment,
+    CreateTemplate, CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery,
+    Device, DeviceEvent, DeviceFileList, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage,
+    ForcedDelete, HandInReceipt, LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery,
+    PasswordSignIn, PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent, ReleaseOrder,
+    RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, Shipment, SignInLink,
+    StoredValue, Template, TemplateDatastream, TemplateDatastreamList, UnknownToken, UpdateTemplate,
+    UploadFirmware, ValueEvent,
 };
 
 pub(super) fn add_all(contract: &mut Contract) {
@@ -149,6 +149,11 @@ fn add_devices(contract: &mut Contract) {
             .query::<DeviceQuery>()
             .json::<Release>("202", "Without force: the release that has begun.")
             .json::<ForcedDelete>("200", "With force and confirmation: what is left behind."),
+    );
+    contract.add(
+        post("/api/v1/devices/{id}/commands", "command_device", "Tells a connected device to do something")
+            .body::<CommandDevice>()
+            .empty("204", "Sent."),
     );
     let release = "/api/v1/devices/{id}/release";
     contract.add(
@@ -360,11 +365,9 @@ fn add_health(contract: &mut Contract) {
             .problem(),
     );
     contract.add(
-        get("/metrics", "get_metrics", "Prometheus metrics; from this machine without a key").media(
-            "200",
-            plain,
-            "The metrics.",
-        ),
+        get("/metrics", "get_metrics", "Prometheus metrics; from this machine without a key")
+            .also_open()
+            .media("200", plain, "The metrics."),
     );
     contract.add(open(HttpMethod::Get, "/api/openapi.json", "get_openapi", "This document").media(
         "200",
@@ -374,11 +377,11 @@ fn add_health(contract: &mut Contract) {
 }
 
 fn device_call(method: HttpMethod, path: &'static str, id: &'static str, summary: &'static str) -> Described {
-    open(method, path, id, summary).query_text("token", Required::True).media(
-        "400",
-        "application/json",
-        "`{\"error\":{\"message\":\"...\"}}`",
-    )
+    const ERROR: &str = "`{\"error\":{\"message\":\"...\"}}`";
+    open(method, path, id, summary)
+        .query_text("token", Required::True)
+        .media("400", "application/json", ERROR)
+        .media("429", "application/json", ERROR)
 }
 
 /// Calls that read: path, operation, what it does, media type of the answer.
@@ -450,7 +453,12 @@ const DEVICE_WRITES: [(&str, &str, &str); 6] = [
 fn add_device_https(contract: &mut Contract) {
     const TEXT: &str = "text/plain";
     for (path, id, summary, media) in DEVICE_READS {
-        contract.add(device_call(HttpMethod::Get, path, id, summary).media("200", media, "The answer."));
+        let call = device_call(HttpMethod::Get, path, id, summary).media("200", media, "The answer.");
+        contract.add(match path {
+            // Source: reference/http-api.md 2, the errors of data/get.
+            "/external/api/data/get" => call.media("500", "application/json", "There is no data."),
+            _ => call,
+        });
     }
     for (path, id, summary) in DEVICE_WRITES {
         contract.add(device_call(HttpMethod::Get, path, id, summary).empty("200", "Done."));

@@ -1,5 +1,5 @@
 #[test]
-fn the_committed_description_is_up_to_date() {
+fn the_committed_openapi_document_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
     let current = super::openapi_json();
     if std::env::var_os("UPDATE_OPENAPI").is_some() {

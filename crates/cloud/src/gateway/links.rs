@@ -37,6 +37,8 @@ struct Shared {
     noted_heard_ms: AtomicU64,
     body_bytes_max: AtomicUsize,
     takes_debug_print: AtomicBool,
+    /// Changes of metadata are sent without having been asked for.
+    follows_metadata: AtomicBool,
     next_message_id: AtomicU16,
     /// Epoch of the release key that the device holds, plus one; 0 while it is not known to hold ours.
     release_epoch_plus_one: AtomicU64,
@@ -118,6 +120,17 @@ impl Link {
 
     pub(super) fn takes_debug_print(&self) -> bool {
         self.shared.takes_debug_print.load(Ordering::Acquire)
+    }
+
+    /// Notes that the device is to be told of changes of its metadata; libraries of the binary protocol only take what they
+    /// asked for.
+    pub(crate) fn set_follows_metadata(&self) {
+        self.shared.follows_metadata.store(true, Ordering::Release);
+    }
+
+    /// Says whether the device is to be told of changes of its metadata.
+    pub(crate) fn follows_metadata(&self) -> bool {
+        self.shared.follows_metadata.load(Ordering::Acquire)
     }
 
     /// Notes that the device holds this server's release key, and for which epoch.
@@ -218,6 +231,7 @@ impl Links {
                 noted_heard_ms: AtomicU64::new(NEVER_NOTED),
                 body_bytes_max: AtomicUsize::new(BUFFER_BYTES_UNDECLARED),
                 takes_debug_print: AtomicBool::new(false),
+                follows_metadata: AtomicBool::new(false),
                 next_message_id: AtomicU16::new(Link::FIRST_MESSAGE_ID),
                 release_epoch_plus_one: AtomicU64::new(0),
             }),

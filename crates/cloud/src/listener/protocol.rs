@@ -22,8 +22,8 @@ impl Protocol {
     /// which closes whatever does not log in.
     pub(crate) fn of_first_byte(byte: u8) -> Self {
         match byte {
-            // CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, TRACE.
-            b'C' | b'D' | b'G' | b'H' | b'O' | b'P' | b'T' => Self::Http,
+            // Methods that the server does not serve are told so in HTTP.
+            b'A'..=b'Z' => Self::Http,
             0x10 => Self::Mqtt,
             0x16 => Self::Tls,
             _ => Self::Blynk,
@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn every_method_is_http_and_both_logins_are_blynk() {
-        for method in ["GET ", "POST", "PUT ", "HEAD", "OPTI", "PATC", "DELE", "TRAC", "CONN"] {
+        for method in ["GET ", "POST", "PUT ", "HEAD", "OPTI", "PATC", "DELE", "TRAC", "CONN", "QUER", "LOCK"]
+        {
             assert_eq!(Protocol::of_first_byte(method.as_bytes()[0]), Protocol::Http, "{method}");
         }
         for login in [29, 2] {

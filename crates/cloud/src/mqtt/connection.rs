@@ -8,30 +8,26 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use metrics::counter;
-use registry::{DeviceId, Epoch, LookedUp, ShipmentId, TokenRecord};
-use serde_json::json;
-use telemetry::{DatastreamSet, Pin};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use registry::Token;
+use store::StorageError;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::time::Instant;
 use tracing::debug;
-use wire::{DeviceMessage, EncodeMessageError, Frame, Parsed, Secret, ServerMessage, Status};
 
-use super::downlink::{self, Downlink, Filters, Reach};
-use super::packet::{ClientPacket, Codec, Connect, Message, PacketError, Refusal, Taken};
-use super::uplink::{self, Uplink, UplinkError};
+use super::device_side::{Answer, Awaited, DeviceSide, LogIn, ServeDeviceError, not_taken};
+use super::downlink;
+use super::gateway_api::{self, Opened, Others};
+use super::packet::{ClientPacket, Codec, Connect, Cut, Message, PacketError, Refusal, Taken};
 use crate::app::App;
 use crate::errors::ErrorChain;
 use crate::gateway::{Gateway, Socket};
-use crate::limits::FRAME_BODY_BYTES_MAX;
-use crate::listener::{Peer, Transport};
-use crate::metadata;
-use crate::time_zone::Zone;
+use crate::listener::Peer;
 
 /// The user name of every device. Source: reference/mqtt-api.md 1.
 const USERNAME: &str = "device";
 
-/// What a client takes in one message when it says nothing. Source: reference/mqtt-api.md 1, "largest message".
-pub(super) const CLIENT_BUFFER_BYTES: u32 = 1_024;
+/// The user name of a device that speaks for others. Source: reference/mqtt-api.md 9, login B.
+const GATEWAY_USERNAME: &str = "mgmt_device";
 
 /// Bytes between this module and the gateway in each direction; whoever is faster waits.
 const PIPE_BYTES: usize = 16 * 1024;
@@ -40,11 +36,14 @@ const PIPE_BYTES: usize = 16 * 1024;
 /// takes a silent device for gone.
 const GATEWAY_PING_EVERY: Duration = Duration::from_secs(20);
 
-/// Answers of the gateway that a client may have to wait for at a time.
-const AWAITED_MAX: usize = 1_024;
+/// Pings of the gateway that the client has not acknowledged; further ones are not sent.
+const UNACKNOWLEDGED_MAX: u16 = 64;
 
-/// The id of the login; devices count on from there.
-const LOGIN_ID: u16 = 1;
+/// 1 s for the client to hear why the connection ends, and to end it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes that are read meanwhile.
+const LINGER_BYTES_MAX: u64 = 64 * 1024;
 
 /// Why a connection ended, beyond what is usual.
 #[derive(Debug, thiserror::Error)]
@@ -53,12 +52,10 @@ enum EndConnectionError {
     Io(#[from] io::Error),
     #[error("the client does not speak MQTT as it may be spoken here")]
     Packet(#[from] PacketError),
-    #[error("a frame for the gateway cannot be written")]
-    Encode(#[from] EncodeMessageError),
-    #[error("the gateway sent something that cannot be read")]
-    Gateway,
-    #[error("the client waits for more answers than are kept")]
-    TooManyAwaited,
+    #[error("the device cannot be served")]
+    Device(#[from] ServeDeviceError),
+    #[error("the database cannot say who may speak for others")]
+    Store(#[from] StorageError),
 }
 
 /// Serves one client until it leaves; `first_bytes` were read from the stream already.
@@ -66,10 +63,11 @@ pub(crate) async fn serve<S>(app: Arc<App>, gateway: Gateway, stream: S, first_b
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let (ours, gateways) = tokio::io::duplex(PIPE_BYTES);
-    let serving = gateway.serve(Socket::stream(Box::new(gateways), &[]), peer);
+    let (pipe, socket) = open_pipe();
+    let serving = gateway.serve(socket, peer);
     let translating = async {
-        if let Err(failure) = Connection::new(app, stream, first_bytes, ours, peer).run().await {
+        let connection = Connection::new(app, gateway.clone(), stream, first_bytes, pipe, peer);
+        if let Err(failure) = connection.run().await {
             debug!(error = %ErrorChain(&failure), "an MQTT connection ended early");
         }
     };
@@ -77,66 +75,70 @@ where
     tokio::join!(serving, translating);
 }
 
-/// What an answer of the gateway is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
-    PublishAck(NonZeroU16),
-    PingAnswer,
-    /// A ping of our own.
-    Nothing,
+/// A connection to the gateway in this process, and what the gateway serves of it.
+pub(super) fn open_pipe() -> (DuplexStream, Socket) {
+    let (ours, gateways) = tokio::io::duplex(PIPE_BYTES);
+    (ours, Socket::stream(Box::new(gateways), &[]))
 }
 
-struct Connection<S, G> {
+/// Which device something is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The one that logged in.
+    Own,
+    /// One that it speaks for, by its number on this connection.
+    Other(u64),
+}
+
+/// How a connection ends, as far as the protocol is kept to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The client said good-bye.
+    GoodBye,
+    /// The client is gone, or asked for its last will.
+    Gone,
+    Cut(Cut),
+}
+
+struct Connection<S> {
     app: Arc<App>,
     client: S,
-    gateway: G,
-    peer: Peer,
     codec: Option<Codec>,
     from_client: BytesMut,
-    from_gateway: BytesMut,
-    /// The device and its ownership, once they are known.
-    device: Option<(DeviceId, Epoch)>,
-    datastreams: Arc<DatastreamSet>,
-    filters: Filters,
+    own: DeviceSide,
+    others: Others,
+    may_speak_for_others: bool,
     last_will: Option<Message>,
-    next_frame_id: u16,
     next_packet_id: u16,
-    /// Ids of our pings to the gateway, oldest first, with what each answer is for.
-    awaited: VecDeque<(u16, Awaited)>,
-    /// Ids of the gateway's pings that the client has not acknowledged yet.
-    unacknowledged_pings: VecDeque<u16>,
+    unacknowledged_max: usize,
+    /// Pings that the client has not acknowledged yet: its id for it, the device, and the gateway's id.
+    unacknowledged: VecDeque<(NonZeroU16, Whose, u16)>,
 }
 
-/// Whether a connection goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
-    GoOn,
-    End,
-}
-
-impl<S, G> Connection<S, G>
+impl<S> Connection<S>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
-    G: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    fn new(app: Arc<App>, client: S, first_bytes: &[u8], gateway: G, peer: Peer) -> Self {
-        let datastreams = app.catalogue.nothing();
+    fn new(
+        app: Arc<App>,
+        gateway: Gateway,
+        client: S,
+        first_bytes: &[u8],
+        pipe: DuplexStream,
+        peer: Peer,
+    ) -> Self {
         Self {
+            own: DeviceSide::new(Arc::clone(&app), pipe, peer),
+            others: Others::new(Arc::clone(&app), gateway, peer),
             app,
             client,
-            gateway,
-            peer,
             codec: None,
             from_client: BytesMut::from(first_bytes),
-            from_gateway: BytesMut::new(),
-            device: None,
-            datastreams,
-            filters: Filters::default(),
+            may_speak_for_others: false,
             last_will: None,
-            next_frame_id: LOGIN_ID,
             next_packet_id: 0,
-            awaited: VecDeque::new(),
-            unacknowledged_pings: VecDeque::new(),
+            unacknowledged_max: 0,
+            unacknowledged: VecDeque::new(),
         }
     }
 
@@ -146,17 +148,25 @@ where
             counter!("mqtt_connects_total", "outcome" => "timeout").increment(1);
             return Ok(());
         };
-        let Some(connect) = connect? else { return Ok(()) };
+        let connect = match connect {
+            Ok(Some(connect)) => connect,
+            Ok(None) => return Ok(()),
+            Err(EndConnectionError::Packet(failure)) if failure.is_missing_client_id() => {
+                return self.refuse(Refusal::NoClientId).await;
+            }
+            Err(failure) => return Err(failure),
+        };
         let keep_alive_s = connect.keep_alive_s;
         if !self.log_in(connect).await? {
             return Ok(());
         }
         let ended = self.translate_until_closed(keep_alive_s).await;
+        let told = self.tell_end(&ended).await;
         if let Some(will) = self.last_will.take() {
             // The device is gone without a good-bye; what it left is taken as if it had just published it.
             self.take_publish(will, None).await?;
         }
-        ended
+        ended.and(told)
     }
 
     async fn read_connect(&mut self) -> Result<Option<Connect>, EndConnectionError> {
@@ -177,98 +187,85 @@ where
 
     /// Logs in at the gateway with the password and lets the client in, or not.
     async fn log_in(&mut self, connect: Connect) -> Result<bool, EndConnectionError> {
-        let (Some(USERNAME), Some(token)) = (connect.username.as_deref(), connect.password) else {
-            counter!("mqtt_connects_total", "outcome" => "not_a_device").increment(1);
-            self.answer_connect(Some(Refusal::BadCredentials)).await?;
+        let Some(token) = connect.password else {
+            self.refuse(Refusal::BadCredentials).await?;
             return Ok(false);
         };
-        self.send_frame(&DeviceMessage::Login { token: Secret(&token) }).await?;
-        let mut held = Vec::new();
-        let refusal = loop {
-            let Some(bytes) = self.read_frame().await? else { break Some(Refusal::Unavailable) };
-            match parse(&bytes)? {
-                (LOGIN_ID, ServerMessage::Response(Status::Success)) => break None,
-                (LOGIN_ID, ServerMessage::Response(Status::InvalidToken)) => {
-                    break Some(Refusal::BadCredentials);
+        match connect.username.as_deref() {
+            Some(USERNAME) => {}
+            Some(GATEWAY_USERNAME) => match gateway_api::may_speak_for_others(&self.app, &token).await? {
+                Some(false) => {
+                    self.refuse(Refusal::NotAllowed).await?;
+                    return Ok(false);
                 }
-                (LOGIN_ID, ServerMessage::Response(_)) => break Some(Refusal::Unavailable),
-                // Let in, told to go elsewhere, and then the gateway closes.
-                (_, ServerMessage::Redirect { .. }) => {
-                    held.push(bytes);
-                    break None;
-                }
-                _ => held.push(bytes),
+                // An unknown token gets the answer that every device with one gets.
+                allowed => self.may_speak_for_others = allowed == Some(true),
+            },
+            _ => {
+                self.refuse(Refusal::BadCredentials).await?;
+                return Ok(false);
+            }
+        }
+        let answers = match self.own.log_in(&token).await? {
+            LogIn::In(answers) => answers,
+            LogIn::Refused(refusal) => {
+                self.refuse(refusal).await?;
+                return Ok(false);
             }
         };
-        let outcome = match refusal {
-            None => "accepted",
-            Some(Refusal::BadCredentials) => "refused",
-            Some(Refusal::Unavailable) => "try_later",
+        counter!("mqtt_connects_total", "outcome" => "accepted").increment(1);
+        // A client without a name gets one, which in version 5 it must be told (MQTT 5, section 3.1.3.1).
+        let assigned_id = match self.own.device() {
+            Some(device) if !connect.has_client_id => Some(device.to_string()),
+            _ => None,
         };
-        counter!("mqtt_connects_total", "outcome" => outcome).increment(1);
-        self.answer_connect(refusal).await?;
-        if refusal.is_some() {
-            return Ok(false);
-        }
+        self.write(|codec, out| codec.answer_connect(None, assigned_id.as_deref(), out)).await?;
         self.last_will = connect.last_will;
-        self.know_device(&token).await;
-        for bytes in held {
-            self.take_frame(&bytes).await?;
-        }
+        self.unacknowledged_max = usize::from(connect.receive_max.min(UNACKNOWLEDGED_MAX));
+        self.write_answers(Whose::Own, answers).await?;
         Ok(true)
     }
 
-    /// Finds out whose datastreams the topics name, and how much the client takes.
-    async fn know_device(&mut self, token: &[u8]) {
-        let LookedUp::Found(TokenRecord::Device { device, epoch }) = self.app.store.look_up_token(token)
-        else {
-            return;
+    async fn refuse(&mut self, refusal: Refusal) -> Result<(), EndConnectionError> {
+        let outcome = match refusal {
+            Refusal::BadCredentials | Refusal::NoClientId | Refusal::NotAllowed => "refused",
+            Refusal::Unavailable => "try_later",
         };
-        match self.app.store.device(device.clone()).await {
-            Ok(Some(record)) => self.datastreams = self.app.catalogue.of(&record.template_id),
-            Ok(None) => {}
-            Err(failure) => debug!(error = %ErrorChain(&failure), "a device could not be read"),
-        }
-        if let Some(link) = self.app.links.get(&device) {
-            link.set_body_bytes_max(usize::try_from(CLIENT_BUFFER_BYTES).unwrap_or(usize::MAX));
-        }
-        self.device = Some((device, epoch));
+        counter!("mqtt_connects_total", "outcome" => outcome).increment(1);
+        self.write(|codec, out| codec.answer_connect(Some(refusal), None, out)).await
     }
 
-    async fn translate_until_closed(&mut self, keep_alive_s: u16) -> Result<(), EndConnectionError> {
+    async fn translate_until_closed(&mut self, keep_alive_s: u16) -> Result<Ending, EndConnectionError> {
         // One and a half times the keep-alive (MQTT 3.1.1, section 3.1.2.10).
         let silence_max = (keep_alive_s > 0).then(|| Duration::from_millis(u64::from(keep_alive_s) * 1_500));
         let mut heard_at = Instant::now();
         let mut ping_at = Instant::now() + GATEWAY_PING_EVERY;
         loop {
             while let Some(packet) = self.next_packet()? {
-                if self.take_packet(packet).await? == Flow::End {
-                    return Ok(());
+                if let Some(ending) = self.take_packet(packet).await? {
+                    return Ok(ending);
                 }
-            }
-            while let Some(bytes) = self.buffered_frame()? {
-                self.take_frame(&bytes).await?;
             }
             let silent_at = silence_max.map(|max| heard_at + max);
             tokio::select! {
                 count = self.client.read_buf(&mut self.from_client) => {
                     if count? == 0 {
-                        return Ok(());
+                        return Ok(Ending::Gone);
                     }
                     heard_at = Instant::now();
                 }
-                count = self.gateway.read_buf(&mut self.from_gateway) => {
+                count = self.own.read() => {
                     if count? == 0 {
-                        return Ok(());
+                        return Ok(Ending::Cut(self.why_gateway_ended()));
                     }
+                    let answers = self.own.answers().await?;
+                    self.write_answers(Whose::Own, answers).await?;
                 }
-                () = wait_until(silent_at) => {
-                    counter!("mqtt_connections_cut_total", "reason" => "keep_alive").increment(1);
-                    return Ok(());
-                }
+                (number, count) = self.others.read() => self.answer_other(number, count).await?,
+                () = wait_until(silent_at) => return Ok(Ending::Cut(Cut::KeepAlive)),
                 () = tokio::time::sleep_until(ping_at) => {
                     ping_at = Instant::now() + GATEWAY_PING_EVERY;
-                    self.ping_gateway(Awaited::Nothing).await?;
+                    self.ping_gateway().await?;
                 }
             }
         }
@@ -281,38 +278,28 @@ where
         }
     }
 
-    async fn take_packet(&mut self, packet: ClientPacket) -> Result<Flow, EndConnectionError> {
+    /// Acts on one packet; some of them end the connection.
+    async fn take_packet(&mut self, packet: ClientPacket) -> Result<Option<Ending>, EndConnectionError> {
         match packet {
             ClientPacket::Publish(message, packet_id) => self.take_publish(message, packet_id).await?,
-            ClientPacket::Subscribe(packet_id, filters) => {
-                let granted: Vec<bool> = filters.into_iter().map(|filter| self.filters.add(filter)).collect();
-                self.write(|codec, out| codec.write_subscribe_ack(packet_id, &granted, out)).await?;
-            }
+            ClientPacket::Subscribe(packet_id, filters) => self.subscribe(packet_id, filters).await?,
             ClientPacket::Unsubscribe(packet_id, filters) => {
                 for filter in &filters {
-                    self.filters.remove(filter);
+                    self.unsubscribe(filter);
                 }
                 self.write(|codec, out| codec.write_unsubscribe_ack(packet_id, filters.len(), out)).await?;
             }
-            ClientPacket::PublishAck => {
-                if let Some(id) = self.unacknowledged_pings.pop_front() {
-                    let mut frame = [0; wire::HEADER_BYTES];
-                    let written = DeviceMessage::Response(Status::Success).encode(id, &mut frame)?;
-                    self.gateway.write_all(frame.get(..written).unwrap_or_default()).await?;
-                }
-            }
-            ClientPacket::Ping => self.ping_gateway(Awaited::PingAnswer).await?,
+            ClientPacket::PublishAck(packet_id) => self.take_publish_ack(packet_id).await?,
+            ClientPacket::Ping => self.own.ping(Awaited::PingAnswer).await?,
             ClientPacket::Disconnect => {
                 // A good-bye: the will is not published (MQTT 3.1.1, section 3.14.4).
                 self.last_will = None;
-                return Ok(Flow::End);
+                return Ok(Some(Ending::GoodBye));
             }
-            ClientPacket::Unsupported => {
-                counter!("mqtt_connections_cut_total", "reason" => "unsupported").increment(1);
-                return Ok(Flow::End);
-            }
+            ClientPacket::DisconnectWithWill => return Ok(Some(Ending::Gone)),
+            ClientPacket::Refused(cut) => return Ok(Some(Ending::Cut(cut))),
         }
-        Ok(Flow::GoOn)
+        Ok(None)
     }
 
     /// Takes a message; with a packet id it is acknowledged once everything before it is on disk.
@@ -321,137 +308,230 @@ where
         message: Message,
         packet_id: Option<NonZeroU16>,
     ) -> Result<(), EndConnectionError> {
-        let datastreams = Arc::clone(&self.datastreams);
-        let next_frame_id = &mut self.next_frame_id;
-        let translated = uplink::translate(&message, &datastreams, &mut || next_id(next_frame_id));
-        match translated {
-            Ok(Uplink::Frames(frames)) => {
-                counter!("mqtt_messages_total").increment(1);
-                self.gateway.write_all(&frames).await?;
-            }
-            Ok(Uplink::Time) => self.send_time().await?,
-            Ok(Uplink::EraseValue(pin)) => self.erase_value(pin).await,
-            Err(refusal) => return self.refuse(&refusal, packet_id).await,
-        }
-        match packet_id {
-            Some(packet_id) => self.ping_gateway(Awaited::PublishAck(packet_id)).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn refuse(
-        &mut self,
-        refusal: &UplinkError,
-        packet_id: Option<NonZeroU16>,
-    ) -> Result<(), EndConnectionError> {
-        counter!("mqtt_messages_refused_total").increment(1);
-        let taken = match refusal {
-            UplinkError::Topic | UplinkError::Datastream { .. } => Taken::NoSuchTopic,
-            UplinkError::Text | UplinkError::Payload { .. } | UplinkError::TooLong => Taken::BadPayload,
+        let Some((token, rest)) = self.target(&message.topic) else {
+            let answers = self.own.take_publish(&message, packet_id).await?;
+            return self.write_answers(Whose::Own, answers).await;
         };
-        let text = refusal.to_string();
-        self.publish(downlink::message("diag", text.as_bytes())).await?;
-        match packet_id {
-            Some(packet_id) => self.write(|codec, out| codec.write_publish_ack(packet_id, taken, out)).await,
-            None => Ok(()),
-        }
+        let number = match self.open_other(&token).await? {
+            Ok(number) => number,
+            Err(reason) => {
+                let answers = not_taken(reason, Taken::NotAllowed, packet_id);
+                return self.write_answers_of(Some(&token), Whose::Own, answers).await;
+            }
+        };
+        let message = Message { topic: rest, payload: message.payload };
+        let Some((_, side)) = self.others.get(number) else { return Ok(()) };
+        let answers = side.take_publish(&message, packet_id).await;
+        self.write_other(number, answers).await
     }
 
-    async fn send_time(&mut self) -> Result<(), EndConnectionError> {
-        let Some((device, epoch)) = &self.device else { return Ok(()) };
-        let zone = metadata::zone_of(&self.app, device, *epoch).await.unwrap_or_else(|failure| {
-            debug!(error = %ErrorChain(&failure), "the time zone of a device could not be read");
-            Zone::utc()
-        });
-        let now = self.app.clock.now().utc;
-        let (offset, dst) = zone.offsets(now);
-        let answer = json!({
-            "tz_name": zone.name(),
-            "tz_rule": zone.rule(),
-            "tz_offset": offset,
-            "dst_offset": dst,
-            "time": now.unix_ms(),
-            "iso8601": zone.iso(now),
-        });
-        let message = downlink::message("utc/all/json", answer.to_string().as_bytes());
-        if self.filters.cover(&message.topic) { self.publish(message).await } else { Ok(()) }
+    async fn subscribe(
+        &mut self,
+        packet_id: NonZeroU16,
+        filters: Vec<String>,
+    ) -> Result<(), EndConnectionError> {
+        let mut granted = Vec::with_capacity(filters.len());
+        for filter in filters {
+            granted.push(match self.target(&filter) {
+                None => self.own.filters().add(filter),
+                Some((token, rest)) => match self.open_other(&token).await? {
+                    Ok(number) => self
+                        .others
+                        .get(number)
+                        .is_some_and(|(_, side)| side.filters().add(gateway_api::filter_of(&rest))),
+                    Err(_reason) => false,
+                },
+            });
+        }
+        self.write(|codec, out| codec.write_subscribe_ack(packet_id, &granted, out)).await
     }
 
-    async fn erase_value(&mut self, pin: u8) {
-        let Some((device, _)) = self.device.clone() else { return };
-        if self.app.links.get(&device).is_none_or(|link| link.is_quarantined()) {
-            return;
-        }
-        if let Err(failure) = self.app.store.erase_value(device, Pin::new(pin)).await {
-            debug!(error = %ErrorChain(&failure), "a value could not be erased");
-        }
-    }
-
-    /// Acts on one frame of the gateway.
-    async fn take_frame(&mut self, bytes: &[u8]) -> Result<(), EndConnectionError> {
-        let (id, message) = parse(bytes)?;
-        if let ServerMessage::Response(_) = message {
-            return self.take_response(id).await;
-        }
-        let datastreams = Arc::clone(&self.datastreams);
-        match downlink::translate(&message, self.peer.transport == Transport::Tls, &datastreams) {
-            Downlink::Message(message, reach) => {
-                if reach == Reach::Everybody || self.filters.cover(&message.topic) {
-                    self.publish(message).await?;
+    fn unsubscribe(&mut self, filter: &str) {
+        match self.target(filter) {
+            None => self.own.filters().remove(filter),
+            Some((token, rest)) => {
+                let number = self.others.number_of(&token);
+                if let Some((_, side)) = number.and_then(|number| self.others.get(number)) {
+                    side.filters().remove(&gateway_api::filter_of(&rest));
                 }
             }
-            Downlink::Ping => {
-                self.unacknowledged_pings.push_back(id);
-                self.next_packet_id = self.next_packet_id.wrapping_add(1).max(1);
-                let packet_id = NonZeroU16::new(self.next_packet_id);
-                let ping = downlink::message("ping", b"");
-                self.write(|codec, out| codec.write_message(ping, packet_id, out)).await?;
+        }
+    }
+
+    /// The device that a topic is about, if it is another one that may be spoken for, and the topic for that device alone.
+    fn target(&self, topic: &str) -> Option<(Token, String)> {
+        if !self.may_speak_for_others {
+            return None;
+        }
+        gateway_api::target(topic).map(|(token, rest)| (token, rest.to_owned()))
+    }
+
+    /// Logs another device in unless it is; returns its number, or why it cannot be spoken for.
+    async fn open_other(&mut self, token: &Token) -> Result<Result<u64, &'static str>, EndConnectionError> {
+        match self.others.open(token).await {
+            Ok(Opened::In(number, answers)) => {
+                self.write_answers(Whose::Other(number), answers).await?;
+                Ok(Ok(number))
             }
-            Downlink::Firmware(url) => self.send_firmware(url).await?,
-            Downlink::Nothing => {}
+            Ok(Opened::Refused(reason)) => Ok(Err(reason)),
+            Err(failure) => {
+                debug!(error = %ErrorChain(&failure), "a device could not be spoken for");
+                Ok(Err("the server cannot serve the device now; try again later"))
+            }
+        }
+    }
+
+    async fn answer_other(
+        &mut self,
+        number: u64,
+        count: io::Result<usize>,
+    ) -> Result<(), EndConnectionError> {
+        if !matches!(count, Ok(1..)) {
+            self.others.remove(number);
+            return Ok(());
+        }
+        let Some((_, side)) = self.others.get(number) else { return Ok(()) };
+        let answers = side.answers().await;
+        self.write_other(number, answers).await
+    }
+
+    /// Writes what another device's side says; when it fails, only that device is given up.
+    async fn write_other(
+        &mut self,
+        number: u64,
+        answers: Result<Vec<Answer>, ServeDeviceError>,
+    ) -> Result<(), EndConnectionError> {
+        match answers {
+            Ok(answers) => self.write_answers(Whose::Other(number), answers).await,
+            Err(failure) => {
+                debug!(error = %ErrorChain(&failure), "a device that is spoken for is given up");
+                self.others.remove(number);
+                Ok(())
+            }
+        }
+    }
+
+    async fn take_publish_ack(&mut self, packet_id: NonZeroU16) -> Result<(), EndConnectionError> {
+        let position = self.unacknowledged.iter().position(|(waiting, ..)| *waiting == packet_id);
+        let Some((_, whose, id)) = position.and_then(|position| self.unacknowledged.remove(position)) else {
+            return Ok(());
+        };
+        match whose {
+            Whose::Own => self.own.acknowledge_ping(id).await?,
+            Whose::Other(number) => {
+                if let Some((_, side)) = self.others.get(number)
+                    && side.acknowledge_ping(id).await.is_err()
+                {
+                    self.others.remove(number);
+                }
+            }
         }
         Ok(())
     }
 
-    /// Answers of the gateway come in the order of the questions; one that was left out stands for those before it.
-    async fn take_response(&mut self, id: u16) -> Result<(), EndConnectionError> {
-        let Some(position) = self.awaited.iter().position(|(asked, _)| *asked == id) else { return Ok(()) };
-        let answered: Vec<Awaited> = self.awaited.drain(..=position).map(|(_, awaited)| awaited).collect();
-        for awaited in answered {
-            match awaited {
-                Awaited::PublishAck(packet_id) => {
-                    self.write(|codec, out| codec.write_publish_ack(packet_id, Taken::Yes, out)).await?;
+    async fn ping_gateway(&mut self) -> Result<(), EndConnectionError> {
+        for number in self.others.numbers() {
+            if let Some((_, side)) = self.others.get(number)
+                && side.ping(Awaited::Nothing).await.is_err()
+            {
+                self.others.remove(number);
+            }
+        }
+        Ok(self.own.ping(Awaited::Nothing).await?)
+    }
+
+    /// The gateway closes a connection without a word; that another one came is the usual reason.
+    fn why_gateway_ended(&self) -> Cut {
+        let is_elsewhere = self.own.device().is_some_and(|device| self.app.links.get(device).is_some());
+        if is_elsewhere { Cut::TakenOver } else { Cut::ByGateway }
+    }
+
+    /// Tells the client why the server ends the connection, where it does.
+    async fn tell_end(
+        &mut self,
+        ended: &Result<Ending, EndConnectionError>,
+    ) -> Result<(), EndConnectionError> {
+        match ended {
+            Ok(Ending::Cut(cut)) => {
+                counter!("mqtt_connections_cut_total", "reason" => cut.as_str()).increment(1);
+                self.write(|codec, out| codec.write_cut(*cut, out)).await?;
+                self.linger().await
+            }
+            Err(EndConnectionError::Packet(failure)) => {
+                counter!("mqtt_connections_cut_total", "reason" => "not_mqtt").increment(1);
+                self.write(|codec, out| codec.write_failure(failure, out)).await?;
+                self.linger().await
+            }
+            Ok(Ending::GoodBye | Ending::Gone) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Reads on for a moment after the last word: closed with something unread, a system takes that word back.
+    async fn linger(&mut self) -> Result<(), EndConnectionError> {
+        let reading = async {
+            self.client.shutdown().await?;
+            let mut rest = (&mut self.client).take(LINGER_BYTES_MAX);
+            tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+        };
+        match tokio::time::timeout(LINGER, reading).await {
+            Ok(read) => Ok(read.map(drop)?),
+            Err(_elapsed) => Ok(()),
+        }
+    }
+
+    async fn write_answers(&mut self, whose: Whose, answers: Vec<Answer>) -> Result<(), EndConnectionError> {
+        let token = match whose {
+            Whose::Own => None,
+            Whose::Other(number) => self.others.get(number).map(|(token, _side)| token.clone()),
+        };
+        self.write_answers_of(token.as_ref(), whose, answers).await
+    }
+
+    /// Writes answers; with a token they are about that other device.
+    async fn write_answers_of(
+        &mut self,
+        other: Option<&Token>,
+        whose: Whose,
+        answers: Vec<Answer>,
+    ) -> Result<(), EndConnectionError> {
+        let addressed = |mut message: Message| {
+            if let Some(token) = other {
+                message.topic = gateway_api::topic_of(token, &message.topic);
+            }
+            message
+        };
+        for answer in answers {
+            match answer {
+                Answer::Message(message) => {
+                    self.write(|codec, out| codec.write_message(addressed(message), None, out).map(drop))
+                        .await?;
                 }
-                Awaited::PingAnswer => self.write(Codec::write_ping_answer).await?,
-                Awaited::Nothing => {}
+                Answer::Ping(id) => {
+                    self.write_ping(addressed(downlink::message("ping", b"")), whose, id).await?;
+                }
+                Answer::PublishAck(packet_id, taken) => {
+                    self.write(|codec, out| codec.write_publish_ack(packet_id, taken, out)).await?;
+                }
+                Answer::Pong => self.write(Codec::write_ping_answer).await?,
             }
         }
         Ok(())
     }
 
-    /// Tells the client of a firmware image, with what its tag says. Source: reference/mqtt-api.md 6.
-    async fn send_firmware(&mut self, url: String) -> Result<(), EndConnectionError> {
-        let shipment = url.split('/').find_map(|part| ShipmentId::parse(part).ok());
-        let mut order = json!({ "url": url });
-        if let Some(shipment) = shipment
-            && let Ok(Some(shipment)) = self.app.store.shipment(shipment).await
-            && let Some(fields) = order.as_object_mut()
-        {
-            let image = shipment.image;
-            fields.insert("size".to_owned(), image.size_bytes.into());
-            fields.insert("type".to_owned(), image.tag.kind.into());
-            fields.insert("ver".to_owned(), image.tag.version.into());
-            fields.extend(image.tag.build.map(|build| ("build".to_owned(), build.into())));
+    /// Sends a ping of the gateway, which the client acknowledges, unless too many are waiting for that already.
+    async fn write_ping(
+        &mut self,
+        message: Message,
+        whose: Whose,
+        id: u16,
+    ) -> Result<(), EndConnectionError> {
+        if self.unacknowledged.len() >= self.unacknowledged_max {
+            return Ok(());
         }
-        self.publish(downlink::message("ota/json", order.to_string().as_bytes())).await
-    }
-
-    async fn publish(&mut self, message: Message) -> Result<(), EndConnectionError> {
-        self.write(|codec, out| codec.write_message(message, None, out)).await
-    }
-
-    async fn answer_connect(&mut self, refusal: Option<Refusal>) -> Result<(), EndConnectionError> {
-        self.write(|codec, out| codec.answer_connect(refusal, out)).await
+        self.next_packet_id = self.next_packet_id.wrapping_add(1).max(1);
+        let Some(packet_id) = NonZeroU16::new(self.next_packet_id) else { return Ok(()) };
+        self.unacknowledged.push_back((packet_id, whose, id));
+        self.write(|codec, out| codec.write_message(message, Some(packet_id), out).map(drop)).await
     }
 
     async fn write(
@@ -461,6 +541,9 @@ where
         let Some(codec) = &mut self.codec else { return Ok(()) };
         let mut out = BytesMut::new();
         encode(codec, &mut out)?;
+        if out.is_empty() {
+            return Ok(());
+        }
         let writing = async {
             self.client.write_all(&out).await?;
             self.client.flush().await
@@ -473,44 +556,6 @@ where
             }
         }
     }
-
-    async fn ping_gateway(&mut self, awaited: Awaited) -> Result<(), EndConnectionError> {
-        if self.awaited.len() >= AWAITED_MAX {
-            return Err(EndConnectionError::TooManyAwaited);
-        }
-        let id = self.send_frame(&DeviceMessage::Ping).await?;
-        self.awaited.push_back((id, awaited));
-        Ok(())
-    }
-
-    async fn send_frame(&mut self, message: &DeviceMessage<'_>) -> Result<u16, EndConnectionError> {
-        let id = next_id(&mut self.next_frame_id);
-        let mut frame = vec![0; message.encoded_bytes()?];
-        message.encode(id, &mut frame)?;
-        self.gateway.write_all(&frame).await?;
-        Ok(id)
-    }
-
-    async fn read_frame(&mut self) -> Result<Option<Vec<u8>>, EndConnectionError> {
-        loop {
-            if let Some(bytes) = self.buffered_frame()? {
-                return Ok(Some(bytes));
-            }
-            if self.gateway.read_buf(&mut self.from_gateway).await? == 0 {
-                return Ok(None);
-            }
-        }
-    }
-
-    fn buffered_frame(&mut self) -> Result<Option<Vec<u8>>, EndConnectionError> {
-        match Frame::parse(&self.from_gateway, FRAME_BODY_BYTES_MAX) {
-            Ok(Parsed::Complete { consumed_bytes, .. }) => {
-                Ok(Some(self.from_gateway.split_to(consumed_bytes).to_vec()))
-            }
-            Ok(Parsed::Incomplete { .. }) => Ok(None),
-            Err(_source) => Err(EndConnectionError::Gateway),
-        }
-    }
 }
 
 async fn wait_until(due: Option<Instant>) {
@@ -518,19 +563,4 @@ async fn wait_until(due: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-fn parse(bytes: &[u8]) -> Result<(u16, ServerMessage<'_>), EndConnectionError> {
-    let Ok(Parsed::Complete { frame, .. }) = Frame::parse(bytes, FRAME_BODY_BYTES_MAX) else {
-        return Err(EndConnectionError::Gateway);
-    };
-    let message = ServerMessage::parse(&frame).map_err(|_source| EndConnectionError::Gateway)?;
-    Ok((frame.message_id(), message))
-}
-
-/// Returns the next id; 0 is never one.
-fn next_id(next: &mut u16) -> u16 {
-    let id = *next;
-    *next = next.checked_add(1).unwrap_or(LOGIN_ID + 1);
-    id
 }

@@ -154,7 +154,7 @@ fn write_info(frames: &mut Frames<'_>, payload: &[u8]) -> Result<(), UplinkError
         build: field("build"),
         tmpl: field("tmpl"),
         con: Some("MQTT"),
-        declared_buffer_bytes: Some(rxbuff.unwrap_or(super::connection::CLIENT_BUFFER_BYTES)),
+        declared_buffer_bytes: Some(rxbuff.unwrap_or(super::device_side::CLIENT_BUFFER_BYTES)),
         ..Info::default()
     })))
 }

@@ -47,6 +47,7 @@ pub(super) async fn set_metadata(
             SetMetadataError::Store(error) => ApiError::store(&error),
         },
     )?;
+    metadata::tell(&app, &device, &field, &request.value);
     app.publish_device(&device.id, DeviceChange::Updated);
     let stored = app.store.metadata_fields(device.id, device.epoch).await?;
     let id = stored.into_iter().find(|stored| stored.name == field).map_or(1, |stored| stored.id);

@@ -16,6 +16,7 @@ use super::templates::{template_id, template_not_found};
 use crate::app::App;
 use crate::control;
 use crate::errors::{ApiError, ProblemKind};
+use crate::metadata::{self, DEVICE_NAME};
 use crate::views::{device_view, release_view};
 
 pub(super) async fn list_devices(
@@ -74,6 +75,7 @@ pub(super) async fn rename_device(
     let name = checked_name(&request.name)?;
     let change = Change::by(actor.as_str(), app.clock.now().utc);
     let device = app.store.rename_device(device_id(&id)?, name, change).await?;
+    metadata::tell(&app, &device, DEVICE_NAME, &device.name);
     app.publish_device(&device.id, api_types::DeviceChange::Updated);
     let standing = app.links.standing(&device.id);
     Ok(Json(device_view(app.as_heard(device), standing)))

@@ -89,8 +89,10 @@ pub(super) fn firmware_not_found() -> ApiError {
 
 fn refusal(failure: &ReceiveImageError) -> ApiError {
     match failure {
-        ReceiveImageError::Size => ApiError::new(ProblemKind::BodyTooLarge, format!("{failure}.")),
-        ReceiveImageError::BrokeOff => ApiError::new(ProblemKind::InvalidRequest, format!("{failure}.")),
+        ReceiveImageError::TooLarge => ApiError::new(ProblemKind::BodyTooLarge, format!("{failure}.")),
+        ReceiveImageError::TooSmall | ReceiveImageError::BrokeOff => {
+            ApiError::new(ProblemKind::InvalidRequest, format!("{failure}."))
+        }
         ReceiveImageError::Tag(reason) => ApiError::new(ProblemKind::InvalidRequest, format!("{reason}.")),
         ReceiveImageError::File(_) => ApiError::store(failure),
     }

@@ -31,9 +31,10 @@ pub(super) async fn create_template(
     let change = Change::by(actor.as_str(), app.clock.now().utc);
     let id = TemplateId::from_random(rand::random());
     let mut template = app.store.create_template(id, name, change.clone()).await?;
-    if let Some(policy) = request.reclaim.map(policy_of).filter(|policy| *policy != template.reclaim) {
-        let set = app.store.set_reclaim_policy(template.id.clone(), policy, change).await?;
-        template = set.ok_or_else(template_not_found)?;
+    let policy = request.reclaim.map(policy_of).filter(|policy| *policy != template.reclaim);
+    let gateway_api = request.gateway_api.filter(|is_on| *is_on);
+    if policy.is_some() || gateway_api.is_some() {
+        template = change_template(&app, template.id, policy, gateway_api, change).await?;
     }
     Ok((StatusCode::CREATED, Json(template_view(template))))
 }
@@ -54,9 +55,28 @@ pub(super) async fn update_template(
     ApiJson(request): ApiJson<api_types::UpdateTemplate>,
 ) -> Result<Json<api_types::Template>, ApiError> {
     let change = Change::by(actor.as_str(), app.clock.now().utc);
-    let policy = policy_of(request.reclaim);
-    let template = app.store.set_reclaim_policy(template_id(&id)?, policy, change).await?;
-    Ok(Json(template_view(template.ok_or_else(template_not_found)?)))
+    let policy = request.reclaim.map(policy_of);
+    let template = change_template(&app, template_id(&id)?, policy, request.gateway_api, change).await?;
+    Ok(Json(template_view(template)))
+}
+
+/// Changes what is given, and returns the template.
+async fn change_template(
+    app: &App,
+    id: TemplateId,
+    policy: Option<ReclaimPolicy>,
+    gateway_api: Option<bool>,
+    change: Change,
+) -> Result<store::Template, ApiError> {
+    if let Some(policy) = policy {
+        let set = app.store.set_reclaim_policy(id.clone(), policy, change.clone()).await?;
+        set.ok_or_else(template_not_found)?;
+    }
+    if let Some(is_on) = gateway_api {
+        let set = app.store.set_gateway_api(id.clone(), is_on, change).await?;
+        set.ok_or_else(template_not_found)?;
+    }
+    app.store.template(id).await?.ok_or_else(template_not_found)
 }
 
 fn policy_of(policy: api_types::ReclaimPolicy) -> ReclaimPolicy {

@@ -20,8 +20,8 @@ use crate::secret_file::{hex, read_text_file, write_secret_file};
 
 /// 20 years.
 const CA_LIFETIME: Duration = Duration::days(20 * 365);
-/// 397 days: browsers refuse more than 398.
-const LEAF_LIFETIME: Duration = Duration::days(397);
+/// 364 days: with the day of [`CLOCK_TOLERANCE`] it stays within the 366 days of Mozilla's recommendation for servers.
+const LEAF_LIFETIME: Duration = Duration::days(364);
 /// Renewed when fewer than 30 days are left.
 const RENEW_BEFORE_MS: i64 = 30 * 24 * 3_600 * 1_000;
 /// Starts a day in the past, for clients whose clock is behind.

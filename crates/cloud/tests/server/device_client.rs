@@ -7,6 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::CryptoProvider;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio_tungstenite::WebSocketStream;
@@ -203,7 +204,15 @@ pub(crate) fn client_config(
     server: &TestServer,
     version: Option<&'static SupportedProtocolVersion>,
 ) -> Arc<ClientConfig> {
-    use tokio_rustls::rustls::crypto::ring;
+    Arc::new(client_config_with(server, version, tokio_rustls::rustls::crypto::ring::default_provider()))
+}
+
+/// As [`client_config`], with the cipher suites of a provider.
+pub(crate) fn client_config_with(
+    server: &TestServer,
+    version: Option<&'static SupportedProtocolVersion>,
+    provider: CryptoProvider,
+) -> ClientConfig {
     use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
     use tokio_rustls::rustls::version::{TLS12, TLS13};
 
@@ -211,10 +220,9 @@ pub(crate) fn client_config(
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
     let versions = version.map_or(vec![&TLS12, &TLS13], |version| vec![version]);
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&versions)
         .unwrap()
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
+        .with_no_client_auth()
 }

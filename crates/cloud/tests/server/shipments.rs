@@ -106,7 +106,7 @@ async fn an_upload_is_described_by_its_tag_and_anything_else_is_refused_with_the
     let untagged = upload(&shop.server, "x".repeat(5_000)).await;
     assert_eq!(untagged.status, 422);
     assert!(untagged.text().contains("blnkinf"), "{}", untagged.text());
-    assert_eq!(upload(&shop.server, "short".to_owned()).await.status, 413);
+    assert_eq!(upload(&shop.server, "short".to_owned()).await.status, 422);
     let stranger = send_raw(
         shop.server.running.plain_addr,
         "POST",

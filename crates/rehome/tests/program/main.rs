@@ -15,6 +15,8 @@ mod hand_over;
 #[cfg(test)]
 mod mqtt_clients;
 #[cfg(test)]
+mod mqtt_topics;
+#[cfg(test)]
 #[path = "../../../device-linux/tests/network_manager/private_bus.rs"]
 #[expect(
     dead_code,
@@ -27,6 +29,8 @@ mod process;
 mod release_survives_restart;
 #[cfg(test)]
 mod rescue;
+#[cfg(test)]
+mod scanners;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

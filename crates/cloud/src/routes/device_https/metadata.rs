@@ -47,6 +47,7 @@ pub(super) async fn update_metadata(
             SetMetadataError::Store(error) => CallError::storage(&error),
         },
     )?;
+    metadata::tell(&app, &call.device, &field, value);
     app.publish_device(&call.device.id, DeviceChange::Updated);
     Ok(StatusCode::OK)
 }
