@@ -17,7 +17,7 @@ use serde::Serialize;
 const CONFIG_FILE: &str = "rehome.toml";
 
 /// Settings that an environment variable `REHOME_<NAME>` can give.
-const ENVIRONMENT_KEYS: [&str; 9] = [
+const ENVIRONMENT_KEYS: [&str; 18] = [
     "data_dir",
     "listen",
     "listen_tls",
@@ -27,6 +27,15 @@ const ENVIRONMENT_KEYS: [&str; 9] = [
     "tls_key",
     "public_host",
     "redirect_devices_to",
+    "smtp_host",
+    "smtp_port",
+    "smtp_tls",
+    "smtp_user",
+    "smtp_password",
+    "smtp_password_file",
+    "smtp_ca_file",
+    "smtp_from",
+    "webhooks_to_private_addresses",
 ];
 
 /// Options of every command that runs the cloud.

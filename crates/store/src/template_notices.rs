@@ -287,6 +287,20 @@ impl Store {
         .await
     }
 
+    /// Returns one webhook.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn webhook(&self, id: WebhookId) -> Result<Option<Webhook>, StorageError> {
+        self.read(move |conn| {
+            Ok(conn
+                .prepare_cached("SELECT id, name, url, nonce, created_at FROM webhooks WHERE id = ?1")?
+                .query_row([id.0], read_webhook)
+                .optional()?)
+        })
+        .await
+    }
+
     /// Returns what one template, or every template that says anything, says about events.
     ///
     /// # Errors

@@ -257,6 +257,12 @@ impl ConnectionStatus {
         self.told
     }
 
+    /// Says whether the device is connected.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.contact == Contact::Connected
+    }
+
     /// Returns since when the device is away; none while it is connected or was never there.
     #[must_use]
     pub const fn away_since_ms(&self) -> Option<i64> {

@@ -51,9 +51,13 @@ impl TestServer {
 
     /// Stops the server and starts it again on the same folder; the clock goes on.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_config| {}).await
+    }
+
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Config)) -> Self {
         let Self { running, clock, key: _, folder } = self;
         running.shutdown().await;
-        Self::start_in(folder, clock, |_config| {}).await
+        Self::start_in(folder, clock, change).await
     }
 
     pub(crate) fn folder(&self) -> &Path {
