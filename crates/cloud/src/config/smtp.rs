@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use lettre::message::Mailbox;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Config, ValidateConfigError, is_host};
 
@@ -34,8 +35,7 @@ impl SmtpTls {
 }
 
 /// A password on its way from the configuration to the mail server; never printed.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SmtpPassword(String);
 
 impl SmtpPassword {
@@ -59,6 +59,49 @@ impl fmt::Debug for SmtpPassword {
 impl Serialize for SmtpPassword {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("[redacted]")
+    }
+}
+
+impl<'de> Deserialize<'de> for SmtpPassword {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PasswordVisitor)
+    }
+}
+
+/// The usual error for a wrong type repeats the value.
+struct PasswordVisitor;
+
+impl PasswordVisitor {
+    fn not_text<E: de::Error>() -> Result<SmtpPassword, E> {
+        Err(E::custom("`smtp_password` must be text in quotes"))
+    }
+}
+
+impl Visitor<'_> for PasswordVisitor {
+    type Value = SmtpPassword;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("text in quotes")
+    }
+
+    fn visit_str<E: de::Error>(self, password: &str) -> Result<SmtpPassword, E> {
+        Ok(SmtpPassword(password.to_owned()))
+    }
+
+    fn visit_bool<E: de::Error>(self, _value: bool) -> Result<SmtpPassword, E> {
+        Self::not_text()
+    }
+
+    fn visit_i64<E: de::Error>(self, _value: i64) -> Result<SmtpPassword, E> {
+        Self::not_text()
+    }
+
+    fn visit_u64<E: de::Error>(self, _value: u64) -> Result<SmtpPassword, E> {
+        Self::not_text()
+    }
+
+    fn visit_f64<E: de::Error>(self, _value: f64) -> Result<SmtpPassword, E> {
+        Self::not_text()
     }
 }
 
@@ -182,5 +225,11 @@ mod tests {
             Config { smtp_password: Some(SmtpPassword::new("horse battery".to_owned())), ..configured() };
         assert!(!format!("{config:?}").contains("horse"));
         assert!(!serde_json::to_string(&config).unwrap().contains("horse"));
+        for wrong in ["271828", "-271828", "2.71828", "true"] {
+            let error = serde_json::from_str::<SmtpPassword>(wrong).unwrap_err().to_string();
+            assert!(error.contains("text in quotes") && !error.contains(wrong), "{error}");
+        }
+        let password: SmtpPassword = serde_json::from_str("\"271828\"").unwrap();
+        assert_eq!(password.expose(), "271828");
     }
 }
