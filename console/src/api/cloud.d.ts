@@ -128,23 +128,6 @@ export interface paths {
         patch: operations["rename_device"];
         trace?: never;
     };
-    "/api/v1/devices/{id}/commands": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Tells a connected device to do something */
-        post: operations["command_device"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/devices/{id}/datastreams": {
         parameters: {
             query?: never;
@@ -335,6 +318,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{id}/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gets the status of a device by its template's connection lifecycle */
+        get: operations["get_device_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what happened to a device, newest first */
+        get: operations["list_timeline"];
+        put?: never;
+        /** Writes a note on the timeline of a device */
+        post: operations["create_timeline_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/timeline/{entry}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Resolves an entry, puts it away, or takes that back */
+        patch: operations["change_timeline_entry"];
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/timeline/{entry}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Comments on an entry */
+        post: operations["create_timeline_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -342,7 +394,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Live updates as server-sent events: device, value, rejected, property, session, release, lagged */
+        /** Live updates as server-sent events: device, status, timeline, value, rejected, property, session, release, lagged */
         get: operations["watch_events"];
         put?: never;
         post?: never;
@@ -383,6 +435,57 @@ export interface paths {
         post?: never;
         /** Deletes a firmware image that no shipment names */
         delete: operations["delete_firmware"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists notifications that were given up or wait, newest first */
+        get: operations["list_notifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/{notification}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a notification */
+        delete: operations["delete_notification"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/{notification}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a notification again at once, with all its attempts before it */
+        post: operations["retry_notification"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -560,6 +663,112 @@ export interface paths {
         post?: never;
         /** Takes the datastream away from a pin; values stay */
         delete: operations["delete_template_datastream"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the events of a template */
+        get: operations["list_template_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{id}/events/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets up an event of a template */
+        put: operations["put_template_event"];
+        post?: never;
+        /** Takes an event away from a template; timelines keep theirs */
+        delete: operations["delete_template_event"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{id}/lifecycle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gets the statuses of a template's devices */
+        get: operations["get_connection_lifecycle"];
+        /** Sets the statuses of a template's devices */
+        put: operations["put_connection_lifecycle"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{id}/recipients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says who gets a template's e-mails */
+        get: operations["get_recipients"];
+        /** Sets who gets a template's e-mails */
+        put: operations["put_recipients"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{id}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the webhooks of a template */
+        get: operations["list_webhooks"];
+        put?: never;
+        /** Adds a webhook to a template */
+        post: operations["create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{id}/webhooks/{webhook}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a webhook away, with what waits for it */
+        delete: operations["delete_webhook"];
         options?: never;
         head?: never;
         patch?: never;
@@ -760,7 +969,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Logs an event (`code=CODE`); templates have no events yet, so every code is refused */
+        /** Logs an event of the template (`code=CODE`, `description=TEXT`) */
         get: operations["device_https_log_event"];
         put?: never;
         post?: never;
@@ -938,10 +1147,28 @@ export interface components {
             /** @description The new state. */
             state: components["schemas"]["ShipmentState"];
         };
-        /** @description Sends a connected device an order. */
-        CommandDevice: {
-            /** @description What it is to do. */
-            command: components["schemas"]["DeviceCommand"];
+        /** @description Changes an entry; what is left out stays. */
+        ChangeTimelineEntry: {
+            /** @description Puts it away, or brings it back. */
+            archived?: boolean | null;
+            /** @description Resolves it, or opens it again. */
+            resolved?: boolean | null;
+        };
+        /** @description The statuses of the devices of a template. */
+        ConnectionLifecycle: {
+            /** @description At most 2 further statuses, which apply one after another. */
+            custom?: components["schemas"]["LifecycleStatus"][];
+            /** @description Not connected, and the wait is over. */
+            offline: components["schemas"]["LifecycleStatus"];
+            /**
+             * Format: int32
+             * @description An absence that ends within so many seconds is neither on the timeline nor told; every one counts when null.
+             */
+            offline_ignore_s?: number | null;
+            /** @description Connected. */
+            online: components["schemas"]["LifecycleStatus"];
+            /** @description Whether a device that sends data without a connection (HTTP) counts as connected at that moment. */
+            online_when_data_is_reported?: boolean;
         };
         /** @description Creates a device with a static token. */
         CreateDevice: {
@@ -992,11 +1219,16 @@ export interface components {
         };
         /** @description Creates a template. */
         CreateTemplate: {
-            /** @description Whether its devices may speak MQTT for other devices (the gateway API); not when left out. */
-            gateway_api?: boolean | null;
             /** @description The product's name, 1 to 80 characters. */
             name: string;
             reclaim?: components["schemas"]["ReclaimPolicy"] | null;
+        };
+        /** @description Creates a webhook. */
+        CreateWebhook: {
+            /** @description Its name, 1 to 80 characters. */
+            name: string;
+            /** @description Where it is: `https://` or `http://`, without user name and fragment. */
+            url: string;
         };
         /** @description A new device with its token, which is shown this once. */
         CreatedDevice: {
@@ -1027,6 +1259,13 @@ export interface components {
             token: components["schemas"]["SecretText"];
             /** @description Whether that port speaks TLS. */
             uses_tls: boolean;
+        };
+        /** @description A webhook that was just made. */
+        CreatedWebhook: {
+            /** @description The key of its signatures, shown this once. */
+            secret: components["schemas"]["SecretText"];
+            /** @description The webhook. */
+            webhook: components["schemas"]["Webhook"];
         };
         /** @description A pin with its last value. */
         Datastream: {
@@ -1165,11 +1404,6 @@ export interface components {
          * @enum {string}
          */
         DeviceChange: "created" | "updated" | "online" | "offline" | "deleted";
-        /**
-         * @description What a device can be told to do.
-         * @enum {string}
-         */
-        DeviceCommand: "ping" | "reboot" | "reconfigure";
         /** @description Event `device`. */
         DeviceEvent: {
             /** @description When. */
@@ -1229,6 +1463,26 @@ export interface components {
             /** @description At most 64 per pin. */
             items: components["schemas"]["DeviceProperty"][];
         };
+        /** @description The status of a device by the connection lifecycle of its template. */
+        DeviceStatus: {
+            /** @description Its colour. */
+            color: string | null;
+            /** @description Which kind. */
+            kind: components["schemas"]["DeviceStatusKind"];
+            /** @description Its name. */
+            name: string;
+            since: components["schemas"]["Timestamp"] | null;
+        };
+        /**
+         * @description Which kind of status a device has.
+         * @enum {string}
+         */
+        DeviceStatusKind: "online" | "offline" | "custom";
+        /**
+         * @description How much an event matters.
+         * @enum {string}
+         */
+        EventType: "info" | "warning" | "critical" | "content";
         /** @description What a device says about itself right after it logs in. */
         Firmware: {
             /** @description Board name. */
@@ -1309,6 +1563,25 @@ export interface components {
              */
             missed_count: number;
         };
+        /** @description One status of a device. */
+        LifecycleStatus: {
+            /** @description Its colour, `#RRGGBB`. */
+            color?: string | null;
+            /** @description Stands on the timeline beside the name. */
+            description?: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Who is told of a change to it; nobody when left out. */
+            notifying?: components["schemas"]["Notifying"];
+            /** @description Whether a change to it is kept on the timeline. */
+            show_on_timeline?: boolean;
+            /**
+             * Format: int32
+             * @description Seconds since the status before it, or since the disconnect: 0 for online, 0 to 1,800 for offline, 1 to 2,592,000
+             *     for a custom status.
+             */
+            wait_s?: number;
+        };
         /** @description A metadata field. */
         MetadataField: {
             /**
@@ -1325,6 +1598,72 @@ export interface components {
         MetadataList: {
             /** @description At most 64, and those that every device has. */
             items: components["schemas"]["MetadataField"][];
+        };
+        /** @description A notification. What was delivered is not kept. */
+        Notification: {
+            /**
+             * Format: int32
+             * @description Attempts that failed.
+             */
+            attempts: number;
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description The device of which it tells. */
+            device_id: string;
+            /** @description The mailbox it goes to. */
+            email: string | null;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /** @description Why the last attempt failed. */
+            last_error: string | null;
+            next_attempt_at: components["schemas"]["Timestamp"] | null;
+            /** @description Where it stands. */
+            state: components["schemas"]["NotificationState"];
+            /** @description What it is about, in one line. */
+            subject: string;
+            /**
+             * Format: int32
+             * @description The webhook it goes to.
+             */
+            webhook_id: number | null;
+        };
+        NotificationPage: {
+            items: components["schemas"]["Notification"][];
+            /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description Where a notification stands.
+         * @enum {string}
+         */
+        NotificationState: "waiting" | "dead";
+        /** @description Who is told, and when. */
+        Notifying: {
+            /**
+             * Format: int32
+             * @description A notification only after so many events.
+             * @default 1
+             */
+            after_count: number;
+            /**
+             * @description Whether each recipient of the template gets an e-mail.
+             * @default false
+             */
+            email: boolean;
+            /**
+             * Format: int32
+             * @description At most one notification in so many seconds; no such limit when null.
+             * @default null
+             */
+            limit_period_s: number | null;
+            /**
+             * @description Whether each webhook of the template is called.
+             * @default false
+             */
+            webhooks: boolean;
         };
         /** @description Who is signed in. */
         OwnerSession: {
@@ -1418,6 +1757,11 @@ export interface components {
             message: string;
             /** @description Machine name of the step, for example `code_exchanged`. */
             step: string;
+        };
+        /** @description Who gets a template's e-mails. */
+        Recipients: {
+            /** @description Addresses, each once. */
+            email: string[];
         };
         /**
          * @description What becomes of a device that is known by its UID, was not released, and is claimed again.
@@ -1614,6 +1958,13 @@ export interface components {
             /** @description The code after `#sign-in=`. */
             code: components["schemas"]["SecretText"];
         };
+        /** @description Event `status`: a device has another status. */
+        StatusEvent: {
+            /** @description The device. */
+            device_id: string;
+            /** @description Its status now. */
+            status: components["schemas"]["DeviceStatus"];
+        };
         /** @description A stored value. */
         StoredValue: {
             /** @description When it was stored. */
@@ -1625,8 +1976,6 @@ export interface components {
         Template: {
             /** @description When the template was made. */
             created_at: components["schemas"]["Timestamp"];
-            /** @description Whether its devices may speak MQTT for other devices (the gateway API). */
-            gateway_api: boolean;
             /**
              * @description `TMPL…`, as it is compiled into firmware.
              * @example TMPL4kq9Zt2aB
@@ -1657,10 +2006,88 @@ export interface components {
             /** @description At most 256. */
             items: components["schemas"]["TemplateDatastream"][];
         };
+        /** @description An event of a template. */
+        TemplateEvent: {
+            /** @description The code by which devices name it. */
+            code: string;
+            /** @description What a person set. */
+            settings: components["schemas"]["TemplateEventSettings"];
+        };
+        /** @description The events of a template, by code. */
+        TemplateEventList: {
+            /** @description At most 100. */
+            items: components["schemas"]["TemplateEvent"][];
+        };
+        /** @description What a person sets about an event. */
+        TemplateEventSettings: {
+            /** @description Stands where a device sends no description of its own. */
+            description?: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Who is told; nobody when left out. */
+            notifying?: components["schemas"]["Notifying"];
+            /** @description Whether it is kept on the device's timeline. */
+            show_on_timeline?: boolean;
+            /** @description How much it matters. */
+            type: components["schemas"]["EventType"];
+        };
         TemplatePage: {
             items: components["schemas"]["Template"][];
             /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
             next_cursor: string | null;
+        };
+        /** @description What a person wrote about an entry. */
+        TimelineComment: {
+            /** @description Who. */
+            actor: string;
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+            /** @description What. */
+            text: string;
+        };
+        /** @description One entry of a device's timeline. */
+        TimelineEntry: {
+            /** @description Whether it was put away. */
+            archived: boolean;
+            /** @description When it happened. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Whether somebody may resolve it. */
+            can_be_resolved: boolean;
+            /** @description The code of an event. */
+            code: string | null;
+            /** @description What people wrote about it, oldest first. */
+            comments: components["schemas"]["TimelineComment"][];
+            /** @description More; may be empty. */
+            description: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            resolved_at: components["schemas"]["Timestamp"] | null;
+            /** @description Who resolved it. */
+            resolved_by: string | null;
+            /** @description The name of the event or status, as it was then. */
+            title: string;
+            /** @description What it is about. */
+            type: components["schemas"]["TimelineEntryType"];
+        };
+        TimelineEntryPage: {
+            items: components["schemas"]["TimelineEntry"][];
+            /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /**
+         * @description What an entry of a timeline is about.
+         * @enum {string}
+         */
+        TimelineEntryType: "info" | "warning" | "critical" | "content" | "online" | "offline" | "status" | "note";
+        /** @description Event `timeline`: an entry is new or has changed. */
+        TimelineEvent: {
+            /** @description The device. */
+            device_id: string;
+            /** @description The entry as it is now. */
+            entry: components["schemas"]["TimelineEntry"];
         };
         /**
          * Format: date-time
@@ -1691,11 +2118,10 @@ export interface components {
             /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
             next_cursor: string | null;
         };
-        /** @description Changes a template; what is left out stays. */
+        /** @description Changes a template. */
         UpdateTemplate: {
-            /** @description Whether its devices may speak MQTT for other devices (the gateway API). */
-            gateway_api?: boolean | null;
-            reclaim?: components["schemas"]["ReclaimPolicy"] | null;
+            /** @description What becomes of a device that is claimed again. */
+            reclaim: components["schemas"]["ReclaimPolicy"];
         };
         /** @description Event `value`. */
         ValueEvent: {
@@ -1710,6 +2136,30 @@ export interface components {
             pin: number;
             /** @description The new value. */
             value: components["schemas"]["DatastreamValue"];
+        };
+        /** @description A webhook of a template. */
+        Webhook: {
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description Its number.
+             */
+            id: number;
+            /** @description Its name. */
+            name: string;
+            /** @description Where it is. */
+            url: string;
+        };
+        /** @description The webhooks of a template, oldest first. */
+        WebhookList: {
+            /** @description At most 10. */
+            items: components["schemas"]["Webhook"][];
+        };
+        /** @description Writes a note, or a comment on an entry. */
+        WriteTimelineText: {
+            /** @description 1 to 500 characters. */
+            text: string;
         };
     };
     responses: never;
@@ -1735,7 +2185,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -2091,41 +2541,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Device"];
                 };
-            };
-            /** @description Any error, as a problem document. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    command_device: {
-        parameters: {
-            query?: never;
-            header?: {
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CommandDevice"];
-            };
-        };
-        responses: {
-            /** @description Sent. */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description Any error, as a problem document. */
             default: {
@@ -2599,6 +3014,194 @@ export interface operations {
             };
         };
     };
+    get_device_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The status. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceStatus"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_timeline: {
+        parameters: {
+            query?: {
+                /** @description Largest number of entries, 1 to 200; 50 when left out. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Of one type only. */
+                type?: "info" | "warning" | "critical" | "content" | "online" | "offline" | "status" | "note";
+                /** @description Resolved ones, or those that are not. */
+                resolved?: boolean;
+                /** @description Those that were put away instead of the others. */
+                archived?: boolean;
+                /** @description Not before this time. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineEntryPage"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_timeline_note: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WriteTimelineText"];
+            };
+        };
+        responses: {
+            /** @description Written. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineEntry"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_timeline_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                entry: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeTimelineEntry"];
+            };
+        };
+        responses: {
+            /** @description The entry. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineEntry"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_timeline_comment: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+                entry: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WriteTimelineText"];
+            };
+        };
+        responses: {
+            /** @description The entry with its comments. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimelineEntry"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     watch_events: {
         parameters: {
             query?: never;
@@ -2748,6 +3351,104 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_notifications: {
+        parameters: {
+            query?: {
+                /** @description Largest number of entries, 1 to 200; 50 when left out. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description `dead` when left out. */
+                state?: "waiting" | "dead";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationPage"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_notification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notification: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_notification: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                notification: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is due. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notification"];
+                };
             };
             /** @description Any error, as a problem document. */
             default: {
@@ -3330,6 +4031,342 @@ export interface operations {
             };
         };
     };
+    list_template_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By code. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateEventList"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_template_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateEventSettings"];
+            };
+        };
+        responses: {
+            /** @description Changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateEvent"];
+                };
+            };
+            /** @description New. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateEvent"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_template_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There is none with the code now. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_connection_lifecycle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lifecycle. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionLifecycle"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_connection_lifecycle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectionLifecycle"];
+            };
+        };
+        responses: {
+            /** @description Set. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionLifecycle"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_recipients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The addresses. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recipients"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_recipients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Recipients"];
+            };
+        };
+        responses: {
+            /** @description Set. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recipients"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookList"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateWebhook"];
+            };
+        };
+        responses: {
+            /** @description Created; the secret is shown this once. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedWebhook"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                webhook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There is none with the number now. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_unknown_tokens: {
         parameters: {
             query?: {
@@ -3451,16 +4488,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3491,16 +4519,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3522,7 +4541,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -3531,25 +4550,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description There is no data. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3580,16 +4581,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3618,16 +4610,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3649,7 +4632,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -3658,16 +4641,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3689,7 +4663,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -3698,16 +4672,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3729,7 +4694,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -3738,16 +4703,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3769,7 +4725,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -3778,16 +4734,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3816,16 +4763,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3854,16 +4792,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3892,16 +4821,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3930,16 +4850,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };
@@ -3970,16 +4881,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description `{"error":{"message":"..."}}` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
+                    "application/json": string;
                 };
             };
         };

@@ -13,6 +13,7 @@ mod device_command;
 mod device_data;
 mod firmware;
 mod live;
+mod notification;
 pub mod openapi;
 mod page;
 mod problem;
@@ -21,6 +22,8 @@ mod secret_text;
 mod server;
 mod template;
 mod template_datastream;
+mod template_event;
+mod timeline;
 mod timestamp;
 
 pub use access::{OwnerSession, PasswordSignIn, SessionKind, SetPassword, SignInLink};
@@ -43,6 +46,7 @@ pub use live::{
     DeviceChange, DeviceEvent, LaggedEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent,
     ValueEvent,
 };
+pub use notification::{Notification, NotificationQuery, NotificationState};
 pub use page::{Page, PageQuery};
 pub use problem::Problem;
 pub use provisioning::{
@@ -55,5 +59,13 @@ pub use template::{CreateTemplate, ReclaimPolicy, Template, UpdateTemplate};
 pub use template_datastream::{
     DatastreamEnumRow, DatastreamSettings, DatastreamType, InvalidValueShows, InvalidateValue,
     TemplateDatastream, TemplateDatastreamList,
+};
+pub use template_event::{
+    ConnectionLifecycle, CreateWebhook, CreatedWebhook, EventType, LifecycleStatus, Notifying, Recipients,
+    TemplateEvent, TemplateEventList, TemplateEventSettings, Webhook, WebhookList,
+};
+pub use timeline::{
+    ChangeTimelineEntry, DeviceStatus, DeviceStatusKind, StatusEvent, TimelineComment, TimelineEntry,
+    TimelineEntryType, TimelineEvent, TimelineQuery, WriteTimelineText,
 };
 pub use timestamp::Timestamp;

@@ -2,6 +2,7 @@
 //!
 //! The document is a table (`operations`), so that a test can walk it and knock at every door of the real server.
 
+mod events;
 mod operations;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub fn document() -> OpenApi {
     let mut contract = Contract::default();
     contract.component::<Problem>();
     operations::add_all(&mut contract);
+    events::add_all(&mut contract);
     contract.finish()
 }
 

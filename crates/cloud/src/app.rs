@@ -7,7 +7,7 @@ use api_types::{DeviceChange, DeviceEvent, SessionEvent};
 use metrics_exporter_prometheus::PrometheusHandle;
 use registry::{DeviceId, RateLimit, SessionId, TokenFingerprint};
 use store::Store;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -17,6 +17,7 @@ use crate::admin_key::AdminKey;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::contacts::Contacts;
 use crate::errors::ErrorChain;
 use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
@@ -25,6 +26,8 @@ use crate::jobs::release_driver::ReleaseDriver;
 use crate::large_bodies::LargeBodies;
 use crate::limits::PASSWORD_HASHES_MAX;
 use crate::live::{Live, LiveEvent};
+use crate::notices::Notices;
+use crate::notifier::Notifier;
 use crate::rate_limits::RateLimits;
 use crate::release_signer::ReleaseSigner;
 use crate::tls::Tls;
@@ -41,6 +44,12 @@ pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) links: Links,
     pub(crate) catalogue: Catalogue,
+    pub(crate) notices: Notices,
+    /// When devices came and went, for the job that gives them their status.
+    pub(crate) contacts: Contacts,
+    pub(crate) notifier: Notifier,
+    /// Something is due to be delivered.
+    pub(crate) notifications_queued: Notify,
     pub(crate) live: Live,
     pub(crate) releases: ReleaseDriver,
     pub(crate) admin_key: AdminKey,

@@ -1,10 +1,15 @@
 //! What a person can set, validated before anything starts.
 
+mod smtp;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use smtp::{PasswordSource, SmtpSettings};
+pub use smtp::{SmtpPassword, SmtpTls};
 
 /// Where the server listens, keeps its data and how it names itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +35,25 @@ pub struct Config {
     pub public_host: Option<String>,
     /// Sends every device that logs in to another server, as `host:port`. For taking a node out of service.
     pub redirect_devices_to: Option<RedirectTarget>,
+    /// The mail server that takes notifications; none are sent by e-mail when left out.
+    pub smtp_host: Option<String>,
+    /// Its port; 465, 587 or 25 when left out, as `smtp_tls` says.
+    pub smtp_port: Option<u16>,
+    /// How the connection to it is protected.
+    pub smtp_tls: SmtpTls,
+    /// The user to sign in as, together with a password.
+    pub smtp_user: Option<String>,
+    /// The password. A file, or the environment, is a better place for it than the configuration file.
+    pub smtp_password: Option<SmtpPassword>,
+    /// A file with the password, in place of `smtp_password`.
+    pub smtp_password_file: Option<PathBuf>,
+    /// Certificates (PEM) of an authority that signs the mail server's, beside those that this machine trusts.
+    pub smtp_ca_file: Option<PathBuf>,
+    /// The sender of e-mails, as in `Rehome <alerts@example.org>`.
+    pub smtp_from: Option<String>,
+    /// Lets webhooks call addresses of this machine and its private networks. Whoever may set up a webhook can then reach
+    /// whatever this server can.
+    pub webhooks_to_private_addresses: bool,
     /// Time limits.
     pub timings: Timings,
 }
@@ -47,6 +71,15 @@ impl Default for Config {
             acme: None,
             public_host: None,
             redirect_devices_to: None,
+            smtp_host: None,
+            smtp_port: None,
+            smtp_tls: SmtpTls::default(),
+            smtp_user: None,
+            smtp_password: None,
+            smtp_password_file: None,
+            smtp_ca_file: None,
+            smtp_from: None,
+            webhooks_to_private_addresses: false,
             timings: Timings::default(),
         }
     }
@@ -167,6 +200,12 @@ pub enum ValidateConfigError {
     /// The redirect host does not fit into what devices can hold.
     #[error("`redirect_devices_to.host` must be a host name of 1 to 63 characters")]
     RedirectHost,
+    /// The mail server cannot be used as it is configured.
+    #[error("the mail server cannot be used: {reason}")]
+    Smtp {
+        /// What is wrong, with the key.
+        reason: &'static str,
+    },
     /// A time limit is out of range.
     #[error("`timings.{key}` must be between 1 and 600000 ms")]
     Timing {
@@ -191,6 +230,7 @@ impl Config {
         if self.redirect_devices_to.as_ref().is_some_and(|target| !is_host(&target.host, 63)) {
             return Err(ValidateConfigError::RedirectHost);
         }
+        self.smtp()?;
         let timings = &self.timings;
         for (key, value_ms) in [
             ("tls_handshake_ms", timings.tls_handshake_ms),

@@ -25,6 +25,7 @@ pub(crate) enum ProblemKind {
     MethodNotAllowed,
     NotFound,
     NotReady,
+    NotificationNotFound,
     NoReleaseKey,
     RangeNotSatisfiable,
     ReceiptNotProven,
@@ -38,6 +39,7 @@ pub(crate) enum ProblemKind {
     ShipmentStateFixed,
     StoreUnavailable,
     TemplateNotFound,
+    TimelineEntryNotFound,
     TooManyRequests,
     TooManyWatchers,
     Unauthenticated,
@@ -86,6 +88,9 @@ impl ProblemKind {
             }
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is nothing at this address"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The server is not ready"),
+            Self::NotificationNotFound => {
+                (StatusCode::NOT_FOUND, "notification_not_found", "There is no such notification")
+            }
             Self::RangeNotSatisfiable => (
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "range_not_satisfiable",
@@ -122,6 +127,9 @@ impl ProblemKind {
             }
             Self::TemplateNotFound => {
                 (StatusCode::NOT_FOUND, "template_not_found", "There is no such template")
+            }
+            Self::TimelineEntryNotFound => {
+                (StatusCode::NOT_FOUND, "timeline_entry_not_found", "There is no such entry")
             }
             Self::TooManyRequests => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many attempts")

@@ -14,6 +14,7 @@ mod check;
 mod clock;
 mod config;
 mod console;
+mod contacts;
 mod control;
 mod errors;
 mod export;
@@ -27,6 +28,8 @@ mod listener;
 mod live;
 mod metadata;
 mod mqtt;
+mod notices;
+mod notifier;
 mod rate_limits;
 mod release_signer;
 mod routes;
@@ -34,6 +37,7 @@ mod secret_file;
 mod server;
 mod shipments;
 mod time_zone;
+mod timeline;
 mod tls;
 mod views;
 
@@ -46,7 +50,10 @@ pub use admin_key::{ADMIN_KEY_FILE, OpenAdminKeyError};
 pub use backup::{BackUpError, BackupSummary, RestoreError, RestoreSummary, back_up, restore};
 pub use check::{CheckError, Problem, check_data_folder};
 pub use clock::Clock;
-pub use config::{AcmeChallenge, AcmeSettings, Config, RedirectTarget, Timings, ValidateConfigError};
+pub use config::{
+    AcmeChallenge, AcmeSettings, Config, RedirectTarget, SmtpPassword, SmtpTls, Timings, ValidateConfigError,
+};
+pub use notifier::OpenNotifierError;
 pub use release_signer::{OpenReleaseKeyError, RELEASE_KEY_FILE};
 pub use server::{NamedTemplateError, RunningServer, Server, ServerOptions, StartServerError};
 pub use store::CommitHook;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use api_types::{DeviceEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent, ValueEvent};
+use api_types::{
+    DeviceEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent, StatusEvent, TimelineEvent,
+    ValueEvent,
+};
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
@@ -18,6 +21,8 @@ pub(crate) enum LiveEvent {
     Property(PropertyEvent),
     Session(SessionEvent),
     Release(ReleaseEvent),
+    Status(StatusEvent),
+    Timeline(TimelineEvent),
 }
 
 /// The bus. Clones share it.
@@ -58,6 +63,8 @@ impl Live {
             LiveEvent::Property(data) => write_event("property", data),
             LiveEvent::Session(data) => write_event("session", data),
             LiveEvent::Release(data) => write_event("release", data),
+            LiveEvent::Status(data) => write_event("status", data),
+            LiveEvent::Timeline(data) => write_event("timeline", data),
         };
         match written {
             // The only error is "nobody watches any more".

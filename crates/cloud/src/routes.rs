@@ -18,12 +18,15 @@ mod firmware;
 mod firmware_download;
 mod health;
 mod idempotency;
+mod notifications;
 mod offline_release;
 mod provisioning;
 mod server_info;
 mod shipments;
 mod template_datastreams;
+mod template_events;
 mod templates;
+mod timeline;
 mod unknown_tokens;
 mod web_socket;
 
@@ -33,7 +36,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 
 use crate::app::App;
 use crate::console;
@@ -81,6 +84,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, bench: Option<Router>) ->
 /// Routes for owners: admin key or session cookie.
 fn owner_routes() -> Router<Arc<App>> {
     Router::new()
+        .merge(event_routes())
         .route("/api/v1/auth/session", get(auth::get_owner_session).delete(auth::sign_out))
         .route("/api/v1/templates", get(templates::list_templates).post(templates::create_template))
         .route("/api/v1/templates/{id}", get(templates::get_template).patch(templates::update_template))
@@ -131,6 +135,39 @@ fn owner_routes() -> Router<Arc<App>> {
         .route("/api/v1/audit", get(audit::list_audit_entries))
         .route("/api/v1/server", get(server_info::get_server))
         .route("/api/v1/auth/password", put(auth::set_password))
+}
+
+/// Routes for owners about events, timelines and notifications.
+fn event_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/v1/templates/{id}/events", get(template_events::list_template_events))
+        .route(
+            "/api/v1/templates/{id}/events/{code}",
+            put(template_events::put_template_event).delete(template_events::delete_template_event),
+        )
+        .route(
+            "/api/v1/templates/{id}/lifecycle",
+            get(template_events::get_connection_lifecycle).put(template_events::put_connection_lifecycle),
+        )
+        .route(
+            "/api/v1/templates/{id}/recipients",
+            get(template_events::get_recipients).put(template_events::put_recipients),
+        )
+        .route(
+            "/api/v1/templates/{id}/webhooks",
+            get(template_events::list_webhooks).post(template_events::create_webhook),
+        )
+        .route("/api/v1/templates/{id}/webhooks/{webhook}", delete(template_events::delete_webhook))
+        .route(
+            "/api/v1/devices/{id}/timeline",
+            get(timeline::list_timeline).post(timeline::create_timeline_note),
+        )
+        .route("/api/v1/devices/{id}/timeline/{entry}", patch(timeline::change_timeline_entry))
+        .route("/api/v1/devices/{id}/timeline/{entry}/comments", post(timeline::create_timeline_comment))
+        .route("/api/v1/devices/{id}/status", get(timeline::get_device_status))
+        .route("/api/v1/notifications", get(notifications::list_notifications))
+        .route("/api/v1/notifications/{notification}", delete(notifications::delete_notification))
+        .route("/api/v1/notifications/{notification}/retry", post(notifications::retry_notification))
 }
 
 /// Routes that check access by themselves, or need none.

@@ -15,6 +15,7 @@ use axum::Router;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use registry::{ReleaseState, Token};
 use store::{CommitHook, OpenStoreError, StorageError, Store, StoreSettings};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -25,15 +26,20 @@ use crate::app::{Addresses, App, ClientLimits, password_places};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::{Config, ValidateConfigError};
+use crate::contacts::Contacts;
 use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Gateway, Links};
 use crate::jobs::release_driver::{ReleaseDriver, Surroundings};
-use crate::jobs::{acme as acme_job, certificate, history, housekeeping, store_watch};
+use crate::jobs::{
+    acme as acme_job, certificate, connection_lifecycle, history, housekeeping, store_watch,
+};
 use crate::large_bodies::LargeBodies;
 use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
 use crate::listener::{Admission, Listeners};
 use crate::live::Live;
+use crate::notices::Notices;
+use crate::notifier::{Notifier, OpenNotifierError, deliver_notifications};
 use crate::release_signer::{OpenReleaseKeyError, ReleaseSigner};
 use crate::routes;
 use crate::tls::{OpenTlsError, Tls};
@@ -81,6 +87,9 @@ pub enum StartServerError {
     /// The key that signs firmware images cannot be used.
     #[error("the firmware key cannot be used")]
     FirmwareKey(#[source] OpenReleaseKeyError),
+    /// E-mails cannot be sent as the configuration says.
+    #[error("the mail server cannot be used")]
+    Notifier(#[from] OpenNotifierError),
     /// The folder of firmware images cannot be used.
     #[error("the folder `firmware` in {folder} cannot be used; check that this user owns the data folder")]
     FirmwareFolder {
@@ -173,6 +182,7 @@ impl Server {
         let clock = options.clock.unwrap_or_else(Clock::system);
         let opened = open_files(config.clone(), options.before_commit, &clock).await?;
         let catalogue = Catalogue::load(&opened.store).await?;
+        let notices = Notices::load(&opened.store).await?;
         let listening = Listening::bind(&config, options.sockets)?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -197,6 +207,10 @@ impl Server {
             store: opened.store.clone(),
             links: Links::default(),
             catalogue,
+            notices,
+            contacts: Contacts::default(),
+            notifier: opened.notifier,
+            notifications_queued: Notify::new(),
             live,
             releases,
             admin_key: opened.admin_key,
@@ -216,16 +230,8 @@ impl Server {
             config,
         });
         resume_releases(&app).await?;
-        tasks.spawn(housekeeping::keep_house(Arc::clone(&app), stop.clone()));
-        tasks.spawn(history::keep_history(Arc::clone(&app), stop.clone()));
         let failed = CancellationToken::new();
-        tasks.spawn(store_watch::watch_store(Arc::clone(&app), stop.clone(), failed.clone()));
-        if let Some(acme) = app.acme.clone() {
-            let keeping = acme_job::keep_certificate(acme, Arc::clone(&tls), clock.clone(), stop.clone());
-            tasks.spawn(keeping);
-        }
-        tasks.spawn(certificate::renew_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
-        tasks.spawn(certificate::reload_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
+        start_jobs(&app, &tls, &failed);
         let running = RunningServer {
             plain_addr: listening.plain_addr,
             tls_addr: listening.tls_addr,
@@ -286,6 +292,7 @@ struct Opened {
     release_signer: ReleaseSigner,
     firmware_folder: FirmwareFolder,
     firmware_signer: Option<FirmwareSigner>,
+    notifier: Notifier,
     tls: Tls,
     challenges: Challenges,
 }
@@ -307,11 +314,27 @@ async fn open_files(
             FirmwareSigner::open(&config.data_dir).map_err(StartServerError::FirmwareKey)?;
         let firmware_folder = FirmwareFolder::open(&config.data_dir)
             .map_err(|source| StartServerError::FirmwareFolder { folder: config.data_dir.clone(), source })?;
+        let notifier = Notifier::open(&config)?;
         let challenges = Challenges::default();
         let tls = Tls::open(&config, challenges.clone(), now)?;
-        Ok(Opened { store, admin_key, release_signer, firmware_folder, firmware_signer, tls, challenges })
+        Ok(Opened { store, admin_key, release_signer, firmware_folder, firmware_signer, notifier, tls, challenges })
     });
     opening.await.unwrap_or(Err(StartServerError::Interrupted { folder }))
+}
+
+/// Starts the work that goes on by itself; `failed` is cancelled when the database can take no more.
+fn start_jobs(app: &Arc<App>, tls: &Arc<Tls>, failed: &CancellationToken) {
+    let (tasks, stop, clock) = (&app.tasks, &app.stop, &app.clock);
+    tasks.spawn(housekeeping::keep_house(Arc::clone(app), stop.clone()));
+    tasks.spawn(connection_lifecycle::keep_statuses(Arc::clone(app), stop.clone()));
+    tasks.spawn(deliver_notifications(Arc::clone(app), stop.clone()));
+    tasks.spawn(history::keep_history(Arc::clone(app), stop.clone()));
+    tasks.spawn(store_watch::watch_store(Arc::clone(app), stop.clone(), failed.clone()));
+    if let Some(acme) = app.acme.clone() {
+        tasks.spawn(acme_job::keep_certificate(acme, Arc::clone(tls), clock.clone(), stop.clone()));
+    }
+    tasks.spawn(certificate::renew_certificate(Arc::clone(tls), clock.clone(), stop.clone()));
+    tasks.spawn(certificate::reload_certificate(Arc::clone(tls), clock.clone(), stop.clone()));
 }
 
 /// Goes on listening for boards that were told to wipe themselves before the server was stopped.

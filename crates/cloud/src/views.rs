@@ -1,5 +1,7 @@
 //! From what the cores and the store know to what the API says.
 
+pub(crate) mod timeline;
+
 use api_types::{DatastreamValue, Ownership, ProvisioningState, ReleaseState, Timestamp};
 use registry::{ReleaseRecord, SessionState, UtcTime};
 use telemetry::Value;

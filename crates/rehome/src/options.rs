@@ -17,7 +17,7 @@ use serde::Serialize;
 const CONFIG_FILE: &str = "rehome.toml";
 
 /// Settings that an environment variable `REHOME_<NAME>` can give.
-const ENVIRONMENT_KEYS: [&str; 9] = [
+const ENVIRONMENT_KEYS: [&str; 17] = [
     "data_dir",
     "listen",
     "listen_tls",
@@ -27,7 +27,19 @@ const ENVIRONMENT_KEYS: [&str; 9] = [
     "tls_key",
     "public_host",
     "redirect_devices_to",
+    "smtp_host",
+    "smtp_port",
+    "smtp_tls",
+    "smtp_user",
+    "smtp_password_file",
+    "smtp_ca_file",
+    "smtp_from",
+    "webhooks_to_private_addresses",
 ];
+
+/// Gives the password of the mail server. Read apart from the others, because those are read as values: a password of digits
+/// alone would become a number.
+const PASSWORD_VARIABLE: &str = "REHOME_SMTP_PASSWORD";
 
 /// Options of every command that runs the cloud.
 #[derive(Debug, Clone, Args, Serialize)]
@@ -89,8 +101,8 @@ impl ServerOptions {
             Some(path) => (defaults.merge(Toml::file_exact(path)), path.as_path()),
             None => (defaults.merge(Toml::file(CONFIG_FILE)), Path::new(CONFIG_FILE)),
         };
-        let config: Config = figment
-            .merge(Env::prefixed("REHOME_").only(&ENVIRONMENT_KEYS))
+        let figment = figment.merge(Env::prefixed("REHOME_").only(&ENVIRONMENT_KEYS));
+        let config: Config = with_password(figment, std::env::var(PASSWORD_VARIABLE).ok())
             .merge(Serialized::defaults(&self))
             .extract()
             .with_context(|| {
@@ -98,6 +110,13 @@ impl ServerOptions {
             })?;
         config.validate().context("checking the configuration")?;
         Ok(config)
+    }
+}
+
+fn with_password(figment: Figment, password: Option<String>) -> Figment {
+    match password {
+        Some(password) => figment.merge(("smtp_password", password)),
+        None => figment,
     }
 }
 
@@ -137,6 +156,22 @@ mod tests {
         fs::write(&file, "lisen = '127.0.0.1:1111'\n").unwrap();
         let error = config_of(&["--config", file.to_str().unwrap()]).unwrap_err();
         assert!(format!("{error:#}").contains("lisen"), "{error:#}");
+    }
+
+    #[test]
+    fn a_password_of_digits_stays_as_it_was_typed() {
+        let defaults = Figment::from(Serialized::defaults(Config::default()));
+        let config: Config = with_password(defaults, Some("0123".to_owned())).extract().unwrap();
+        assert_eq!(config.smtp_password, Some(cloud::SmtpPassword::new("0123".to_owned())));
+    }
+
+    #[test]
+    fn a_password_that_is_no_text_is_refused_without_repeating_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rehome.toml");
+        fs::write(&file, "smtp_password = 271828\n").unwrap();
+        let error = format!("{:#}", config_of(&["--config", file.to_str().unwrap()]).unwrap_err());
+        assert!(error.contains("text in quotes") && !error.contains("271828"), "{error}");
     }
 
     #[test]

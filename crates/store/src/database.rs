@@ -18,17 +18,18 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0003_datastreams_and_files.sql"),
     include_str!("../migrations/0004_shipments.sql"),
     include_str!("../migrations/0005_claim_codes.sql"),
-    include_str!("../migrations/0006_gateway_api.sql"),
+    include_str!("../migrations/0006_events.sql"),
+    include_str!("../migrations/0007_gateway_api.sql"),
 ];
 
 /// 5 s of waiting for a lock held by another program that looks into the database, such as a backup.
 const BUSY_TIMEOUT_MS: u32 = 5_000;
 
-/// 128 prepared statements are kept for each connection: more than there are, so that none is parsed twice.
-const STATEMENTS_KEPT_MAX: usize = 128;
+/// 256 prepared statements are kept for each connection: more than there are, so that none is parsed twice.
+const STATEMENTS_KEPT_MAX: usize = 256;
 
 /// Newest format this version knows.
-pub(crate) const FORMAT_KNOWN: u32 = 6;
+pub(crate) const FORMAT_KNOWN: u32 = 7;
 
 /// Whether there was a database before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

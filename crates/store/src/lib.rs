@@ -29,6 +29,7 @@ mod history;
 mod idempotency;
 mod key_epochs;
 mod metadata;
+mod notifications;
 mod page;
 mod properties;
 mod provisioning;
@@ -36,8 +37,11 @@ mod readers;
 mod releases;
 mod reports;
 mod shipments;
+mod statuses;
 mod store;
+mod template_notices;
 mod templates;
+mod timeline;
 mod token_index;
 mod unknown_tokens;
 mod uploads;
@@ -60,6 +64,10 @@ pub use history::{
 };
 pub use idempotency::{FinishRequestError, IdempotentAnswer, IdempotentStart};
 pub use metadata::MetadataField;
+pub use notifications::{
+    DEAD_LETTERS_MAX, NOTIFICATIONS_WAITING_MAX, NewNotification, Notification, NotificationCounts,
+    NotificationTarget,
+};
 pub use page::{ListError, Listed, PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, Page};
 pub use properties::{PROPERTIES_PER_PIN_MAX, StoredProperty};
 pub use provisioning::{
@@ -68,8 +76,14 @@ pub use provisioning::{
 pub use releases::StartedRelease;
 pub use reports::{REPORTS_KEPT_MAX, Report};
 pub use shipments::{ChangedDelivery, NewShipment, Shipment, ShipmentError, ShippedDevice};
+pub use statuses::{DeviceStanding, StatusWrite, StoredStatus, ToldStatus, WrittenStatus};
 pub use store::{CommitHook, Store, StoreSettings};
+pub use template_notices::{ChangeNoticesError, NewWebhook, TemplateNotices, Webhook, WebhookId};
 pub use templates::Template;
+pub use timeline::{
+    COMMENTS_MAX, ChangeEntryError, Comment, EntryChange, EntryKind, LogEventError, LoggedEvent, NewEvent,
+    ResolveScope, TIMELINE_ENTRIES_MAX, TimelineEntry, TimelineFilter,
+};
 pub use unknown_tokens::UnknownToken;
 pub use uploads::{AddUploadError, NewUpload, UPLOADS_EVER_MAX, UPLOADS_KEPT_MAX, Upload, UploadKind};
 pub use values::{NewValue, StoredValue, ValueSink, WriteValuesError};

@@ -18,7 +18,7 @@ pub struct StartedRelease {
 }
 
 impl Store {
-    /// Ends an ownership: data and control end, values, history and metadata are purged, the token becomes a tombstone, the
+    /// Ends an ownership: data and control end, values, history, metadata and timeline are purged, the token becomes a tombstone, the
     /// release is `pending`. Asking again returns the release as it stands.
     ///
     /// # Errors
@@ -149,6 +149,13 @@ impl Work<'_> {
         self.conn.prepare_cached("DELETE FROM properties WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.conn.prepare_cached("DELETE FROM reports WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.conn.prepare_cached("DELETE FROM uploads WHERE device_id = ?1")?.execute([id.as_str()])?;
+        self.conn.prepare_cached("DELETE FROM timeline WHERE device_id = ?1")?.execute([id.as_str()])?;
+        self.conn.prepare_cached("DELETE FROM event_meters WHERE device_id = ?1")?.execute([id.as_str()])?;
+        self.conn
+            .prepare_cached("DELETE FROM device_statuses WHERE device_id = ?1")?
+            .execute([id.as_str()])?;
+        // What was not delivered yet tells of the owner who goes.
+        self.conn.prepare_cached("DELETE FROM notifications WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.purged();
         Ok(())
     }

@@ -99,6 +99,35 @@ mod folder {
         assert_eq!(format_of(&Connection::open(&database).unwrap()), newest);
     }
 
+    /// Devices of a database without events get the timeline and the lifecycle of everybody else.
+    #[tokio::test]
+    async fn a_database_of_the_fifth_format_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("rehome.db");
+        let store = Store::open(folder.path()).unwrap();
+        add_device(&store).await;
+        drop(store);
+        let conn = Connection::open(&database).unwrap();
+        let newest = format_of(&conn);
+        conn.execute_batch(
+            "DROP TABLE notifications; DROP TABLE device_statuses; DROP TABLE event_meters;
+             DROP TABLE timeline_comments; DROP TABLE timeline; DROP TABLE webhooks; DROP TABLE template_recipients;
+             DROP TABLE template_statuses; DROP TABLE template_events;
+             ALTER TABLE templates DROP COLUMN offline_ignore_s; ALTER TABLE templates DROP COLUMN reports_count;",
+        )
+        .unwrap();
+        conn.pragma_update(None, "user_version", 5).unwrap();
+        drop(conn);
+
+        let store = Store::open(folder.path()).unwrap();
+        assert!(store.template_notices(None).await.unwrap().is_empty());
+        let standings = store.standings(vec![device_id(1)]).await.unwrap();
+        assert_eq!(standings.first().map(|standing| standing.status), Some(None));
+        store.add_note(device_id(1), "hello".to_owned(), owner()).await.unwrap();
+        drop(store);
+        assert_eq!(format_of(&Connection::open(&database).unwrap()), newest);
+    }
+
     #[tokio::test]
     async fn a_database_of_a_newer_version_is_refused_and_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
@@ -306,7 +335,7 @@ mod folder {
     #[tokio::test]
     async fn a_full_disk_is_named_acknowledges_nothing_and_heals() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = StoreSettings { page_count_max: Some(90), ..StoreSettings::default() };
+        let settings = StoreSettings { page_count_max: Some(120), ..StoreSettings::default() };
         let store = Store::open_with(folder.path(), &settings).unwrap();
         add_device(&store).await;
         let mut acknowledged = Vec::new();

@@ -5,14 +5,7 @@ use utoipa::openapi::path::HttpMethod;
 
 use super::{Access, Contract, Described};
 use crate::{
-    AuditEntry, ChangeShipment, CommandDevice, CreateDevice, CreateProvisioningSession, CreateShipment,
-    CreateTemplate, CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery,
-    Device, DeviceEvent, DeviceFileList, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage,
-    ForcedDelete, HandInReceipt, LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery,
-    PasswordSignIn, PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent, ReleaseOrder,
-    RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, Shipment, SignInLink,
-    StoredValue, Template, TemplateDatastream, TemplateDatastreamList, UnknownToken, UpdateTemplate,
-    UploadFirmware, ValueEvent,
+    AuditEntry, ChangeShipment, CommandDevice, CreateDevice, CreateProvisioningSession, CreateShipment, CreateTemplate, CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery, Device, DeviceEvent, DeviceFileList, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage, ForcedDelete, HandInReceipt, LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery, PasswordSignIn, PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent, ReleaseOrder, RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, Shipment, SignInLink, StatusEvent, StoredValue, Template, TemplateDatastream, TemplateDatastreamList, TimelineEvent, UnknownToken, UpdateTemplate, UploadFirmware, ValueEvent,
 };
 
 pub(super) fn add_all(contract: &mut Contract) {
@@ -27,23 +20,23 @@ pub(super) fn add_all(contract: &mut Contract) {
     add_device_https(contract);
 }
 
-fn get(path: &'static str, id: &'static str, summary: &'static str) -> Described {
+pub(super) fn get(path: &'static str, id: &'static str, summary: &'static str) -> Described {
     Described::new(HttpMethod::Get, path, id, summary, Access::Owner).problem()
 }
 
-fn post(path: &'static str, id: &'static str, summary: &'static str) -> Described {
+pub(super) fn post(path: &'static str, id: &'static str, summary: &'static str) -> Described {
     Described::new(HttpMethod::Post, path, id, summary, Access::Owner).problem()
 }
 
-fn put(path: &'static str, id: &'static str, summary: &'static str) -> Described {
+pub(super) fn put(path: &'static str, id: &'static str, summary: &'static str) -> Described {
     Described::new(HttpMethod::Put, path, id, summary, Access::Owner).problem()
 }
 
-fn patch(path: &'static str, id: &'static str, summary: &'static str) -> Described {
+pub(super) fn patch(path: &'static str, id: &'static str, summary: &'static str) -> Described {
     Described::new(HttpMethod::Patch, path, id, summary, Access::Owner).problem()
 }
 
-fn delete(path: &'static str, id: &'static str, summary: &'static str) -> Described {
+pub(super) fn delete(path: &'static str, id: &'static str, summary: &'static str) -> Described {
     Described::new(HttpMethod::Delete, path, id, summary, Access::Owner).problem()
 }
 
@@ -332,7 +325,7 @@ fn add_observation(contract: &mut Contract) {
         get(
             "/api/v1/events",
             "watch_events",
-            "Live updates as server-sent events: device, value, rejected, property, session, release, lagged",
+            "Live updates as server-sent events: device, status, timeline, value, rejected, property, session, release, lagged",
         )
         .media("200", "text/event-stream", "The events; the data of each is JSON.")
         .mentions::<DeviceEvent>()
@@ -341,6 +334,8 @@ fn add_observation(contract: &mut Contract) {
         .mentions::<PropertyEvent>()
         .mentions::<SessionEvent>()
         .mentions::<ReleaseEvent>()
+        .mentions::<StatusEvent>()
+        .mentions::<TimelineEvent>()
         .mentions::<LaggedEvent>(),
     );
     contract.add(
@@ -440,7 +435,7 @@ const DEVICE_WRITES: [(&str, &str, &str); 6] = [
     (
         "/external/api/logEvent",
         "device_https_log_event",
-        "Logs an event (`code=CODE`); templates have no events yet, so every code is refused",
+        "Logs an event of the template (`code=CODE`, `description=TEXT`)",
     ),
     (
         "/external/api/provision",

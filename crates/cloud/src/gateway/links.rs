@@ -266,6 +266,16 @@ impl Links {
         self.handle(link.device(), now.mono, PresenceEvent::Closed(ConnectionNumber(link.id())))
     }
 
+    /// Returns since when the device of a connection that has ended is away: a connection that was cut for its silence since
+    /// it was last heard, any other since now. None when a newer connection took its place.
+    pub(super) fn away_since(&self, link: &Link, now: MonoTime) -> Option<MonoTime> {
+        match self.get(link.device()) {
+            Some(present) if present.id() == link.id() => Some(now),
+            Some(_newer) => None,
+            None => Some(link.last_heard_at()),
+        }
+    }
+
     /// Returns when a device was last heard, where that is newer than what is stored.
     pub(crate) fn last_heard(&self, device: &DeviceId, now: Moment) -> Option<UtcTime> {
         let gone_at = self.lock_gone().get(device).copied();

@@ -2,6 +2,7 @@
 
 mod bridge;
 mod datastreams;
+mod events;
 mod group;
 mod messages;
 mod metadata;
@@ -91,8 +92,10 @@ impl Session {
     pub(super) async fn run(mut self, connection: &mut Connection, turned: Option<Turned>) {
         let device = self.link.device().clone();
         self.app.publish_turned(&device, turned);
+        self.note_came();
         self.read_until_closed(connection).await;
         debug!(device.id = %device, "the connection of device {device} has ended");
+        self.note_left();
         let turned = self.app.links.closed(&self.link, self.app.clock.now());
         self.app.publish_turned(&device, turned);
         // After leaving the table: whoever begins a release from now on finds no connection here.
@@ -100,6 +103,20 @@ impl Session {
             self.app.releases.link_closed(device.clone(), &self.link).await;
         }
         self.app.tasks.spawn(wait_until_offline(Arc::clone(&self.app), device));
+    }
+
+    /// Leaves a note for the device's status; nothing is written here.
+    fn note_came(&self) {
+        if let Some(epoch) = self.link.epoch() {
+            self.app.contacts.came(self.link.device(), epoch, self.app.clock.now().mono);
+        }
+    }
+
+    fn note_left(&self) {
+        let left_at = self.app.links.away_since(&self.link, self.app.clock.now().mono);
+        if let (Some(epoch), Some(at)) = (self.link.epoch(), left_at) {
+            self.app.contacts.left(self.link.device(), epoch, at);
+        }
     }
 
     async fn read_until_closed(&mut self, connection: &mut Connection) {

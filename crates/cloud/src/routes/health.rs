@@ -61,6 +61,9 @@ pub(super) async fn get_metrics(
         note_expiry(expires_at);
     }
     note_writer(app.store.writer_statistics(), app.store.writer_health());
+    let notifications = app.store.notification_counts().await?;
+    gauge!("notifications_waiting").set(f64::from(notifications.waiting));
+    gauge!("notifications_dead").set(f64::from(notifications.dead));
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
         .into_response())
 }

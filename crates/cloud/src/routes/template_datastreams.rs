@@ -68,7 +68,7 @@ pub(super) async fn delete_template_datastream(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find_template(app: &App, id: &str) -> Result<TemplateId, ApiError> {
+pub(super) async fn find_template(app: &App, id: &str) -> Result<TemplateId, ApiError> {
     let template = app.store.template(template_id(id)?).await?;
     Ok(template.ok_or_else(template_not_found)?.id)
 }

@@ -28,6 +28,7 @@ pub(crate) const LOGIN: u8 = 29;
 pub(crate) const REDIRECT: u8 = 41;
 pub(crate) const DEBUG_PRINT: u8 = 55;
 pub(crate) const EVENT_LOG: u8 = 64;
+pub(crate) const EVENT_CLEAR: u8 = 65;
 
 /// A frame as it travels, taken apart by hand so that the tests do not share code with the server.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,15 +17,21 @@ mod device_client;
 #[cfg(test)]
 mod device_https;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod hook_listener;
 #[cfg(test)]
 mod hostile_input;
 #[cfg(test)]
 mod http_client;
 #[cfg(test)]
 mod live_updates;
+#[cfg(test)]
+mod notifications;
 #[cfg(test)]
 mod offline_release;
 #[cfg(test)]

@@ -43,6 +43,7 @@ def published(_client, _userdata, mid, reason, _properties=None):
 def received(_client, _userdata, message):
     report("received", {"topic": message.topic, "payload": message.payload.decode()})
     if message.topic == "downlink/ds/Power":
+        client.publish("event/high_temp", "T=36")
         client.publish("get/ds", "Set Temperature,Temperature")
         client.publish("get/utc/all/json")
         client.publish("ds/Unknown", "1", qos=1)

@@ -21,6 +21,9 @@ fn server_with_device() -> (TestServer, String, String) {
         let path = format!("/api/v1/templates/{template}/datastreams/{pin}");
         server.send("PUT", &path, Some(json!({"name": name, "type": data_type}))).expect(201);
     }
+    let path = format!("/api/v1/templates/{template}/events/high_temp");
+    let event = json!({"name": "Too hot", "type": "critical", "show_on_timeline": true});
+    server.send("PUT", &path, Some(event)).expect(201);
     (server, id, token)
 }
 
@@ -47,7 +50,7 @@ fn received(topic: &str, payload: &str) -> impl Fn(&Value) -> bool {
 }
 
 /// The journey of an MQTT device: it logs in, says what it is, writes three datastreams, one of them acknowledged; a value that is
-/// set elsewhere reaches it; it asks for values and the time, and hears that a topic names nothing.
+/// set elsewhere reaches it; it logs an event, asks for values and the time, and hears that a topic names nothing.
 fn plays_its_part(version: &str, transport: &str) {
     let (server, id, token) = server_with_device();
     let client = paho(&token, &server, version, transport);
@@ -71,6 +74,9 @@ fn plays_its_part(version: &str, transport: &str) {
     });
     let diagnosis = "the template has no datastream named `Unknown`";
     wait_for(&client, "received", received("downlink/diag", diagnosis));
+    // Sent before what was just answered.
+    let timeline = server.get(&format!("/api/v1/devices/{id}/timeline?type=critical"));
+    assert_eq!(timeline["items"][0]["description"], "T=36", "{timeline}");
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod datastreams;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod provisioning;
@@ -19,6 +21,8 @@ mod releases;
 mod requests;
 #[cfg(test)]
 mod shipments;
+#[cfg(test)]
+mod statuses;
 
 #[cfg(test)]
 macro_rules! conformance {
@@ -99,6 +103,17 @@ macro_rules! conformance_of {
                 a_paused_shipment_waits_and_a_cancelled_one_is_over
                 an_open_ended_shipment_reaches_devices_that_come_later
                 a_delivery_is_kept_whole;
+            events:
+                what_a_template_says_about_events_outlives_a_restart
+                a_template_has_a_bounded_number_of_events_and_webhooks
+                a_timeline_belongs_to_an_ownership_and_ends_with_it
+                a_timeline_is_read_newest_first_and_is_bounded
+                entries_are_resolved_archived_and_commented
+                quotas_of_events_outlive_a_restart
+                a_notification_waits_until_it_is_delivered_or_given_up;
+            statuses:
+                a_batch_of_statuses_is_stored_with_what_is_told
+                changes_of_status_have_a_quota_of_their_own;
             model:
                 the_store_agrees_with_a_map;
         });

@@ -13,7 +13,7 @@ use super::{Flow, Session};
 use crate::control::report_rejected;
 use crate::errors::ErrorChain;
 
-/// A device hears at most once in 10 s that its values do not fit, so that a loop of it does not become a flood.
+/// A device hears at most once in 10 s that something was not taken, so that a loop of it does not become a flood.
 const REJECTION_NOTICE_EVERY_MS: u64 = 10_000;
 
 impl Session {
@@ -38,13 +38,17 @@ impl Session {
     /// Lets the maker know; a wrong value never ends a connection (reference/console-features.md 2, "Data type").
     pub(super) fn reject_value(&mut self, pin: Pin, reason: RejectValueError) {
         report_rejected(&self.app, self.link.device(), pin, reason, "device");
+        self.send_notice(&format!("{pin}: not stored, {reason}"));
+    }
+
+    /// Tells the maker what was not taken, over the device's own serial line.
+    pub(super) fn send_notice(&mut self, text: &str) {
         let now = self.app.clock.now().mono;
         let is_due = self.rejection_noticed_at.is_none_or(|at| now.since_ms(at) >= REJECTION_NOTICE_EVERY_MS);
         if !self.link.takes_debug_print() || !is_due {
             return;
         }
         self.rejection_noticed_at = Some(now);
-        let text = format!("{pin}: not stored, {reason}");
         if text.len() > self.link.body_bytes_max() {
             return;
         }

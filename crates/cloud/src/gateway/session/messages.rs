@@ -59,9 +59,8 @@ impl Session {
             DeviceMessage::Sync(sync) => return self.send_values(message_id, sync).await,
             DeviceMessage::Internal(internal) => return self.act_on_internal(message_id, internal).await,
             DeviceMessage::Property(property) => return self.take_property(message_id, &property).await,
-            DeviceMessage::EventLog { .. } | DeviceMessage::EventClear { .. } => {
-                counter!("gateway_events_total").increment(1);
-            }
+            DeviceMessage::EventLog { code, description } => return self.take_event(code, description).await,
+            DeviceMessage::EventClear { code, scope } => return self.clear_events(code, scope).await,
             DeviceMessage::Bridge(bridge) => self.act_on_bridge(message_id, bridge),
             DeviceMessage::Legacy(_) => self.respond(message_id, Status::NotificationNotAuthorized),
             DeviceMessage::Unknown { .. } => {

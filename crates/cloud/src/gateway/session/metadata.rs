@@ -84,7 +84,7 @@ impl Session {
         }
     }
 
-    async fn read_device(&self) -> Option<Device> {
+    pub(super) async fn read_device(&self) -> Option<Device> {
         match self.app.store.device(self.link.device().clone()).await {
             Ok(found) => found,
             Err(failure) => {

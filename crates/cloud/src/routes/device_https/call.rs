@@ -148,6 +148,13 @@ impl Call {
         self.query.parameter(name)
     }
 
+    /// Notes that the device reported data, where that counts as being online.
+    pub(super) fn note_report(&self, app: &App) {
+        if app.notices.counts_reports(&self.device.template_id) {
+            app.contacts.reported(&self.device.id, self.epoch, app.clock.now().mono);
+        }
+    }
+
     /// The one pin that `pin` or `dataStreamId` names; `None` when neither is there.
     pub(super) fn named_pin(&self) -> Result<Option<Named>, CallError> {
         if let Some(text) = self.parameter("dataStreamId") {

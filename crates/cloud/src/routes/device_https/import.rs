@@ -44,6 +44,7 @@ pub(super) async fn import_points(
     let dated = times.iter().zip(accepted).map(|(at, (pin, value))| NewValue::dated(pin, value, *at));
     let new = dated.collect();
     app.store.write_new_values(call.device.id.clone(), call.epoch, new, now.utc).await?;
+    call.note_report(&app);
     if let Some((at, value)) = newest {
         control::publish_value(&app, &call.device.id, pin, &value, at);
     }

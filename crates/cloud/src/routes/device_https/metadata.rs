@@ -8,13 +8,14 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use metrics::counter;
-use store::DeviceError;
+use store::{DeviceError, LogEventError};
 
 use super::call::{Call, CallError, INVALID_TOKEN};
 use super::values::plain_text;
 use crate::app::App;
 use crate::listener::Peer;
 use crate::metadata::{self, SetMetadataError};
+use crate::timeline::{self, TakeEventError};
 
 const WRONG_FIELD: &str = "Wrong metaField format.";
 const NO_FIELD: &str = "MetaField doesn't exist.";
@@ -52,7 +53,6 @@ pub(super) async fn update_metadata(
     Ok(StatusCode::OK)
 }
 
-/// Templates have no events yet, so no code is known; the answer is the one for a code that the template does not have.
 pub(super) async fn log_event(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -60,10 +60,22 @@ pub(super) async fn log_event(
 ) -> Result<StatusCode, CallError> {
     let call = Call::parse(&app, peer, query.as_deref()).await?;
     counter!("http_events_total").increment(1);
-    match call.parameter("code") {
-        None | Some("") => Err(CallError::bad("Event code is not provided.")),
-        Some(_) => Err(CallError::bad("Can't find Event with this code in Product template")),
-    }
+    let code = call.parameter("code").filter(|code| !code.is_empty());
+    let code = code.ok_or_else(|| CallError::bad("Event code is not provided."))?;
+    let description = call.parameter("description");
+    timeline::log_event(&app, &call.device, call.epoch, code, description).await.map_err(|refusal| {
+        match refusal {
+            TakeEventError::UnknownCode => {
+                CallError::bad("Can't find Event with this code in Product template")
+            }
+            TakeEventError::Log(LogEventError::NotOwned) => CallError::bad(INVALID_TOKEN),
+            TakeEventError::Log(LogEventError::Quota(quota)) => {
+                CallError::new(StatusCode::TOO_MANY_REQUESTS, format!("Event quota: {quota}."))
+            }
+            failure @ TakeEventError::Log(_) => CallError::storage(&failure),
+        }
+    })?;
+    Ok(StatusCode::OK)
 }
 
 impl Call {

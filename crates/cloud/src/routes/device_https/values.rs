@@ -149,6 +149,7 @@ impl Call {
     async fn write(&self, app: &App, values: Vec<(Pin, Value)>) -> Result<StatusCode, CallError> {
         let values = control::accept_values(app, &self.device.id, &self.datastreams, values)?;
         control::write_values(app, &self.device.id, self.epoch, values).await?;
+        self.note_report(app);
         Ok(StatusCode::OK)
     }
 
