@@ -429,6 +429,12 @@ async fn a_file_is_kept_and_served_by_its_address() {
     assert_eq!(request(server.running.plain_addr, "GET", &public, &[], None).await.status, 404);
     assert_eq!(server.send("GET", &format!("/api/v1/devices/{id}/files/{key}"), None).await.text(), "memory");
 
+    let deleted = async || server.send("DELETE", &format!("/api/v1/devices/{id}/files/{key}"), None).await;
+    assert_eq!(deleted().await.status, 204);
+    assert_eq!(deleted().await.problem_code(), "file_not_found");
+    let left = server.get(&format!("/api/v1/devices/{id}/files")).await;
+    assert_eq!(left["items"].as_array().unwrap().len(), 1);
+
     server.release(&id).await;
     assert_eq!(request(server.running.plain_addr, "GET", &path, &[], None).await.status, 404);
 }

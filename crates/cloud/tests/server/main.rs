@@ -19,6 +19,8 @@ mod gateway;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod hostile_input;
 #[cfg(test)]
 mod http_client;
