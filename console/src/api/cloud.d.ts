@@ -1128,7 +1128,7 @@ export interface components {
          * @description What values a datastream takes.
          * @enum {string}
          */
-        DatastreamType: "integer" | "double" | "string" | "enum" | "location";
+        DatastreamType: "integer" | "double" | "string" | "enum" | "location" | "boolean";
         /** @description A pin's value: one text, or several for a multi-value pin, in the order they were written. */
         DatastreamValue: string | string[];
         /** @description One device of a shipment. */
@@ -1564,13 +1564,25 @@ export interface components {
             bench: boolean;
             /** @description The server's own certificate authority; `null` when a certificate was supplied. */
             ca_certificate_pem: string | null;
+            /**
+             * Format: int64
+             * @description Largest firmware image that is taken, in bytes.
+             */
+            firmware_bytes_max: number;
             /** @description The host name devices are told to connect to. */
             host: string;
+            /**
+             * Format: int64
+             * @description Largest CSV file that is imported in one go, in bytes.
+             */
+            import_bytes_max: number;
             /**
              * Format: int32
              * @description The port without TLS.
              */
             plain_port: number;
+            /** @description IANA name of the time zone of devices that told none. */
+            time_zone: string;
             /**
              * Format: int32
              * @description The port with TLS.

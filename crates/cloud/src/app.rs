@@ -26,6 +26,7 @@ use crate::limits::PASSWORD_HASHES_MAX;
 use crate::live::{Live, LiveEvent};
 use crate::rate_limits::RateLimits;
 use crate::release_signer::ReleaseSigner;
+use crate::time_zone::Zone;
 use crate::views::{session_state_view, timestamp};
 
 /// 60 logins at once, then one a second, for one token: a device that logs in more often is in a loop.
@@ -35,6 +36,8 @@ const LOGINS_PER_TOKEN: RateLimit = RateLimit { burst: 60, per_minute: 60 };
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) addresses: Addresses,
+    /// Of devices that told none.
+    pub(crate) zone: Zone,
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) links: Links,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::time_zone::Zone;
+
 /// Where the server listens, keeps its data and how it names itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +28,8 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
     /// The host name or address that devices and people use to reach this server. The listening address when left out.
     pub public_host: Option<String>,
+    /// IANA name of the time zone of devices that told none, for example `Europe/Berlin`. UTC when left out.
+    pub time_zone: Option<String>,
     /// Sends every device that logs in to another server, as `host:port`. For taking a node out of service.
     pub redirect_devices_to: Option<RedirectTarget>,
     /// Time limits.
@@ -43,6 +47,7 @@ impl Default for Config {
             tls_cert: None,
             tls_key: None,
             public_host: None,
+            time_zone: None,
             redirect_devices_to: None,
             timings: Timings::default(),
         }
@@ -112,6 +117,9 @@ pub enum ValidateConfigError {
         "`public_host` must be a host name or an address without port or scheme, for example `cloud.example.org`"
     )]
     PublicHost,
+    /// There is no such time zone.
+    #[error("`time_zone` must be the IANA name of a time zone, for example `Europe/Berlin`")]
+    TimeZone,
     /// The redirect host does not fit into what devices can hold.
     #[error("`redirect_devices_to.host` must be a host name of 1 to 63 characters")]
     RedirectHost,
@@ -135,6 +143,9 @@ impl Config {
         if self.public_host.as_deref().is_some_and(|host| !is_host(host, 253)) {
             return Err(ValidateConfigError::PublicHost);
         }
+        if self.time_zone.as_deref().is_some_and(|name| Zone::named(name).is_none()) {
+            return Err(ValidateConfigError::TimeZone);
+        }
         if self.redirect_devices_to.as_ref().is_some_and(|target| !is_host(&target.host, 63)) {
             return Err(ValidateConfigError::RedirectHost);
         }
@@ -150,6 +161,11 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// The time zone of devices that told none.
+    pub(crate) fn zone(&self) -> Zone {
+        self.time_zone.as_deref().and_then(Zone::named).unwrap_or_else(Zone::utc)
     }
 
     /// Returns the host that devices are told to connect to, together with the port of `listen_tls`.
@@ -203,6 +219,15 @@ mod tests {
         for host in ["cloud.example.org", "192.168.1.5", "::1"] {
             let config = Config { public_host: Some(host.to_owned()), ..Config::default() };
             assert_eq!(config.validate(), Ok(()), "{host:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_zone_is_one_that_exists() {
+        let config = |name: &str| Config { time_zone: Some(name.to_owned()), ..Config::default() };
+        assert_eq!(config("Europe/Berlin").validate(), Ok(()));
+        for name in ["", "Berlin", "UTC+1"] {
+            assert_eq!(config(name).validate(), Err(ValidateConfigError::TimeZone), "{name}");
         }
     }
 

@@ -46,6 +46,7 @@ fn one_of_each_type() -> Vec<DatastreamSettings> {
             ..settings(3, "Text", DataType::Text)
         },
         settings(4, "Mode", DataType::Enum { rows: rows.to_vec(), fallback: Some(5) }),
+        DatastreamSettings { default: Some(value("1")), ..settings(5, "Switch", DataType::Boolean) },
         settings(255, "Place", DataType::Location),
     ]
 }
