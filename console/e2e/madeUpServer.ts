@@ -1,6 +1,7 @@
 import type { Page, Route } from "@playwright/test";
 
 import type { Place, ShipmentState, TemplateDatastream } from "../src/api/types";
+import { madeUpHistory } from "./madeUpData";
 import { ago, board, image, shipment, type MadeUpWorld } from "./madeUpWorld";
 
 type Answer = { status?: number; json?: unknown; body?: string | Buffer; contentType?: string };
@@ -52,7 +53,7 @@ export class MadeUpServer {
   private async answer(route: Route) {
     const url = new URL(route.request().url());
     const method = route.request().method();
-    const isFile = route.request().headers()["content-type"] === "application/octet-stream";
+    const isFile = route.request().headers()["content-type"] !== "application/json";
     const sent = isFile ? null : (route.request().postDataJSON() as Record<string, unknown> | null);
     const body: Record<string, unknown> = sent ?? {};
     const request = { method, path: url.pathname, query: url.searchParams, body };
@@ -152,6 +153,9 @@ export class MadeUpServer {
           plain_port: 8080,
           tls_port: 8443,
           ca_certificate_pem: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+          time_zone: "Europe/Berlin",
+          firmware_bytes_max: 67_108_864,
+          import_bytes_max: 2_097_152,
           bench: world.hasBench,
         },
       }),
@@ -239,6 +243,8 @@ export class MadeUpServer {
   private answerForDevice(request: Request, id: string, rest: string[]): Answer {
     const found = this.world.devices.find((candidate) => candidate.id === id);
     if (!found) return problem(404, "device_not_found", "There is no such device", `No device has the id ${id}.`);
+    const data = this.answerForData(request, rest);
+    if (data) return data;
     if (rest[0] === "datastreams" && request.method === "GET") return { json: { items: this.world.pins[id] ?? [] } };
     if (rest[0] === "datastreams") return { json: { value: request.body.value, at: ago(0) } };
     if (rest[0] === "release" && rest[1] === "order") {
@@ -270,6 +276,37 @@ export class MadeUpServer {
     if (request.method === "PATCH") found.name = String(request.body.name);
     if (request.method === "DELETE") return this.forget(request, found.name);
     return { json: found };
+  }
+
+  /** History, metadata, properties and files; the same for each device. */
+  private answerForData({ method, query, body }: Request, [kind, key = "", part, name = ""]: string[]): Answer | null {
+    const { data } = this.world;
+    if (kind === "history" && method === "POST") return { json: { points: 3 } };
+    if (kind === "history" || part === "history") {
+      if (method === "DELETE") data.erased.push(...(kind === "history" ? [0, 1, 2, 3, 5] : [Number(key)]));
+      if (method === "DELETE") return { status: 204 };
+      return page(data.erased.includes(Number(key)) ? [] : madeUpHistory(Number(key), query));
+    }
+    if (part === "properties") {
+      data.properties = data.properties.filter(({ pin, property }) => pin !== Number(key) || property !== name);
+      if (method === "DELETE") return { status: 204 };
+      const added = { pin: Number(key), property: name, value: body.value as string, at: ago(0) };
+      data.properties.push(added);
+      return { json: added };
+    }
+    if (kind === "properties") return { json: { items: data.properties } };
+    if (kind === "files" && method === "DELETE") {
+      data.files = data.files.filter((file) => file.key !== key);
+      return { status: 204 };
+    }
+    if (kind === "files") return { json: { items: data.files } };
+    if (kind !== "metadata") return null;
+    if (method === "GET") return { json: { items: data.metadata } };
+    const field = decodeURIComponent(key);
+    const known = data.metadata.find((candidate) => candidate.name === field);
+    const set = { id: known?.id ?? 40 + data.metadata.length, name: field, value: String(body.value) };
+    data.metadata = [...data.metadata.filter((candidate) => candidate !== known), set];
+    return { json: set };
   }
 
   private forget(request: Request, name: string): Answer {

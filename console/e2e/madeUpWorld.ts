@@ -13,6 +13,8 @@ import type {
   UnknownToken,
 } from "../src/api/types";
 
+import { someData, type MadeUpData } from "./madeUpData";
+
 /** Everything that the made-up server answers with. Tests change it before and while a page is open. */
 export type MadeUpWorld = {
   isSignedIn: boolean;
@@ -22,6 +24,7 @@ export type MadeUpWorld = {
   datastreams: Record<string, TemplateDatastream[]>;
   devices: Device[];
   pins: Record<string, Datastream[]>;
+  data: MadeUpData;
   sessions: ProvisioningSession[];
   unknownTokens: UnknownToken[];
   audit: AuditEntry[];
@@ -161,6 +164,7 @@ export function fullWorld(): MadeUpWorld {
           settings: { name: "Temperature", type: "double", min: -40, max: 85, decimals: "#.#", unit: "°C", default: "20" },
         },
         { id: 42, pin: 2, settings: { name: "Mode", type: "enum", enum_rows: [{ number: 0, text: "Off" }] } },
+        { id: 43, pin: 3, settings: { name: "Pump", type: "boolean", default: "0" } },
       ],
     },
     templates: [
@@ -215,11 +219,13 @@ export function fullWorld(): MadeUpWorld {
         hotspot_name: null,
       }),
     ],
+    data: someData(),
     pins: {
       dev_01: [
         { pin: 0, value: "21.4", at: ago(0.05) },
         { pin: 1, value: "48", at: ago(0.05) },
         { pin: 2, value: "612", at: ago(2) },
+        { pin: 3, value: "1", at: ago(30) },
         { pin: 5, value: ["52.5200", "13.4050"], at: ago(140) },
       ],
     },

@@ -58,6 +58,51 @@ export const forceDeleteDevice = (id: string, confirm?: string) =>
 export const writePin = (id: string, pin: number, value: DatastreamValue) =>
   answerOf(cloud.PUT("/api/v1/devices/{id}/datastreams/{pin}", { params: { path: { id, pin: String(pin) } }, body: { value } }));
 
+/** Erases history of a pin, or of every pin when it is null: from a time on, or all of it. Last values stay. */
+export const eraseHistory = (id: string, pin: number | null, from_ms: number | null) => {
+  const query = from_ms === null ? {} : { from: String(from_ms) };
+  return answerOf(
+    pin === null
+      ? cloud.DELETE("/api/v1/devices/{id}/history", { params: { path: { id }, query } })
+      : cloud.DELETE("/api/v1/devices/{id}/datastreams/{pin}/history", { params: { path: { id, pin: String(pin) }, query } }),
+  );
+};
+
+/** Imports history from a CSV file: all lines or none. */
+export const importHistory = (id: string, file: Blob) => {
+  const { headers } = idempotent();
+  return answerOf(
+    cloud.POST("/api/v1/devices/{id}/history", {
+      params: { path: { id } },
+      // The generated type of the body is `string`; what goes over the line is the file itself.
+      body: file as unknown as string,
+      bodySerializer: (body) => body,
+      headers: { ...headers, "Content-Type": "text/csv" },
+    }),
+  );
+};
+
+export const setMetadata = (id: string, field: string, value: string) =>
+  answerOf(cloud.PUT("/api/v1/devices/{id}/metadata/{field}", { params: { path: { id, field } }, body: { value } }));
+
+export const setProperty = (id: string, pin: number, property: string, value: DatastreamValue) =>
+  answerOf(
+    cloud.PUT("/api/v1/devices/{id}/datastreams/{pin}/properties/{property}", {
+      params: { path: { id, pin: String(pin), property } },
+      body: { value },
+    }),
+  );
+
+export const resetProperty = (id: string, pin: number, property: string) =>
+  answerOf(
+    cloud.DELETE("/api/v1/devices/{id}/datastreams/{pin}/properties/{property}", {
+      params: { path: { id, pin: String(pin), property } },
+    }),
+  );
+
+export const deleteFile = (id: string, key: string) =>
+  answerOf(cloud.DELETE("/api/v1/devices/{id}/files/{key}", { params: { path: { id, key } } }));
+
 export const openProvisioning = (template_id: string, name: string | undefined) =>
   answerOf(
     cloud.POST("/api/v1/provisioning-sessions", { body: { template_id, name }, ...idempotent() }),

@@ -163,6 +163,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices/{id}/datastreams/{pin}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the history of a pin, oldest first */
+        get: operations["list_history"];
+        put?: never;
+        post?: never;
+        /** Erases history of a pin; its last value stays */
+        delete: operations["erase_pin_history"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/datastreams/{pin}/properties/{property}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Says how a datastream is to be shown */
+        put: operations["set_property"];
+        post?: never;
+        /** Forgets a property of a datastream */
+        delete: operations["reset_property"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{id}/export": {
         parameters: {
             query?: never;
@@ -208,7 +244,26 @@ export interface paths {
         get: operations["get_file"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Deletes a file that a device sent */
+        delete: operations["delete_file"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Imports history; all lines or none */
+        post: operations["import_history"];
+        /** Erases history of every pin; last values stay */
+        delete: operations["erase_history"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1336,7 +1391,7 @@ export interface components {
          * @description What values a datastream takes.
          * @enum {string}
          */
-        DatastreamType: "integer" | "double" | "string" | "enum" | "location";
+        DatastreamType: "integer" | "double" | "string" | "enum" | "location" | "boolean";
         /** @description A pin's value: one text, or several for a multi-value pin, in the order they were written. */
         DatastreamValue: string | string[];
         /** @description One device of a shipment. */
@@ -1539,6 +1594,54 @@ export interface components {
         HandInReceipt: {
             /** @description The receipt as text; line breaks in it do not matter. */
             receipt: string;
+        };
+        /** @description The numbers of a minute, an hour or a day. Values that are no numbers are left out. */
+        HistoryNumbers: {
+            /**
+             * Format: int64
+             * @description How many there were; at least 1.
+             */
+            count: number;
+            /**
+             * Format: double
+             * @description The latest.
+             */
+            last: number;
+            /**
+             * Format: double
+             * @description The largest.
+             */
+            max: number;
+            /**
+             * Format: double
+             * @description Their mean.
+             */
+            mean: number;
+            /**
+             * Format: double
+             * @description The smallest.
+             */
+            min: number;
+        };
+        /** @description One point of history: a value as it was written, or the numbers of a stretch. */
+        HistoryPoint: {
+            /** @description When it was written, or where the stretch begins. */
+            at: components["schemas"]["Timestamp"];
+            numbers: components["schemas"]["HistoryNumbers"] | null;
+            value: components["schemas"]["DatastreamValue"] | null;
+        };
+        HistoryPointPage: {
+            items: components["schemas"]["HistoryPoint"][];
+            /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description What an import led to. */
+        ImportedPoints: {
+            /**
+             * Format: int32
+             * @description Points that were stored: every line of the file.
+             */
+            points: number;
         };
         /**
          * @description What stands in the place of a value that stopped counting.
@@ -1834,13 +1937,25 @@ export interface components {
             bench: boolean;
             /** @description The server's own certificate authority; `null` when a certificate was supplied. */
             ca_certificate_pem: string | null;
+            /**
+             * Format: int64
+             * @description Largest firmware image that is taken, in bytes.
+             */
+            firmware_bytes_max: number;
             /** @description The host name devices are told to connect to. */
             host: string;
+            /**
+             * Format: int64
+             * @description Largest CSV file that is imported in one go, in bytes.
+             */
+            import_bytes_max: number;
             /**
              * Format: int32
              * @description The port without TLS.
              */
             plain_port: number;
+            /** @description IANA name of the time zone of devices that told none. */
+            time_zone: string;
             /**
              * Format: int32
              * @description The port with TLS.
@@ -1879,6 +1994,11 @@ export interface components {
         SetPassword: {
             /** @description The new password, 10 to 1024 bytes. */
             password: components["schemas"]["SecretText"];
+        };
+        /** @description Sets a property of a datastream. */
+        SetProperty: {
+            /** @description The value; several for `labels` and `urls`. */
+            value: components["schemas"]["DatastreamValue"];
         };
         /** @description A shipment. */
         Shipment: {
@@ -2652,14 +2772,160 @@ export interface operations {
             };
         };
     };
+    list_history: {
+        parameters: {
+            query?: {
+                /** @description The first moment that counts, RFC 3339 or Unix milliseconds; the beginning when left out. */
+                from?: string;
+                /** @description The first moment that counts no more, RFC 3339 or Unix milliseconds; now when left out. */
+                to?: string;
+                /** @description How fine; `raw` when left out. Minutes, hours and days are whole: `from` and `to` are moved to their bounds. */
+                period?: "raw" | "minute" | "hour" | "day";
+                /** @description Largest number of points, 1 to 10,000; 1,000 when left out. A page may have fewer and still not be the last one. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                pin: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryPointPage"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_pin_history: {
+        parameters: {
+            query?: {
+                /** @description The first moment that counts, RFC 3339 or Unix milliseconds. */
+                from?: string;
+                /** @description The first moment that counts no more, RFC 3339 or Unix milliseconds. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+                pin: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Erased. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_property: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                pin: string;
+                property: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetProperty"];
+            };
+        };
+        responses: {
+            /** @description Stored. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceProperty"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_property: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                pin: string;
+                property: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is not set now. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     export_history: {
         parameters: {
             query?: {
                 /** @description One pin, such as `V1`; all when left out. */
                 pin?: string;
-                /** @description The first moment that counts. */
+                /** @description The first moment that counts, RFC 3339 or Unix milliseconds. */
                 from?: string;
-                /** @description The first moment that counts no more; now when left out. */
+                /** @description The first moment that counts no more, RFC 3339 or Unix milliseconds; now when left out. */
                 to?: string;
                 /** @description How fine; `raw` when left out. */
                 step?: "raw" | "minute" | "hour" | "day";
@@ -2743,6 +3009,107 @@ export interface operations {
                 content: {
                     "application/octet-stream": string;
                 };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_history: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Stored. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedPoints"];
+                };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_history: {
+        parameters: {
+            query?: {
+                /** @description The first moment that counts, RFC 3339 or Unix milliseconds. */
+                from?: string;
+                /** @description The first moment that counts no more, RFC 3339 or Unix milliseconds. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Erased. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Any error, as a problem document. */
             default: {

@@ -2,7 +2,7 @@ import type { QueryClient } from "@tanstack/react-query";
 
 import type { paths } from "./cloud";
 import { type FeedState, openLiveFeed } from "./liveFeed";
-import type { Datastream, Device, DeviceEvent, RejectedEvent, ReleaseEvent, SessionEvent, ValueEvent } from "./types";
+import type { Datastream, Device, DeviceEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent, ValueEvent } from "./types";
 import { scheduleTimeout } from "./schedule";
 
 const EVENTS_PATH: keyof paths = "/api/v1/events";
@@ -27,6 +27,9 @@ export function followCloud(queries: QueryClient, onState: (state: FeedState) =>
         }
         if (event.change === "deleted") queries.removeQueries({ queryKey: ["device", event.device_id] });
         else refresh("device", event.device_id);
+        if (event.change === "updated") {
+          for (const part of ["metadata", "files", "properties", "history"]) refresh(part, event.device_id);
+        }
         refresh("devices");
       },
       value: (data) => applyValue(queries, data as ValueEvent),
@@ -34,6 +37,7 @@ export function followCloud(queries: QueryClient, onState: (state: FeedState) =>
         const event = data as RejectedEvent;
         queries.setQueryData<RejectedEvent | null>(["rejected", event.device_id], event);
       },
+      property: (data) => refresh("properties", (data as PropertyEvent).device_id),
       session: (data) => {
         refresh("provisioning-session", (data as SessionEvent).session_id);
         refresh("provisioning-sessions");

@@ -1,7 +1,9 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 
+import { rangeOf } from "../logic/history";
 import { isMoving } from "../logic/shipmentWords";
 import { answerOf, bench, cloud } from "./client";
+import { readHistory } from "./history";
 import type { OwnerSession, RejectedEvent, Shipment, ShipmentState } from "./types";
 import { Problem } from "./problem";
 
@@ -75,6 +77,37 @@ export const datastreamsQuery = (id: string) =>
     queryKey: ["datastreams", id],
     queryFn: ({ signal }) =>
       answerOf(cloud.GET("/api/v1/devices/{id}/datastreams", { params: { path: { id } }, signal })),
+  });
+
+/** Time after which an open chart is read again: the hour moves on visibly, a longer range does not. */
+const HOUR_AGE_MS = 10_000;
+const LONGER_AGE_MS = 60_000;
+
+/** What a pin held over a range of time; see `RANGES`. */
+export const historyQuery = (id: string, pin: number, rangeKey: string) =>
+  queryOptions({
+    queryKey: ["history", id, pin, rangeKey],
+    queryFn: ({ signal }) => readHistory(id, pin, rangeOf(rangeKey), signal),
+    placeholderData: keepPreviousData,
+    refetchInterval: rangeKey === "hour" ? HOUR_AGE_MS : LONGER_AGE_MS,
+  });
+
+export const propertiesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["properties", id],
+    queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/devices/{id}/properties", { params: { path: { id } }, signal })),
+  });
+
+export const metadataQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["metadata", id],
+    queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/devices/{id}/metadata", { params: { path: { id } }, signal })),
+  });
+
+export const filesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["files", id],
+    queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/devices/{id}/files", { params: { path: { id } }, signal })),
   });
 
 /** The last value of a device that was not stored; live updates bring it, and nothing can be fetched again. */

@@ -18,6 +18,12 @@ import { PIN_MAX } from "../logic/pinValue";
 import { EnumRows } from "./EnumRows";
 import { ProblemNote } from "./ProblemNote";
 
+const BOOLEAN_DEFAULTS = [
+  { value: "", label: "Nothing" },
+  { value: "0", label: "Off" },
+  { value: "1", label: "On" },
+];
+
 type Props = {
   templateId: string;
   /** The one to change; null for a new one. */
@@ -165,12 +171,22 @@ function TypeFields({ form, change }: FieldsProps) {
 function Keeping({ form, change }: FieldsProps) {
   return (
     <>
-      <TextInput
-        label="Default"
-        description="What the pin holds before anything was written. Left empty, it holds nothing."
-        value={form.defaultValue}
-        onChange={(event) => change({ defaultValue: event.currentTarget.value })}
-      />
+      {form.type === "boolean" ? (
+        <Select
+          label="Default"
+          description="What the pin holds before anything was written."
+          data={BOOLEAN_DEFAULTS}
+          value={form.defaultValue === "1" || form.defaultValue === "0" ? form.defaultValue : ""}
+          onChange={(value) => change({ defaultValue: value ?? "" })}
+        />
+      ) : (
+        <TextInput
+          label="Default"
+          description="What the pin holds before anything was written. Left empty, it holds nothing."
+          value={form.defaultValue}
+          onChange={(event) => change({ defaultValue: event.currentTarget.value })}
+        />
+      )}
       <Checkbox
         label="Send the last value to the device when it connects"
         checked={form.syncOnConnect}

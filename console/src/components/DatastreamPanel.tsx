@@ -1,25 +1,32 @@
 import { ActionIcon, Button, NumberInput, Skeleton, TextInput, Tooltip } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useId, useState } from "react";
 
 import { writePin } from "../api/actions";
 import { withPin } from "../api/cloudLive";
-import { datastreamsQuery, rejectedQuery } from "../api/queries";
-import type { Datastream, DatastreamValue, Device } from "../api/types";
+import { datastreamsQuery, rejectedQuery, templateDatastreamsQuery } from "../api/queries";
+import type { Datastream, DatastreamSettings, DatastreamValue, Device } from "../api/types";
+import { meaningOf } from "../logic/history";
 import { editedValue, PIN_MAX, valueText } from "../logic/pinValue";
 import "../styles/datastreams.css";
+import { DeviceDataMenu } from "./DeviceDataMenu";
 import { Icon } from "./Icon";
+import { PinHistory } from "./PinHistory";
+import { PinProperties } from "./PinProperties";
 import { ProblemNote } from "./ProblemNote";
 import { When } from "./When";
 
-/** The live value of each virtual pin, and a way to write one. */
+/** The live value of each virtual pin, its history, and a way to write one. */
 export function DatastreamPanel({ device }: { device: Device }) {
   const query = useQuery(datastreamsQuery(device.id));
   return (
     <section className="card" aria-labelledby="pins-title">
       <div className="card-head">
         <h2 id="pins-title">Values</h2>
-        {device.online && <span className="mark good small">Live</span>}
+        <div className="row">
+          {device.online && <span className="mark good small">Live</span>}
+          <DeviceDataMenu device={device} />
+        </div>
       </div>
       <div className="stack">
         {query.isPending && <Skeleton height={90} radius="md" aria-label="Loading values" />}
@@ -43,6 +50,8 @@ function RejectedNote({ deviceId }: { deviceId: string }) {
 }
 
 function PinList({ device, pins }: { device: Device; pins: Datastream[] }) {
+  const { data: template } = useQuery(templateDatastreamsQuery(device.template_id));
+  const settingsOf = (pin: number) => template?.items.find((datastream) => datastream.pin === pin)?.settings;
   return (
     <>
       {pins.length === 0 ? (
@@ -52,7 +61,7 @@ function PinList({ device, pins }: { device: Device; pins: Datastream[] }) {
       ) : (
         <ul className="pin-list">
           {pins.map((pin) => (
-            <PinRow key={pin.pin} device={device} pin={pin} />
+            <PinRow key={pin.pin} device={device} pin={pin} settings={settingsOf(pin.pin)} />
           ))}
         </ul>
       )}
@@ -61,26 +70,47 @@ function PinList({ device, pins }: { device: Device; pins: Datastream[] }) {
   );
 }
 
-function PinRow({ device, pin }: { device: Device; pin: Datastream }) {
+type PinRowProps = { device: Device; pin: Datastream; settings: DatastreamSettings | undefined };
+
+function PinRow({ device, pin, settings }: PinRowProps) {
   const [draft, setDraft] = useState<string | null>(null);
+  const [isOpen, setOpen] = useState(false);
+  const detailsId = useId();
   const write = useWritePin(device.id);
   const name = `V${pin.pin}`;
+  const label = settings ? `${settings.name} (${name})` : name;
   return (
     <li className="pin" data-testid={`pin-${pin.pin}`}>
-      <span className="pin-name mono">{name}</span>
+      <span className="pin-name">
+        <span className="mono">{name}</span>
+        {settings && <span className="small break">{settings.name}</span>}
+      </span>
       {draft === null ? (
         <>
           <output key={pin.at} className="pin-value break" aria-live="off">
-            {valueText(pin.value)}
+            {meaningOf(valueText(pin.value), settings)}
           </output>
           <span className="soft small pin-when">
             <When at={pin.at} />
           </span>
-          <Tooltip label={`Write ${name}`}>
-            <ActionIcon aria-label={`Write ${name}`} onClick={() => setDraft(valueText(pin.value))}>
-              <Icon name="pencil" size={17} />
-            </ActionIcon>
-          </Tooltip>
+          <span className="pin-actions">
+            <Tooltip label={`Write ${name}`}>
+              <ActionIcon aria-label={`Write ${name}`} onClick={() => setDraft(valueText(pin.value))}>
+                <Icon name="pencil" size={17} />
+              </ActionIcon>
+            </Tooltip>
+            <Tooltip label={`History of ${name}`}>
+              <ActionIcon
+                aria-label={`History of ${name}`}
+                aria-expanded={isOpen}
+                aria-controls={isOpen ? detailsId : undefined}
+                variant={isOpen ? "light" : "subtle"}
+                onClick={() => setOpen(!isOpen)}
+              >
+                <Icon name="chart" size={17} />
+              </ActionIcon>
+            </Tooltip>
+          </span>
         </>
       ) : (
         <form
@@ -109,6 +139,12 @@ function PinRow({ device, pin }: { device: Device; pin: Datastream }) {
       {write.error && (
         <div className="pin-problem">
           <ProblemNote error={write.error} />
+        </div>
+      )}
+      {isOpen && (
+        <div id={detailsId} className="pin-details stack">
+          <PinHistory device={device} pin={pin.pin} name={label} settings={settings} />
+          <PinProperties device={device} pin={pin.pin} />
         </div>
       )}
     </li>

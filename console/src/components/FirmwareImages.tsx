@@ -5,7 +5,7 @@ import { useState } from "react";
 import { deleteFirmware } from "../api/actions";
 import { firmwareListQuery } from "../api/queries";
 import type { FirmwareImage } from "../api/types";
-import { sizeText } from "../logic/firmwareFile";
+import { sizeText } from "../logic/fileSize";
 import { ConfirmDialog } from "./ConfirmDialog";
 import { EmptyNote } from "./EmptyNote";
 import { PagedTable } from "./PagedTable";

@@ -5,6 +5,7 @@ const SHAPES = {
   template: "M4 4h16v5H4zM4 12h7v8H4zM14 12h6v8h-6z",
   key: "M14.5 9.5a4.5 4.5 0 1 0-4.2 4.5L12 15.7h2v2h2v2h4v-3.4l-5.8-5.6c.2-.4.3-.8.3-1.2ZM8.5 8.5h.01",
   history: "M3.5 12a8.5 8.5 0 1 0 2.6-6.1L3.5 8.4M3.5 3.5v5h5M12 7.5V12l3.2 1.9",
+  chart: "M4 4v16h16M7.5 14.5l3.5-4 3 2.5 5-6",
   server: "M4 4h16v6.5H4zM4 13.5h16V20H4zM7.5 7.25h.01M7.5 16.75h.01M11 7.25h5.5M11 16.75h5.5",
   settings: "M4 7h9M17 7h3M4 17h3M11 17h9M13 4.5v5M7 14.5v5",
   download: "M12 3v10M8 9.5l4 4 4-4M4 15v5h16v-5",

@@ -1,11 +1,12 @@
 import { Button } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState, type DragEvent } from "react";
 
 import { uploadFirmware } from "../api/actions";
-import { firmwareListQuery } from "../api/queries";
+import { firmwareListQuery, serverQuery } from "../api/queries";
 import type { FirmwareImage } from "../api/types";
-import { sizeText, uploadName } from "../logic/firmwareFile";
+import { sizeText, tooLargeText } from "../logic/fileSize";
+import { uploadName } from "../logic/firmwareFile";
 import "../styles/firmware.css";
 import { Icon } from "./Icon";
 import { ProblemNote } from "./ProblemNote";
@@ -13,6 +14,8 @@ import { ProblemNote } from "./ProblemNote";
 /** Takes a firmware file by choosing or dropping it, and uploads it at once. */
 export function UploadFirmware({ onShip }: { onShip: (image: FirmwareImage) => void }) {
   const queries = useQueryClient();
+  const { data: server } = useQuery(serverQuery);
+  const [tooLarge, setTooLarge] = useState<string | null>(null);
   const [share, setShare] = useState(0);
   const [isOver, setOver] = useState(false);
   const running = useRef<AbortController>(null);
@@ -27,7 +30,11 @@ export function UploadFirmware({ onShip }: { onShip: (image: FirmwareImage) => v
   });
   const take = (files: FileList | null) => {
     const file = files?.[0];
-    if (file && !upload.isPending) upload.mutate(file);
+    if (!file || upload.isPending) return;
+    const refusal = server ? tooLargeText(file, server.firmware_bytes_max) : null;
+    setTooLarge(refusal);
+    upload.reset();
+    if (!refusal) upload.mutate(file);
   };
   const onDrop = (event: DragEvent) => {
     event.preventDefault();
@@ -40,6 +47,11 @@ export function UploadFirmware({ onShip }: { onShip: (image: FirmwareImage) => v
   const isCalledOff = upload.error instanceof DOMException && upload.error.name === "AbortError";
   return (
     <div className="stack">
+      {tooLarge && (
+        <p className="notice wait" role="alert">
+          {tooLarge}
+        </p>
+      )}
       {upload.error && !isCalledOff && <ProblemNote error={upload.error} />}
       {upload.data && <Uploaded image={upload.data} onShip={onShip} />}
       <label

@@ -35,6 +35,12 @@ test("a change of type sends nothing that the new type does not have", () => {
   expect(listed).toMatchObject({ min: null, enum_rows: [{ number: 0, text: "Off" }, { number: 1, text: "On" }] });
 });
 
+test("a boolean has no limits and is off or on from the beginning, or nothing", () => {
+  const sent = settingsOf({ ...formOf(STORED), type: "boolean" });
+  expect(sent).toMatchObject({ type: "boolean", min: null, max: null, decimals: null, default: null });
+  expect(settingsOf({ ...newForm([]), name: "Switch", type: "boolean", defaultValue: "1" }).default).toBe("1");
+});
+
 test("the first free pin is proposed", () => {
   expect(newForm([0, 1, 3]).pin).toBe(2);
 });

@@ -29,6 +29,7 @@ export const DATASTREAM_TYPES: { value: DatastreamType; label: string }[] = [
   { value: "string", label: "String" },
   { value: "enum", label: "Enum" },
   { value: "location", label: "Location" },
+  { value: "boolean", label: "Boolean" },
 ];
 
 export const DECIMAL_FORMS = ["#", "#.#", "#.##", "#.###", "#.####", "#.#####", "#.0", "#.00", "#.000", "#.0000", "#.00000"];
@@ -100,7 +101,7 @@ export function settingsOf(form: DatastreamForm): DatastreamSettings {
     decimals: form.type === "double" ? orNull(form.decimals) : null,
     enum_rows: isEnum ? form.enumRows.map((row) => ({ number: Number(row.number), text: row.text.trim() })) : [],
     enum_fallback: isEnum ? numberOrNull(form.enumFallback) : null,
-    default: form.defaultValue === "" ? null : form.defaultValue,
+    default: defaultOf(form),
     unit: orNull(form.unit),
     sync_on_connect: form.syncOnConnect,
     save_raw_data: form.saveRawData,
@@ -109,6 +110,12 @@ export function settingsOf(form: DatastreamForm): DatastreamSettings {
       : null,
     hidden_from_http: form.hiddenFromHttp,
   };
+}
+
+/** What was typed as the default of another type is no default of a boolean. */
+function defaultOf({ type, defaultValue }: DatastreamForm): string | null {
+  if (defaultValue === "") return null;
+  return type !== "boolean" || defaultValue === "0" || defaultValue === "1" ? defaultValue : null;
 }
 
 /** Says what is still missing, or null when the form can be sent. The server checks everything else. */

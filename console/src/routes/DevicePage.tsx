@@ -7,8 +7,10 @@ import { deviceQuery } from "../api/queries";
 import type { Device } from "../api/types";
 import { DatastreamPanel } from "../components/DatastreamPanel";
 import { DeviceShipments } from "../components/DeviceShipments";
+import { FilesPanel } from "../components/FilesPanel";
 import { ForcedDeleteDialog } from "../components/ForcedDeleteDialog";
 import { Icon } from "../components/Icon";
+import { MetadataPanel } from "../components/MetadataPanel";
 import { PageHead } from "../components/PageHead";
 import { ProblemNote } from "../components/ProblemNote";
 import { ReleasePanel } from "../components/ReleasePanel";
@@ -84,10 +86,14 @@ function DeviceDetails({ device }: { device: Device }) {
         </div>
       ) : (
         <div className="columns">
-          <DatastreamPanel device={device} />
+          <div className="stack">
+            <DatastreamPanel device={device} />
+            <FilesPanel device={device} />
+          </div>
           <div className="stack">
             <ReleasePanel device={device} />
             <DeviceFacts device={device} />
+            <MetadataPanel device={device} />
           </div>
         </div>
       )}

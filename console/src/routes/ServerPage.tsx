@@ -37,6 +37,10 @@ function ServerDetails({ server }: { server: ServerInfo }) {
             <code className="mono">--public-host</code> with this computer’s address.
           </p>
         )}
+        <CopyField label="Time zone" value={server.time_zone} />
+        <p className="soft small">
+          The time zone is that of devices which told none; <code className="mono">--time-zone</code> sets it.
+        </p>
         <p className="soft small">
           HTTP, WebSocket and the Blynk protocol share each port. Use TLS wherever the firmware can.
         </p>

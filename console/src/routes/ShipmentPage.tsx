@@ -13,7 +13,7 @@ import { ShipmentActions } from "../components/ShipmentActions";
 import { ShipmentProgress } from "../components/ShipmentProgress";
 import { StatusMark } from "../components/StatusMark";
 import { When } from "../components/When";
-import { sizeText } from "../logic/firmwareFile";
+import { sizeText } from "../logic/fileSize";
 import { deliveryWords, ruleText, shipmentExplanation, shipmentMark } from "../logic/shipmentWords";
 
 export function ShipmentPage() {

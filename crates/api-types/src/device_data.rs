@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::history::query_time;
 use crate::{DatastreamValue, Timestamp};
 
 /// A metadata field.
@@ -42,6 +43,14 @@ pub struct DeviceProperty {
     pub value: DatastreamValue,
     /// When it was set.
     pub at: Timestamp,
+}
+
+/// Sets a property of a datastream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetProperty {
+    /// The value; several for `labels` and `urls`.
+    pub value: DatastreamValue,
 }
 
 /// The properties that a device has set, by pin and name.
@@ -104,11 +113,13 @@ pub enum ExportStep {
 pub struct ExportQuery {
     /// One pin, such as `V1`; all when left out.
     pub pin: Option<String>,
-    /// The first moment that counts.
-    #[param(value_type = Option<String>, format = DateTime)]
+    /// The first moment that counts, RFC 3339 or Unix milliseconds.
+    #[serde(default, deserialize_with = "query_time")]
+    #[param(value_type = Option<String>)]
     pub from: Option<Timestamp>,
-    /// The first moment that counts no more; now when left out.
-    #[param(value_type = Option<String>, format = DateTime)]
+    /// The first moment that counts no more, RFC 3339 or Unix milliseconds; now when left out.
+    #[serde(default, deserialize_with = "query_time")]
+    #[param(value_type = Option<String>)]
     pub to: Option<Timestamp>,
     /// How fine; `raw` when left out.
     #[param(inline)]

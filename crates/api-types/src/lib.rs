@@ -12,6 +12,7 @@ mod device;
 mod device_command;
 mod device_data;
 mod firmware;
+mod history;
 mod live;
 mod notification;
 pub mod openapi;
@@ -36,11 +37,14 @@ pub use device::{
 pub use device_command::{CommandDevice, DeviceCommand};
 pub use device_data::{
     DeviceFile, DeviceFileKind, DeviceFileList, DeviceProperty, DevicePropertyList, ExportQuery, ExportStep,
-    MetadataField, MetadataList, SetMetadata,
+    MetadataField, MetadataList, SetMetadata, SetProperty,
 };
 pub use firmware::{
     ApplyRule, ChangeShipment, CreateShipment, Delivery, DeliveryState, FirmwareImage, Shipment,
     ShipmentCounts, ShipmentStage, ShipmentState, UploadFirmware,
+};
+pub use history::{
+    HistoryNumbers, HistoryPeriod, HistoryPoint, HistoryQuery, ImportedPoints, StretchQuery, parse_query_time,
 };
 pub use live::{
     DeviceChange, DeviceEvent, LaggedEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent,

@@ -129,6 +129,19 @@ impl Described {
         self
     }
 
+    /// A body of lines of comma-separated values.
+    fn csv_body(mut self) -> Self {
+        let text = ObjectBuilder::new().schema_type(Type::String).description(Some(
+            "Lines of `time,pin,value`. The first line may name the columns, in any order and with others between them, as \
+             an export writes them. A time is RFC 3339 or Unix milliseconds, at most 92 days ago. Several values of one pin \
+             are a JSON list of texts. At most 20,000 lines and 2 MiB.",
+        ));
+        let content = ContentBuilder::new().schema(Some(RefOr::T(Schema::from(text.build())))).build();
+        let body = RequestBodyBuilder::new().required(Some(Required::True)).content("text/csv", content);
+        self.operation = self.operation.request_body(Some(body.build()));
+        self
+    }
+
     fn json<T: ToSchema>(mut self, status: &'static str, description: &'static str) -> Self {
         let content = ContentBuilder::new().schema(Some(self.reference::<T>())).build();
         let answer = ResponseBuilder::new().description(description).content("application/json", content);

@@ -17,6 +17,12 @@ pub struct ServerInfo {
     /// The server's own certificate authority; `null` when a certificate was supplied.
     #[schema(required)]
     pub ca_certificate_pem: Option<String>,
+    /// IANA name of the time zone of devices that told none.
+    pub time_zone: String,
+    /// Largest firmware image that is taken, in bytes.
+    pub firmware_bytes_max: u64,
+    /// Largest CSV file that is imported in one go, in bytes.
+    pub import_bytes_max: u64,
     /// Whether a virtual bench runs beside this server.
     pub bench: bool,
 }

@@ -19,6 +19,8 @@ pub enum DatastreamType {
     Enum,
     /// Longitude and latitude in degrees, in this order.
     Location,
+    /// Off or on: 0 and 1; `false` and `true` become them.
+    Boolean,
 }
 
 /// One row of an enum.

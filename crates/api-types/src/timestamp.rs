@@ -25,6 +25,12 @@ impl Timestamp {
     pub fn unix_ms(self) -> i64 {
         self.0
     }
+
+    /// Reads an RFC 3339 time.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(time.unix_timestamp_nanos().div_euclid(NANOSECONDS_PER_MS)).ok().map(Self)
+    }
 }
 
 /// Nanoseconds in a millisecond.

@@ -30,6 +30,7 @@ use crate::notices::Notices;
 use crate::notifier::Notifier;
 use crate::rate_limits::RateLimits;
 use crate::release_signer::ReleaseSigner;
+use crate::time_zone::Zone;
 use crate::tls::Tls;
 use crate::views::{session_state_view, timestamp};
 
@@ -40,6 +41,8 @@ const LOGINS_PER_TOKEN: RateLimit = RateLimit { burst: 60, per_minute: 60 };
 pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) addresses: Addresses,
+    /// Of devices that told none.
+    pub(crate) zone: Zone,
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) links: Links,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use smtp::{PasswordSource, SmtpSettings};
 pub use smtp::{SmtpPassword, SmtpTls};
+use crate::time_zone::Zone;
 
 /// Where the server listens, keeps its data and how it names itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub struct Config {
     pub acme: Option<AcmeSettings>,
     /// The host name or address that devices and people use to reach this server. The listening address when left out.
     pub public_host: Option<String>,
+    /// IANA name of the time zone of devices that told none, for example `Europe/Berlin`. UTC when left out.
+    pub time_zone: Option<String>,
     /// Sends every device that logs in to another server, as `host:port`. For taking a node out of service.
     pub redirect_devices_to: Option<RedirectTarget>,
     /// The mail server that takes notifications; none are sent by e-mail when left out.
@@ -70,6 +73,7 @@ impl Default for Config {
             tls_key: None,
             acme: None,
             public_host: None,
+            time_zone: None,
             redirect_devices_to: None,
             smtp_host: None,
             smtp_port: None,
@@ -197,6 +201,9 @@ pub enum ValidateConfigError {
          `cloud.example.org`: no addresses, no wildcards"
     )]
     AcmeDomains,
+    /// There is no such time zone.
+    #[error("`time_zone` must be the IANA name of a time zone, for example `Europe/Berlin`")]
+    TimeZone,
     /// The redirect host does not fit into what devices can hold.
     #[error("`redirect_devices_to.host` must be a host name of 1 to 63 characters")]
     RedirectHost,
@@ -227,6 +234,9 @@ impl Config {
             return Err(ValidateConfigError::PublicHost);
         }
         self.validate_acme()?;
+        if self.time_zone.as_deref().is_some_and(|name| Zone::named(name).is_none()) {
+            return Err(ValidateConfigError::TimeZone);
+        }
         if self.redirect_devices_to.as_ref().is_some_and(|target| !is_host(&target.host, 63)) {
             return Err(ValidateConfigError::RedirectHost);
         }
@@ -275,6 +285,11 @@ impl Config {
             acme.domains.iter().collect()
         };
         names.into_iter().map(|name| name.to_ascii_lowercase()).collect()
+    }
+
+    /// The time zone of devices that told none.
+    pub(crate) fn zone(&self) -> Zone {
+        self.time_zone.as_deref().and_then(Zone::named).unwrap_or_else(Zone::utc)
     }
 
     /// Returns the host that devices are told to connect to, together with the port of `listen_tls`.
@@ -359,6 +374,15 @@ mod tests {
         let pair = (Some("cert.pem".into()), Some("key.pem".into()));
         let twice = Config { tls_cert: pair.0, tls_key: pair.1, ..with(acme) };
         assert_eq!(twice.validate(), Err(ValidateConfigError::AcmeAndSupplied));
+    }
+
+    #[test]
+    fn a_time_zone_is_one_that_exists() {
+        let config = |name: &str| Config { time_zone: Some(name.to_owned()), ..Config::default() };
+        assert_eq!(config("Europe/Berlin").validate(), Ok(()));
+        for name in ["", "Berlin", "UTC+1"] {
+            assert_eq!(config(name).validate(), Err(ValidateConfigError::TimeZone), "{name}");
+        }
     }
 
     #[test]

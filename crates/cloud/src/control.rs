@@ -105,7 +105,7 @@ pub(crate) fn report_rejected(
     }));
 }
 
-/// Stores how datastreams are to be shown, and tells watchers.
+/// Stores how datastreams are to be shown, and tells watchers. Returns when it was stored.
 pub(crate) async fn set_property(
     app: &App,
     device: &DeviceId,
@@ -113,7 +113,7 @@ pub(crate) async fn set_property(
     pins: Vec<Pin>,
     property: &str,
     value: Value,
-) -> Result<(), WriteValuesError> {
+) -> Result<UtcTime, WriteValuesError> {
     let at = app.clock.now().utc;
     let name = property.to_owned();
     app.store.set_property(device.clone(), epoch, pins.clone(), name, value.clone(), at).await?;
@@ -126,7 +126,7 @@ pub(crate) async fn set_property(
             at: timestamp(at),
         }));
     }
-    Ok(())
+    Ok(at)
 }
 
 /// Begins a release, or returns the one that is under way: control and data end before this returns.

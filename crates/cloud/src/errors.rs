@@ -142,7 +142,7 @@ impl ProblemKind {
                 (StatusCode::UNPROCESSABLE_ENTITY, "value_rejected", "The datastream does not take the value")
             }
             Self::UnsupportedMediaType => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be JSON")
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of another type")
             }
         }
     }

@@ -73,6 +73,15 @@ pub(crate) const IMPORT_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Points of one import. Source: reference/http-api.md 5.
 pub(crate) const IMPORT_POINTS_MAX: usize = 10_000;
 
+/// Lines of one import by an owner: one transaction of about a tenth of a second.
+pub(crate) const IMPORT_LINES_MAX: usize = 20_000;
+
+/// Lines of an import that are named when they are not valid.
+pub(crate) const IMPORT_MISTAKES_NAMED_MAX: usize = 10;
+
+/// Points in a page of history when the request does not say.
+pub(crate) const HISTORY_POINTS_DEFAULT: u32 = 1_000;
+
 /// Files and imports being received at the same time; each is held in memory, 16 files of 5 MB at most.
 pub(crate) const LARGE_BODIES_MAX: usize = 16;
 

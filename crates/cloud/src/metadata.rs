@@ -27,10 +27,10 @@ pub(crate) const VALUE_BYTES_MAX: usize = 1_024;
 /// Characters of a device's name. Source: reference/console-features.md 7; 80 is what the console allows.
 const NAME_CHARS_MAX: usize = 80;
 
-/// Returns the time zone of a device in an ownership: its own, or UTC while it has told none.
+/// Returns the time zone of a device in an ownership: its own, or the server's while it has told none.
 pub(crate) async fn zone_of(app: &App, device: &DeviceId, epoch: Epoch) -> Result<Zone, StorageError> {
     let name = app.store.metadata(device.clone(), epoch, DEVICE_TIMEZONE.to_owned()).await?;
-    Ok(name.and_then(|name| Zone::named(&name)).unwrap_or_else(Zone::utc))
+    Ok(name.and_then(|name| Zone::named(&name)).unwrap_or_else(|| app.zone.clone()))
 }
 
 /// Why a metadata field was not set.

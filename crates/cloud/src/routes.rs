@@ -17,6 +17,7 @@ mod extract;
 mod firmware;
 mod firmware_download;
 mod health;
+mod history;
 mod idempotency;
 mod notifications;
 mod offline_release;
@@ -42,7 +43,7 @@ use crate::app::App;
 use crate::console;
 use crate::errors::{ApiError, ProblemKind};
 use crate::gateway::Gateway;
-use crate::limits::HTTP_BODY_BYTES_MAX;
+use crate::limits::{HTTP_BODY_BYTES_MAX, IMPORT_BODY_BYTES_MAX};
 
 /// Puts every route together; `bench` is served to this machine alone.
 pub(crate) fn router(app: &Arc<App>, gateway: Gateway, bench: Option<Router>) -> Router {
@@ -50,6 +51,13 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, bench: Option<Router>) ->
         .layer(from_fn_with_state(Arc::clone(app), idempotency::answer_once))
         .layer(from_fn_with_state(app.tasks.clone(), completion::complete_writes))
         .layer(from_fn(body::buffer_body))
+        .layer(from_fn_with_state(Arc::clone(app), access::require_owner));
+    let imports = Router::new()
+        .route("/api/v1/devices/{id}/history", post(history::import_history).delete(history::erase_history))
+        .layer(DefaultBodyLimit::max(IMPORT_BODY_BYTES_MAX))
+        .layer(from_fn_with_state(Arc::clone(app), idempotency::answer_once))
+        .layer(from_fn_with_state(app.tasks.clone(), completion::complete_writes))
+        .layer(from_fn(body::buffer_import))
         .layer(from_fn_with_state(Arc::clone(app), access::require_owner));
     // Writes by GET: the Device HTTPS API is called by programs that do not always wait for the answer.
     let device_https =
@@ -64,6 +72,7 @@ pub(crate) fn router(app: &Arc<App>, gateway: Gateway, bench: Option<Router>) ->
         .layer(from_fn(body::buffer_body));
     let routes = Router::new()
         .merge(owner)
+        .merge(imports)
         .merge(uploads)
         .merge(public)
         // Bodies of devices are read by the handlers, once a token was found good.
@@ -108,6 +117,14 @@ fn owner_routes() -> Router<Arc<App>> {
             get(datastreams::get_datastream).put(datastreams::set_datastream),
         )
         .route("/api/v1/devices/{id}/commands", post(device_commands::command_device))
+        .route(
+            "/api/v1/devices/{id}/datastreams/{pin}/history",
+            get(history::list_history).delete(history::erase_pin_history),
+        )
+        .route(
+            "/api/v1/devices/{id}/datastreams/{pin}/properties/{property}",
+            put(device_data::set_property).delete(device_data::reset_property),
+        )
         .route("/api/v1/devices/{id}/export", get(exports::export_history))
         .route("/api/v1/devices/{id}/metadata", get(device_data::list_metadata))
         .route("/api/v1/devices/{id}/metadata/{field}", put(device_data::set_metadata))
@@ -116,7 +133,10 @@ fn owner_routes() -> Router<Arc<App>> {
             get(device_data::list_properties).delete(device_data::reset_properties),
         )
         .route("/api/v1/devices/{id}/files", get(device_https::list_files))
-        .route("/api/v1/devices/{id}/files/{key}", get(device_https::get_file))
+        .route(
+            "/api/v1/devices/{id}/files/{key}",
+            get(device_https::get_file).delete(device_https::delete_file),
+        )
         .route(
             "/api/v1/provisioning-sessions",
             get(provisioning::list_provisioning_sessions).post(provisioning::create_provisioning_session),

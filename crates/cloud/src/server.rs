@@ -203,6 +203,7 @@ impl Server {
                 plain_port: listening.plain_addr.port(),
                 tls_port: listening.tls_addr.port(),
             },
+            zone: config.zone(),
             clock: clock.clone(),
             store: opened.store.clone(),
             links: Links::default(),

@@ -17,7 +17,7 @@ use serde::Serialize;
 const CONFIG_FILE: &str = "rehome.toml";
 
 /// Settings that an environment variable `REHOME_<NAME>` can give.
-const ENVIRONMENT_KEYS: [&str; 17] = [
+const ENVIRONMENT_KEYS: [&str; 18] = [
     "data_dir",
     "listen",
     "listen_tls",
@@ -26,6 +26,7 @@ const ENVIRONMENT_KEYS: [&str; 17] = [
     "tls_cert",
     "tls_key",
     "public_host",
+    "time_zone",
     "redirect_devices_to",
     "smtp_host",
     "smtp_port",
@@ -88,6 +89,11 @@ pub(crate) struct ServerOptions {
     #[arg(long, value_name = "HOST")]
     #[serde(skip_serializing_if = "Option::is_none")]
     public_host: Option<String>,
+
+    /// IANA time zone of devices that told none, for example Europe/Berlin [default: UTC].
+    #[arg(long, value_name = "ZONE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<String>,
 }
 
 impl ServerOptions {

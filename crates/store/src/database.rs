@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0005_claim_codes.sql"),
     include_str!("../migrations/0006_events.sql"),
     include_str!("../migrations/0007_gateway_api.sql"),
+    include_str!("../migrations/0008_boolean_datastreams.sql"),
 ];
 
 /// 5 s of waiting for a lock held by another program that looks into the database, such as a backup.
@@ -29,7 +30,7 @@ const BUSY_TIMEOUT_MS: u32 = 5_000;
 const STATEMENTS_KEPT_MAX: usize = 256;
 
 /// Newest format this version knows.
-pub(crate) const FORMAT_KNOWN: u32 = 7;
+pub(crate) const FORMAT_KNOWN: u32 = 8;
 
 /// Whether there was a database before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

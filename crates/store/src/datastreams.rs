@@ -202,6 +202,7 @@ impl<'a> TypeColumns<'a> {
                 Self { name: "enum", rows, fallback: *fallback, ..Self::default() }
             }
             DataType::Location => Self { name: "location", ..Self::default() },
+            DataType::Boolean => Self { name: "boolean", ..Self::default() },
         }
     }
 }
@@ -264,6 +265,7 @@ fn read_type(conn: &Connection, id: u32, row: &Row<'_>) -> Result<DataType, Stor
             Ok(DataType::Enum { rows, fallback: row.get(9)? })
         }
         "location" => Ok(DataType::Location),
+        "boolean" => Ok(DataType::Boolean),
         _ => Err(DAMAGED),
     }
 }

@@ -91,6 +91,20 @@ impl Store {
         .await
     }
 
+    /// Forgets one property of a pin.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn reset_property(&self, id: DeviceId, pin: Pin, property: String) -> Result<(), StorageError> {
+        self.write(move |work| {
+            work.conn
+                .prepare_cached("DELETE FROM properties WHERE device_id = ?1 AND pin = ?2 AND property = ?3")?
+                .execute((id.as_str(), pin.number(), property))?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Forgets every property of the current ownership ("Reset all properties").
     ///
     /// # Errors

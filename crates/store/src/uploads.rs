@@ -7,7 +7,7 @@ use registry::{DeviceId, Epoch, UtcTime};
 use rusqlite::{OptionalExtension, Row};
 
 use crate::writer::Work;
-use crate::{StorageError, Store};
+use crate::{Change, StorageError, Store};
 
 /// 10 files of each kind per ownership; the oldest goes when another comes. Source: reference/http-api.md 7.
 pub const UPLOADS_KEPT_MAX: u32 = 10;
@@ -166,6 +166,34 @@ impl Store {
             })
             .optional()?
             .transpose()
+        })
+        .await
+    }
+
+    /// Deletes a file of the current ownership. Says whether there was one. When it was the newest, the device may send
+    /// one more than [`UPLOADS_EVER_MAX`].
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn delete_upload(
+        &self,
+        id: DeviceId,
+        key: String,
+        change: Change,
+    ) -> Result<bool, StorageError> {
+        self.write(move |work| {
+            let deleted_count = work
+                .conn
+                .prepare_cached(
+                    "DELETE FROM uploads WHERE device_id = ?1 AND key = ?2
+                     AND epoch = (SELECT epoch FROM devices WHERE id = ?1)",
+                )?
+                .execute((id.as_str(), key))?;
+            if deleted_count > 0 {
+                work.purged();
+                work.audit(&change, "file.delete", id.as_str(), "")?;
+            }
+            Ok(deleted_count > 0)
         })
         .await
     }

@@ -107,6 +107,7 @@ mod history {
         Compact,
         OneStepOfCompacting,
         Delete(i64, i64),
+        DeleteAll,
         Restart,
     }
 
@@ -119,6 +120,7 @@ mod history {
             2 => Just(Step::Compact),
             2 => Just(Step::OneStepOfCompacting),
             1 => (times, 0..40_i64).prop_map(|(from, length)| Step::Delete(from, from + length)),
+            1 => Just(Step::DeleteAll),
             1 => Just(Step::Restart),
         ]
     }
@@ -170,10 +172,21 @@ mod history {
                 Step::Delete(from, to) => {
                     let range = (UtcTime::from_unix_ms(time_of(from)), UtcTime::from_unix_ms(time_of(to)));
                     store
-                        .delete_history(device_id(1), HistoryOf::CurrentOwnership, Some(PIN), range)
+                        .delete_history(
+                            device_id(1),
+                            HistoryOf::CurrentOwnership,
+                            Some(PIN),
+                            Some(range),
+                            owner(),
+                        )
                         .await
                         .unwrap();
                     model.retain(|(at, _)| !(time_of(from)..time_of(to)).contains(at));
+                }
+                Step::DeleteAll => {
+                    let of = HistoryOf::CurrentOwnership;
+                    store.delete_history(device_id(1), of, None, None, owner()).await.unwrap();
+                    model.clear();
                 }
                 Step::Restart => {
                     drop(store);

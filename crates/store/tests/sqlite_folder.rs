@@ -14,7 +14,7 @@ mod folder {
         Change, DeviceError, NewDevice, NewSession, OpenStoreError, StorageError, Store, StoreSettings,
         WriteValuesError,
     };
-    use telemetry::{Pin, Value};
+    use telemetry::{DataType, DatastreamId, DatastreamSettings, EnumRow, Pin, Value};
 
     const NOW: UtcTime = UtcTime::from_unix_ms(1_795_000_000_000);
 
@@ -59,14 +59,11 @@ mod folder {
         conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
     }
 
-    /// The second format had no numbers for metadata fields; those that devices had set get one.
-    #[tokio::test]
-    async fn a_database_of_the_second_format_is_brought_up_to_date() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("rehome.db");
-        drop(Store::open(folder.path()).unwrap());
+    /// Makes a database of an older format, with the key of its folder, from the migrations up to it.
+    fn make_older(folder: &Path, migrations: &[&str]) -> Connection {
+        let database = folder.join("rehome.db");
+        drop(Store::open(folder).unwrap());
         let conn = Connection::open(&database).unwrap();
-        let newest = format_of(&conn);
         let key_check: Vec<u8> = conn
             .query_row("SELECT value FROM settings WHERE name = 'key_check'", [], |row| row.get(0))
             .unwrap();
@@ -74,18 +71,39 @@ mod folder {
         drop(conn);
         std::fs::remove_file(&database).unwrap();
         let conn = Connection::open(&database).unwrap();
-        conn.execute_batch(include_str!("../migrations/0001_foundation.sql")).unwrap();
-        conn.execute_batch(include_str!("../migrations/0002_history.sql")).unwrap();
+        for migration in migrations {
+            conn.execute_batch(migration).unwrap();
+        }
         conn.pragma_update(None, "application_id", application_id).unwrap();
-        conn.pragma_update(None, "user_version", 2).unwrap();
+        conn.pragma_update(None, "user_version", u32::try_from(migrations.len()).unwrap()).unwrap();
         conn.execute("INSERT INTO settings (name, value) VALUES ('key_check', ?1)", [&key_check]).unwrap();
         let (template, device) = (template_id(), device_id(1));
         conn.execute_batch(&format!(
             "INSERT INTO templates (id, name, created_at) VALUES ('{template}', 'Air Monitor', 0);
              INSERT INTO devices (id, template_id, name, epoch, ownership, created_at)
              VALUES ('{device}', '{template}', 'One', 1, 'owned', 0);
-             INSERT INTO ownerships (device_id, epoch, reserved_at) VALUES ('{device}', 1, 0);
-             INSERT INTO metadata (device_id, epoch, field, value)
+             INSERT INTO ownerships (device_id, epoch, reserved_at) VALUES ('{device}', 1, 0);"
+        ))
+        .unwrap();
+        conn
+    }
+
+    const FIRST_FORMATS: [&str; 5] = [
+        include_str!("../migrations/0001_foundation.sql"),
+        include_str!("../migrations/0002_history.sql"),
+        include_str!("../migrations/0003_datastreams_and_files.sql"),
+        include_str!("../migrations/0004_shipments.sql"),
+        include_str!("../migrations/0005_claim_codes.sql"),
+    ];
+
+    /// The second format had no numbers for metadata fields; those that devices had set get one.
+    #[tokio::test]
+    async fn a_database_of_the_second_format_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let conn = make_older(folder.path(), &FIRST_FORMATS[..2]);
+        let device = device_id(1);
+        conn.execute_batch(&format!(
+            "INSERT INTO metadata (device_id, epoch, field, value)
              VALUES ('{device}', 1, 'Serial', 'x'), ('{device}', 1, 'Hotspot Name', 'x');"
         ))
         .unwrap();
@@ -95,8 +113,44 @@ mod folder {
         let fields = store.metadata_fields(device_id(1), Epoch::FIRST).await.unwrap();
         let names: Vec<_> = fields.iter().map(|field| (field.id > 5, field.name.as_str())).collect();
         assert_eq!(names, [(false, "Hotspot Name"), (true, "Serial")]);
+    }
+
+    /// The table of datastreams is made anew for booleans: nothing in it is lost, and no number is given out twice.
+    #[tokio::test]
+    async fn datastreams_and_their_numbers_outlive_the_change_that_brought_booleans() {
+        let folder = tempfile::tempdir().unwrap();
+        let conn = make_older(folder.path(), &FIRST_FORMATS);
+        let template = template_id();
+        conn.execute_batch(&format!(
+            "INSERT INTO datastreams (id, template_id, pin, name, data_type, is_synced, saves_raw_data,
+                invalid_shows_default, is_hidden_from_http)
+             VALUES (3, '{template}', 1, 'Mode', 'enum', 1, 0, 0, 0), (8, '{template}', 2, 'Gone', 'string', 0, 0, 0, 0);
+             INSERT INTO datastream_enum_rows (datastream_id, number, text) VALUES (3, 0, 'Off'), (3, 1, 'On');
+             DELETE FROM datastreams WHERE id = 8;"
+        ))
+        .unwrap();
+        drop(conn);
+
+        let store = Store::open(folder.path()).unwrap();
+        let kept = store.datastreams(None).await.unwrap();
+        let [(_, mode)] = kept.as_slice() else { panic!("{kept:?}") };
+        let rows = [(0, "Off"), (1, "On")].map(|(number, text)| EnumRow { number, text: text.to_owned() });
+        assert_eq!(mode.settings().data_type, DataType::Enum { rows: rows.to_vec(), fallback: None });
+        assert_eq!((mode.id(), mode.settings().is_synced), (DatastreamId(3), true));
+        let switch = DatastreamSettings {
+            pin: Pin::new(2),
+            name: "Switch".to_owned(),
+            data_type: DataType::Boolean,
+            ..mode.settings().clone()
+        };
+        let (switch, _) = store.put_datastream(template_id(), switch, owner()).await.unwrap();
+        assert_eq!(switch.id(), DatastreamId(9));
+        assert!(store.delete_datastream(template_id(), Pin::new(1), owner()).await.unwrap());
         drop(store);
-        assert_eq!(format_of(&Connection::open(&database).unwrap()), newest);
+        let conn = Connection::open(folder.path().join("rehome.db")).unwrap();
+        let left: u32 =
+            conn.query_row("SELECT count(*) FROM datastream_enum_rows", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0, "rows of an enum still go with it");
     }
 
     /// Devices of a database without events get the timeline and the lifecycle of everybody else.

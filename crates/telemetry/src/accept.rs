@@ -23,6 +23,9 @@ pub enum RejectValueError {
     /// It is none of the rows.
     #[error("the datastream takes the numbers or texts of its list")]
     NotInList,
+    /// It is neither off nor on.
+    #[error("the datastream takes 0 and 1, false and true")]
+    NotABoolean,
     /// It is not a longitude and a latitude.
     #[error("the datastream takes a longitude (-180 to 180) and a latitude (-90 to 90)")]
     NotALocation,
@@ -42,6 +45,7 @@ impl RejectValueError {
             Self::NotANumber => "not_a_number",
             Self::NotAnInteger => "not_an_integer",
             Self::NotInList => "not_in_list",
+            Self::NotABoolean => "not_a_boolean",
             Self::NotALocation => "not_a_location",
             Self::SeveralValues => "several_values",
             Self::Malformed(_) => "malformed",
@@ -90,6 +94,7 @@ pub fn accept_value<'a>(
             Ok(Value::from_text(&number.ok_or(RejectValueError::NotInList)?.to_string())?)
         }
         DataType::Location => location(fields),
+        DataType::Boolean => boolean(only(fields)?),
     }
 }
 
@@ -114,6 +119,20 @@ fn location<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Result<Value, Rej
         degrees.push(number_text(number));
     }
     Ok(Value::from_fields(degrees.iter().map(String::as_bytes))?)
+}
+
+/// Words in any case, because the Python library writes `True`; numbers as the library writes them, with a fraction of zeros.
+fn boolean(field: &[u8]) -> Result<Value, RejectValueError> {
+    let text = trimmed(field).unwrap_or_default();
+    let number = whole_number(field).map(number_text);
+    let is_on = match number.as_deref() {
+        Ok("0") => false,
+        Ok("1") => true,
+        Err(_) if text.eq_ignore_ascii_case("false") => false,
+        Err(_) if text.eq_ignore_ascii_case("true") => true,
+        _ => return Err(RejectValueError::NotABoolean),
+    };
+    Ok(Value::from_text(if is_on { "1" } else { "0" })?)
 }
 
 fn only<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> Result<&'a [u8], RejectValueError> {

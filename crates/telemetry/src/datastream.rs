@@ -81,6 +81,8 @@ pub enum DataType {
     },
     /// Longitude and latitude, in this order, in degrees.
     Location,
+    /// Off or on, kept as 0 or 1.
+    Boolean,
 }
 
 /// One row of an enum.
@@ -308,7 +310,7 @@ fn check_type(data_type: &DataType) -> Result<(), MakeDatastreamError> {
             let has_fallback = fallback.is_none_or(|number| numbers.contains_key(&number));
             if has_fallback { Ok(()) } else { Err(MakeDatastreamError::Fallback) }
         }
-        DataType::Integer { .. } | DataType::Text | DataType::Location => Ok(()),
+        DataType::Integer { .. } | DataType::Text | DataType::Location | DataType::Boolean => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use utoipa::openapi::path::HttpMethod;
 
 use super::{Access, Contract, Described};
 use crate::{
-    AuditEntry, ChangeShipment, CommandDevice, CreateDevice, CreateProvisioningSession, CreateShipment, CreateTemplate, CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery, Device, DeviceEvent, DeviceFileList, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage, ForcedDelete, HandInReceipt, LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery, PasswordSignIn, PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent, ReleaseOrder, RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, Shipment, SignInLink, StatusEvent, StoredValue, Template, TemplateDatastream, TemplateDatastreamList, TimelineEvent, UnknownToken, UpdateTemplate, UploadFirmware, ValueEvent,
+    AuditEntry, ChangeShipment, CommandDevice, CreateDevice, CreateProvisioningSession, CreateShipment, CreateTemplate, CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery, Device, DeviceEvent, DeviceFileList, DeviceProperty, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage, ForcedDelete, HandInReceipt, HistoryPoint, HistoryQuery, ImportedPoints, LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery, PasswordSignIn, PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent, ReleaseOrder, RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, SetProperty, Shipment, SignInLink, StatusEvent, StoredValue, StretchQuery, Template, TemplateDatastream, TemplateDatastreamList, TimelineEvent, UnknownToken, UpdateTemplate, UploadFirmware, ValueEvent,
 };
 
 pub(super) fn add_all(contract: &mut Contract) {
@@ -186,7 +186,36 @@ fn add_datastreams(contract: &mut Contract) {
             .body::<SetDatastream>()
             .json::<StoredValue>("200", "Stored."),
     );
+    add_history(contract);
     add_device_data(contract);
+}
+
+fn add_history(contract: &mut Contract) {
+    let of_pin = "/api/v1/devices/{id}/datastreams/{pin}/history";
+    contract.add(
+        get(of_pin, "list_history", "Lists the history of a pin, oldest first")
+            .query::<HistoryQuery>()
+            .page::<HistoryPoint>("One page."),
+    );
+    contract.add(
+        delete(of_pin, "erase_pin_history", "Erases history of a pin; its last value stays")
+            .query::<StretchQuery>()
+            .empty("204", "Erased."),
+    );
+    contract.add(
+        delete(
+            "/api/v1/devices/{id}/history",
+            "erase_history",
+            "Erases history of every pin; last values stay",
+        )
+        .query::<StretchQuery>()
+        .empty("204", "Erased."),
+    );
+    contract.add(
+        post("/api/v1/devices/{id}/history", "import_history", "Imports history; all lines or none")
+            .csv_body()
+            .json::<ImportedPoints>("200", "Stored."),
+    );
 }
 
 fn add_device_data(contract: &mut Contract) {
@@ -214,6 +243,16 @@ fn add_device_data(contract: &mut Contract) {
         delete(properties, "reset_properties", "Forgets how a device wants its datastreams shown")
             .empty("204", "Forgotten."),
     );
+    let property = "/api/v1/devices/{id}/datastreams/{pin}/properties/{property}";
+    contract.add(
+        put(property, "set_property", "Says how a datastream is to be shown")
+            .body::<SetProperty>()
+            .json::<DeviceProperty>("200", "Stored."),
+    );
+    contract.add(
+        delete(property, "reset_property", "Forgets a property of a datastream")
+            .empty("204", "It is not set now."),
+    );
     contract.add(
         get("/api/v1/devices/{id}/files", "list_files", "Lists the files that a device sent")
             .json::<DeviceFileList>("200", "Newest first."),
@@ -224,6 +263,10 @@ fn add_device_data(contract: &mut Contract) {
             "application/octet-stream",
             "Its content.",
         ),
+    );
+    contract.add(
+        delete("/api/v1/devices/{id}/files/{key}", "delete_file", "Deletes a file that a device sent")
+            .empty("204", "It is gone."),
     );
 }
 

@@ -6,15 +6,24 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::errors::{ApiError, ProblemKind};
-use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_REQUEST_TIME_MAX};
+use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_REQUEST_TIME_MAX, IMPORT_BODY_BYTES_MAX};
 
 /// Reads the body; one that is too large or too slow is refused, so that nobody can hold a request open.
 pub(super) async fn buffer_body(request: Request, next: Next) -> Response {
+    buffer(HTTP_BODY_BYTES_MAX, request, next).await
+}
+
+/// As [`buffer_body`], for the file of an import.
+pub(super) async fn buffer_import(request: Request, next: Next) -> Response {
+    buffer(IMPORT_BODY_BYTES_MAX, request, next).await
+}
+
+async fn buffer(bytes_max: usize, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let bytes = match tokio::time::timeout(HTTP_REQUEST_TIME_MAX, to_bytes(body, HTTP_BODY_BYTES_MAX)).await {
+    let bytes = match tokio::time::timeout(HTTP_REQUEST_TIME_MAX, to_bytes(body, bytes_max)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
-            let detail = format!("The body must be complete and at most {HTTP_BODY_BYTES_MAX} bytes.");
+            let detail = format!("The body must be complete and at most {bytes_max} bytes.");
             return ApiError::new(ProblemKind::BodyTooLarge, detail).into_response();
         }
         Err(_elapsed) => {

@@ -70,7 +70,7 @@ pub(super) async fn set_datastream(
     Ok(Json(StoredValue { value: view, at: timestamp(at) }))
 }
 
-fn released() -> ApiError {
+pub(super) fn released() -> ApiError {
     ApiError::new(
         ProblemKind::DeviceReleased,
         "The device is being released or was released: it takes no values.",

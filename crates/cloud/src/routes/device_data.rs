@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use api_types::{DeviceChange, DeviceProperty, DevicePropertyList, MetadataField, MetadataList, SetMetadata};
+use api_types::{
+    DeviceChange, DeviceProperty, DevicePropertyList, MetadataField, MetadataList, SetMetadata, SetProperty,
+};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use store::DeviceError;
+use store::{DeviceError, WriteValuesError};
+use telemetry::is_property;
 
 use super::access::Actor;
+use super::datastreams::{parse_pin, parse_value, released};
 use super::devices::find_device;
 use super::extract::{ApiJson, ApiPath};
 use crate::app::App;
+use crate::control;
 use crate::errors::{ApiError, ProblemKind};
 use crate::metadata::{self, DEVICE_NAME, SetMetadataError};
 use crate::views::{timestamp, value_view};
@@ -67,6 +72,37 @@ pub(super) async fn list_properties(
         at: timestamp(entry.at),
     });
     Ok(Json(DevicePropertyList { items: items.collect() }))
+}
+
+pub(super) async fn set_property(
+    State(app): State<Arc<App>>,
+    ApiPath((id, pin, property)): ApiPath<(String, String, String)>,
+    ApiJson(request): ApiJson<SetProperty>,
+) -> Result<Json<DeviceProperty>, ApiError> {
+    let device = find_device(&app, &id).await?;
+    let pin = parse_pin(&pin)?;
+    if !is_property(&property) {
+        let detail = "There is no property of this name; `label` and `color` are two that there are.";
+        return Err(ApiError::new(ProblemKind::InvalidRequest, detail));
+    }
+    let value = parse_value(&request.value)?;
+    let at = control::set_property(&app, &device.id, device.epoch, vec![pin], &property, value).await;
+    let at = at.map_err(|error| match error {
+        WriteValuesError::NotOwned => released(),
+        error => ApiError::store(&error),
+    })?;
+    let value = request.value;
+    Ok(Json(DeviceProperty { pin: pin.number(), property, value, at: timestamp(at) }))
+}
+
+pub(super) async fn reset_property(
+    State(app): State<Arc<App>>,
+    ApiPath((id, pin, property)): ApiPath<(String, String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let device = find_device(&app, &id).await?;
+    app.store.reset_property(device.id.clone(), parse_pin(&pin)?, property).await?;
+    app.publish_device(&device.id, DeviceChange::Updated);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn reset_properties(

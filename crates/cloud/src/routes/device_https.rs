@@ -19,7 +19,7 @@ use axum::routing::{get, post};
 use crate::app::App;
 use crate::limits::UPLOAD_BODY_BYTES_MAX;
 
-pub(super) use files::{get_file, get_public_file, list_files};
+pub(super) use files::{delete_file, get_file, get_public_file, list_files};
 pub(super) use history::get_report;
 
 pub(super) fn routes() -> Router<Arc<App>> {

@@ -18,7 +18,7 @@ use tracing::warn;
 use super::access::Actor;
 use crate::app::App;
 use crate::errors::{ApiError, ErrorChain, ProblemKind};
-use crate::limits::HTTP_BODY_BYTES_MAX;
+use crate::limits::{HTTP_BODY_BYTES_MAX, IMPORT_BODY_BYTES_MAX};
 use crate::secret_file::hex;
 
 /// Longest idempotency key, in bytes.
@@ -61,7 +61,8 @@ async fn answer_keyed(
     let actor = request.extensions().get::<Actor>().map_or("", |actor| actor.as_str());
     let key = format!("{actor}:{key}");
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, HTTP_BODY_BYTES_MAX)
+    // It was read and bounded before.
+    let body = to_bytes(body, IMPORT_BODY_BYTES_MAX)
         .await
         .map_err(|_source| ApiError::new(ProblemKind::BodyTooLarge, "The body could not be read."))?;
     let hash = request_hash(parts.uri.path(), &body);

@@ -124,6 +124,7 @@ fn data_type_of(request: &api_types::DatastreamSettings) -> Result<DataType, Api
         DatastreamType::Location => {
             (DataType::Location, has_limits || request.decimals.is_some() || has_rows)
         }
+        DatastreamType::Boolean => (DataType::Boolean, has_limits || request.decimals.is_some() || has_rows),
     };
     if is_foreign {
         let reason = "`min` and `max` belong to numbers, `decimals` to `double`, `enum_rows` and `enum_fallback` to `enum`";
@@ -183,6 +184,7 @@ fn datastream_view(datastream: &Datastream) -> TemplateDatastream {
             view.enum_fallback = *fallback;
         }
         DataType::Location => view.data_type = DatastreamType::Location,
+        DataType::Boolean => view.data_type = DatastreamType::Boolean,
     }
     TemplateDatastream { id: datastream.id().0, pin: settings.pin.number(), settings: view }
 }

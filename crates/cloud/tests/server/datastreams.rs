@@ -78,7 +78,9 @@ async fn settings_that_make_no_sense_are_refused_with_a_reason() {
         (json!({"name": "x", "type": "double", "decimals": "0.00"}), "invalid_request"),
         (json!({"name": "x", "type": "enum"}), "invalid_request"),
         (json!({"name": "x", "type": "integer", "default": "warm"}), "invalid_request"),
-        (json!({"name": "x", "type": "boolean"}), "invalid_request"),
+        (json!({"name": "x", "type": "boolean", "max": 1}), "invalid_request"),
+        (json!({"name": "x", "type": "boolean", "default": "maybe"}), "invalid_request"),
+        (json!({"name": "x", "type": "truth"}), "invalid_request"),
         (json!({"name": "x", "type": "string", "formula": "x"}), "invalid_request"),
     ] {
         let answer = server.send("PUT", &path, Some(settings.clone())).await;
@@ -128,6 +130,28 @@ async fn a_value_that_does_not_fit_is_not_stored_and_the_maker_sees_why() {
     assert_eq!(clamped.json()["value"], "0");
     let metrics = server.send("GET", "/metrics", None).await.text();
     assert!(metrics.contains("values_rejected_total"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_boolean_takes_four_spellings_over_every_way_in() {
+    let server = TestServer::start().await;
+    let switch = json!({"name": "Switch", "type": "boolean", "default": "false"});
+    let (template, id, token) = device_with(&server, &[(1, switch)]).await;
+    let listed = server.get(&format!("/api/v1/templates/{template}/datastreams")).await;
+    assert_eq!(listed["items"][0]["settings"]["default"], "0");
+    let mut device = Device::log_in(&server, &token).await;
+    device.ask(INTERNAL, 2, INFO, 200).await;
+    let path = format!("/api/v1/devices/{id}/datastreams/1");
+    device.send(&frame(HARDWARE, 3, "vw|1|true")).await;
+    device.ping(4).await;
+    assert_eq!(server.get(&path).await["value"], "1");
+    assert_eq!(server.send("PUT", &path, Some(json!({"value": "false"}))).await.json()["value"], "0");
+    let told = device.next().await.unwrap();
+    assert_eq!((told.command, told.text().as_str()), (HARDWARE, "vw|1|0"));
+    let refused = server.send("PUT", &path, Some(json!({"value": "2"}))).await;
+    assert_eq!(refused.problem_code(), "value_rejected");
+    let server = server.restart().await;
+    assert_eq!(server.get(&path).await["value"], "0");
 }
 
 #[tokio::test]
@@ -261,6 +285,24 @@ async fn a_bridge_ends_when_the_other_device_is_released() {
     server.release(&other_id).await;
     device.ask(BRIDGE, 3, "1|vw|1|7", 6).await;
     device.ask(BRIDGE, 4, &format!("1|i|{other_token}"), 6).await;
+}
+
+#[tokio::test]
+async fn a_device_that_told_no_zone_is_in_the_zone_of_the_server() {
+    let server = TestServer::start_with(|config| config.time_zone = Some("Asia/Kolkata".to_owned())).await;
+    assert_eq!(server.get("/api/v1/server").await["time_zone"], "Asia/Kolkata");
+    let (_, id, token) = device_with(&server, &[]).await;
+    let mut device = Device::log_in(&server, &token).await;
+    let mut ask = async |message_id: u16| {
+        device.send(&frame(INTERNAL, message_id, "utc|tz_name")).await;
+        device.next().await.unwrap().text()
+    };
+    assert_eq!(ask(2).await, "utc|tz_name|Asia/Kolkata");
+    let path = format!("/api/v1/devices/{id}/metadata/Device%20Timezone");
+    for (told, answered) in [("Europe/Berlin", "Europe/Berlin"), ("", "Asia/Kolkata")] {
+        assert_eq!(server.send("PUT", &path, Some(json!({"value": told}))).await.status, 200);
+        assert_eq!(ask(3).await, format!("utc|tz_name|{answered}"));
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ fn every_type() -> Vec<(u8, Value)> {
         (5, json!({"name": "Code", "type": "string"})),
         (6, json!({"name": "Secret", "type": "integer", "hidden_from_http": true})),
         (7, json!({"name": "Unset", "type": "integer"})),
+        (8, json!({"name": "Switch", "type": "boolean"})),
     ]
 }
 
@@ -82,6 +83,8 @@ async fn values_are_parsed_by_the_type_of_their_datastream() {
         ("batch/update?token=T&v3=30.7,50.4&v1=5", "v3", "[30.7,50.4]"),
         ("update?token=T&v4=On", "v4", "1"),
         ("update?token=T&v5=007", "v5", "007"),
+        ("update?token=T&v8=false", "v8", "0"),
+        ("update?token=T&v8=1", "v8", "1"),
     ] {
         let written = call(&server, &path.replace('T', &token)).await;
         assert_eq!((written.status, written.text().as_str()), (200, ""), "{path}");
@@ -90,7 +93,7 @@ async fn values_are_parsed_by_the_type_of_their_datastream() {
     assert_eq!(call(&server, &format!("get?token={token}&dataStreamId={id}")).await.text(), "5");
     assert_eq!(call(&server, &format!("get?token={token}&v7")).await.text(), "", "set up and never written");
     let all = call(&server, &format!("getAll?token={token}")).await.json();
-    let expected = json!({"v1": 5, "v2": 12.3, "v3": [30.7, 50.4], "v4": 1, "v5": "007"});
+    let expected = json!({"v1": 5, "v2": 12.3, "v3": [30.7, 50.4], "v4": 1, "v5": "007", "v8": 1});
     assert_eq!(all, expected, "a text of digits stays a text");
 }
 
@@ -428,6 +431,12 @@ async fn a_file_is_kept_and_served_by_its_address() {
     let public = format!("/device_uploads/{id}/{key}.bin");
     assert_eq!(request(server.running.plain_addr, "GET", &public, &[], None).await.status, 404);
     assert_eq!(server.send("GET", &format!("/api/v1/devices/{id}/files/{key}"), None).await.text(), "memory");
+
+    let deleted = async || server.send("DELETE", &format!("/api/v1/devices/{id}/files/{key}"), None).await;
+    assert_eq!(deleted().await.status, 204);
+    assert_eq!(deleted().await.problem_code(), "file_not_found");
+    let left = server.get(&format!("/api/v1/devices/{id}/files")).await;
+    assert_eq!(left["items"].as_array().unwrap().len(), 1);
 
     server.release(&id).await;
     assert_eq!(request(server.running.plain_addr, "GET", &path, &[], None).await.status, 404);

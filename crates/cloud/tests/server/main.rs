@@ -23,6 +23,7 @@ mod gateway;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod history;
 mod hook_listener;
 #[cfg(test)]
 mod hostile_input;

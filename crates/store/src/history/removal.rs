@@ -7,7 +7,7 @@ use telemetry::{Pin, RollupStep};
 use super::compaction::forget_plans;
 use super::insert::{add_to_hours, chunk_after, replace, stored_points};
 use super::{HistoryOf, epoch_of, first_chunk_from};
-use crate::{StorageError, Store};
+use crate::{Change, StorageError, Store};
 
 /// 128 streams are looked at in one transaction.
 const EXPIRE_STREAMS_MAX: i64 = 128;
@@ -59,7 +59,7 @@ impl Store {
     }
 
     /// Deletes the history of a pin, or of every pin, from `from` and before `to`. Hours that lie partly in it are made
-    /// again from the raw values that are left. Last values stay.
+    /// again from the raw values that are left. Last values stay. Without a stretch everything goes.
     ///
     /// # Errors
     /// When storage fails; nothing was deleted then.
@@ -68,10 +68,11 @@ impl Store {
         device: DeviceId,
         of: HistoryOf,
         pin: Option<Pin>,
-        (from, to): (UtcTime, UtcTime),
+        stretch: Option<(UtcTime, UtcTime)>,
+        change: Change,
     ) -> Result<(), StorageError> {
         let chunk_bytes_max = self.history_settings().chunk_bytes_max;
-        let (from, to) = (from.unix_ms(), to.unix_ms());
+        let stretch = stretch.map(|(from, to)| (from.unix_ms(), to.unix_ms()));
         self.write(move |work| {
             let Some(epoch) = epoch_of(work.conn, &device, of)? else { return Ok(()) };
             let mut statement = work.conn.prepare_cached(
@@ -80,10 +81,16 @@ impl Store {
             let streams = statement
                 .query_map((device.as_str(), epoch, pin.map(Pin::number)), |row| row.get(0))?;
             let streams: Vec<i64> = streams.collect::<Result<_, _>>()?;
-            for stream in streams.into_iter().filter(|_| from < to) {
-                delete_range(work.conn, stream, from, to, chunk_bytes_max)?;
+            for stream in streams {
+                match stretch {
+                    Some((from, to)) if from >= to => {}
+                    Some((from, to)) => delete_range(work.conn, stream, from, to, chunk_bytes_max)?,
+                    None => delete_stream_rows(work.conn, stream)?,
+                }
             }
             forget_plans(work.conn)?;
+            let detail = pin.map_or_else(|| "every pin".to_owned(), |pin| pin.to_string());
+            work.audit(&change, "history.erase", device.as_str(), &detail)?;
             work.purged();
             Ok(())
         })
@@ -114,6 +121,18 @@ fn expire_chunks(conn: &Connection, stream: i64, before: i64) -> Result<bool, St
         delete.execute((stream, last.0, last.1))?;
     }
     Ok(is_whole)
+}
+
+/// Deletes what a stream holds without reading it; the stream itself stays, values may be on their way into it.
+fn delete_stream_rows(conn: &Connection, stream: i64) -> Result<(), StorageError> {
+    for sql in [
+        "DELETE FROM history_recent WHERE stream = ?1",
+        "DELETE FROM history_chunks WHERE stream = ?1",
+        "DELETE FROM history_hours WHERE stream = ?1",
+    ] {
+        conn.prepare_cached(sql)?.execute([stream])?;
+    }
+    Ok(())
 }
 
 fn delete_range(

@@ -46,6 +46,7 @@ fn one_of_each_type() -> Vec<DatastreamSettings> {
             ..settings(3, "Text", DataType::Text)
         },
         settings(4, "Mode", DataType::Enum { rows: rows.to_vec(), fallback: Some(5) }),
+        DatastreamSettings { default: Some(value("1")), ..settings(5, "Switch", DataType::Boolean) },
         settings(255, "Place", DataType::Location),
     ]
 }
@@ -117,6 +118,10 @@ pub(crate) async fn properties_belong_to_an_ownership_and_end_with_it<B: Backend
     let expected = [(1, "color", "#FF0000"), (1, "label", "Lamp"), (2, "color", "#00FF00")];
     assert_eq!(seen, expected.map(|(pin, name, text)| (pin, name, text.to_owned())));
 
+    store.reset_property(device_id(1), Pin::new(1), "label".to_owned()).await.unwrap();
+    store.reset_property(device_id(1), Pin::new(3), "color".to_owned()).await.unwrap();
+    assert_eq!(store.properties(device_id(1)).await.unwrap().len(), 2);
+
     store.begin_release(device_id(1), owner()).await.unwrap();
     assert_eq!(store.properties(device_id(1)).await.unwrap(), []);
     assert!(matches!(set(&[1], "label", "x").await, Err(WriteValuesError::NotOwned)));
@@ -153,6 +158,13 @@ pub(crate) async fn the_newest_files_are_kept_and_a_name_is_there_once<B: Backen
     let (upload, content) = store.upload(device_id(1), "again".to_owned()).await.unwrap().unwrap();
     assert_eq!((upload.name.as_str(), upload.size_bytes, content.as_slice()), ("n5", 5, b"again".as_slice()));
     assert_eq!(store.upload(device_id(2), "again".to_owned()).await.unwrap(), None);
+
+    assert!(!store.delete_upload(device_id(2), "again".to_owned(), owner()).await.unwrap());
+    assert!(store.delete_upload(device_id(1), "again".to_owned(), owner()).await.unwrap());
+    assert!(!store.delete_upload(device_id(1), "again".to_owned(), owner()).await.unwrap());
+    assert_eq!(store.upload(device_id(1), "again".to_owned()).await.unwrap(), None);
+    add(file(UploadKind::File, "newer", "n5")).await.unwrap();
+    assert_eq!(store.uploads(device_id(1)).await.unwrap()[0].key, "newer");
 
     store.begin_release(device_id(1), owner()).await.unwrap();
     assert_eq!(store.uploads(device_id(1)).await.unwrap(), []);

@@ -51,6 +51,27 @@ fn an_integer_is_clamped_and_may_have_a_fraction_of_zeros() {
 }
 
 #[test]
+fn a_boolean_is_kept_as_0_or_1_and_takes_nothing_else() {
+    for (sent, kept) in [
+        ("0", "0"),
+        ("1", "1"),
+        ("true", "1"),
+        ("false", "0"),
+        ("True", "1"),
+        ("1.000", "1"),
+        (" 0", "0"),
+        ("-0", "0"),
+    ] {
+        assert_eq!(one(&DataType::Boolean, sent), Ok(kept.to_owned()), "{sent:?}");
+    }
+    for sent in ["", "2", "-1", "0.5", "on", "yes", "nan", "t", "true false", "\u{0661}"] {
+        assert_eq!(one(&DataType::Boolean, sent), Err(RejectValueError::NotABoolean), "{sent:?}");
+    }
+    assert_eq!(accept(&DataType::Boolean, &["1", "0"]), Err(RejectValueError::SeveralValues));
+    assert_eq!(accept_value(&DataType::Boolean, [[0xff_u8].as_slice()]), Err(RejectValueError::NotABoolean));
+}
+
+#[test]
 fn an_integer_without_limits_has_32_bits() {
     let any = DataType::Integer { min: None, max: None };
     assert_eq!(one(&any, "-2147483648"), Ok("-2147483648".to_owned()));
@@ -141,6 +162,7 @@ fn any_type() -> impl Strategy<Value = DataType> {
         Just(DataType::Double { min: None, max: None, decimals: None }),
         Just(DataType::Text),
         Just(DataType::Location),
+        Just(DataType::Boolean),
         Just(modes(None)),
         Just(modes(Some(7))),
     ]
@@ -151,6 +173,7 @@ fn any_field() -> impl Strategy<Value = Vec<u8>> {
         "[-+]?[0-9]{0,12}([.][0-9]{0,8})?([eE]-?[0-9]{1,3})?".prop_map(String::into_bytes),
         any::<f64>().prop_map(|number| number.to_string().into_bytes()),
         Just(b"Heat".to_vec()),
+        Just(b"True".to_vec()),
         proptest::collection::vec(any::<u8>(), 0..12),
     ]
 }
@@ -178,6 +201,7 @@ proptest! {
                 prop_assert!(rows.iter().any(|row| row.number.to_string() == kept.texts().concat()));
             }
             DataType::Location => prop_assert_eq!(kept.texts().len(), 2),
+            DataType::Boolean => prop_assert!(["0", "1"].contains(&kept.texts().concat().as_str())),
             DataType::Text => prop_assert_eq!(kept.fields().collect::<Vec<_>>(), fields.iter().map(Vec::as_slice).flat_map(|field| field.split(|byte| *byte == 0)).collect::<Vec<_>>()),
         }
     }

@@ -262,7 +262,7 @@ impl Session {
         let Some(epoch) = self.link.epoch() else { return Flow::GoOn };
         let set = set_property(&self.app, self.link.device(), epoch, pins, property.property, value);
         match set.await {
-            Ok(()) => {
+            Ok(_at) => {
                 self.respond(message_id, Status::Success);
                 Flow::GoOn
             }

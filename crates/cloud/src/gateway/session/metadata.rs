@@ -72,7 +72,7 @@ impl Session {
         Flow::GoOn
     }
 
-    /// The zone of the device, from its metadata; UTC when it has none. `None` when it cannot be told.
+    /// The zone of the device, from its metadata; the server's when it has none. `None` when it cannot be told.
     pub(super) async fn zone(&self) -> Option<Zone> {
         let Some(epoch) = self.link.epoch() else { return Some(Zone::utc()) };
         match metadata::zone_of(&self.app, self.link.device(), epoch).await {

@@ -9,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use registry::Token;
-use store::{AddUploadError, NewUpload, Upload, UploadKind};
+use store::{AddUploadError, Change, NewUpload, Upload, UploadKind};
 
 use super::call::{Call, CallError, INVALID_TOKEN};
 use super::values::plain_text;
@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::errors::{ApiError, ProblemKind};
 use crate::limits::{HTTP_REQUEST_TIME_MAX, UPLOAD_BODY_BYTES_MAX, UPLOAD_BYTES_MAX};
 use crate::listener::Peer;
+use crate::routes::access::Actor;
 use crate::routes::devices::find_device;
 use crate::routes::extract::ApiPath;
 use crate::views::timestamp;
@@ -141,6 +142,20 @@ pub(in crate::routes) async fn list_files(
     let device = find_device(&app, &device).await?;
     let items = app.store.uploads(device.id).await?.into_iter().map(file_view).collect();
     Ok(Json(DeviceFileList { items }))
+}
+
+pub(in crate::routes) async fn delete_file(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    ApiPath((device, key)): ApiPath<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    let device = find_device(&app, &device).await?;
+    let change = Change::by(actor.as_str(), app.clock.now().utc);
+    if !app.store.delete_upload(device.id.clone(), key, change).await? {
+        return Err(no_file());
+    }
+    app.publish_device(&device.id, api_types::DeviceChange::Updated);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn find_upload(app: &App, device: &str, key: &str) -> Result<(Upload, Vec<u8>), ApiError> {

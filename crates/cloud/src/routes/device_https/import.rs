@@ -115,7 +115,7 @@ fn text_of(value: &JsonValue, data_type: Option<&DataType>) -> Option<String> {
     match value {
         JsonValue::String(text) => Some(text.clone()),
         JsonValue::Number(number) => Some(number.to_string()),
-        // Numbers have no truth values of their own; the reference lists them for a type that templates here do not have.
+        // Numbers have no truth values of their own, and a boolean is kept as one.
         JsonValue::Bool(is_true) => match data_type {
             None | Some(DataType::Text) => Some(is_true.to_string()),
             Some(_) => Some(u8::from(*is_true).to_string()),
