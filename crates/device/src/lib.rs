@@ -37,7 +37,8 @@ pub use cloud_session::CLOUD_BODY_BYTES_MAX;
 pub use console::{CONSOLE_LINE_BYTES_MAX, ConsoleCommand, ConsoleFacts, ParseConsoleLineError};
 pub use console_input::ConsoleInput;
 pub use firmware_slots::{
-    FIRMWARE_VERSION_BYTES_MAX, FirmwareSlots, FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts, SlotState,
+    Download, FIRMWARE_VERSION_BYTES_MAX, FirmwareSlots, FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts,
+    SlotState,
 };
 pub use firmware_update::response_head::{
     ContentRange, ETAG_BYTES_MAX, HEAD_BYTES_MAX, HEAD_LINE_COUNT_MAX, ReadHeadError, ResponseHead,

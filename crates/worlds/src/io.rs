@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use device::{
-    Application, CloudAddress, CloudWire, ConnectionIndex, Event, FirmwareSlots, Hotspot, HotspotRequest,
-    ImageFacts, JoinRequest, OutgoingWrite, Panel, Platform, PortalClosedError, Radio, ScanList, SendError,
-    SlotState, Timing, WarmMemory,
+    Application, CloudAddress, CloudWire, ConnectionIndex, Download, Event, FirmwareSlots, Hotspot,
+    HotspotRequest, ImageFacts, JoinRequest, OutgoingWrite, Panel, Platform, PortalClosedError, Radio,
+    ScanList, SendError, SlotState, Timing, WarmMemory,
 };
 use embedded_storage_async::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use home_store::Network;
@@ -251,6 +251,14 @@ impl FirmwareSlots for WorldPlatform {
     async fn begin_image(&mut self, _image_bytes: u32) -> Result<(), SlotFault> {
         let fortune = self.0.slots.borrow_mut().begin();
         self.survive(fortune).await
+    }
+
+    fn note_download(&mut self, download: Option<&Download>) {
+        self.0.slots.borrow_mut().note_download(download);
+    }
+
+    fn noted_download(&self) -> Option<(Download, u32)> {
+        self.0.slots.borrow().noted_download()
     }
 
     async fn write_image(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SlotFault> {

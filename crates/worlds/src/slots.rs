@@ -3,7 +3,7 @@
 //! Records of the boot loader change whole or not at all; that they do is shown elsewhere, where they are written. Pieces
 //! of an image tear.
 
-use device::{FirmwareVersion, SlotState};
+use device::{Download, FirmwareVersion, IMAGE_PIECE_BYTES, SlotState};
 
 use crate::dice::Dice;
 
@@ -79,6 +79,7 @@ pub(crate) enum Fortune {
 pub(crate) struct Slots {
     content: [Vec<u8>; 2],
     image_bytes: [usize; 2],
+    noted: Option<Download>,
     confirmed: usize,
     candidate: Candidate,
     trouble: SlotTrouble,
@@ -95,6 +96,7 @@ impl Slots {
         Self {
             image_bytes: [factory.len(), 0],
             content: [factory, Vec::new()],
+            noted: None,
             confirmed: 0,
             candidate: Candidate::None,
             trouble: SlotTrouble::None,
@@ -145,7 +147,25 @@ impl Slots {
     }
 
     pub(crate) fn begin(&mut self) -> Fortune {
-        self.operate(|slots| slots.candidate = Candidate::None)
+        self.operate(|slots| {
+            slots.candidate = Candidate::None;
+            slots.noted = None;
+            let other = slots.other();
+            slots.content.get_mut(other).into_iter().for_each(Vec::clear);
+        })
+    }
+
+    pub(crate) fn note_download(&mut self, download: Option<&Download>) {
+        self.noted = download.cloned();
+    }
+
+    pub(crate) fn noted_download(&self) -> Option<(Download, u32)> {
+        let noted = self.noted.clone()?;
+        let content_bytes = self.content.get(self.other()).map(Vec::len)?;
+        // The last piece may be torn.
+        let piece_count = (content_bytes / IMAGE_PIECE_BYTES).saturating_sub(1);
+        let written_bytes = u32::try_from(piece_count * IMAGE_PIECE_BYTES).ok()?;
+        (written_bytes > 0).then_some((noted, written_bytes))
     }
 
     pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) -> Fortune {
@@ -174,6 +194,7 @@ impl Slots {
                 *bytes = image_bytes;
             }
             slots.candidate = Candidate::New;
+            slots.noted = None;
             let image = slots.image(other).to_vec();
             slots.notes.push(SlotNote::Installed(image));
         })
