@@ -59,6 +59,8 @@ pub(crate) struct Board {
     pub(crate) account: Option<usize>,
     /// The firmware that the cloud wants on it.
     pub(crate) update: Option<Update>,
+    /// The one before it, which may still be under way.
+    pub(crate) former_update: Option<Update>,
     /// What the running firmware does.
     pub(crate) conduct: Conduct,
     pub(crate) judge: Judge,
@@ -108,6 +110,7 @@ impl Board {
             button_generation: 0,
             account: None,
             update: None,
+            former_update: None,
             conduct: Conduct::Good,
             check_at: u64::MAX,
             dice: Dice::for_part(seed, "life", index),

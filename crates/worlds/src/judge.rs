@@ -277,8 +277,8 @@ impl Judge {
         self.door.note_torn();
     }
 
-    /// Something happened to the firmware slots; `offered` is the image that may be installed at present.
-    pub(crate) fn note_slots(&mut self, note: &SlotNote, offered: Option<&[u8]>) -> Option<Broken> {
+    /// Something happened to the firmware slots; `offered` are the images that may be installed at present.
+    pub(crate) fn note_slots(&mut self, note: &SlotNote, offered: &[&[u8]]) -> Option<Broken> {
         self.firmware.note(note, offered, &mut self.tally)
     }
 

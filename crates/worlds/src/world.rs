@@ -477,10 +477,11 @@ impl World {
 /// Tells the judge what was done to the firmware slots.
 fn judge_slots(board: &mut Board) -> Option<Broken> {
     let notes = board.io.slots.borrow_mut().take_notes();
-    let offered = board.update.as_ref().filter(|update| update.is_acceptable);
-    let offered = offered.map(|update| update.image.as_slice());
+    let updates = [&board.update, &board.former_update].into_iter().flatten();
+    let offered: Vec<&[u8]> =
+        updates.filter(|update| update.is_acceptable).map(|update| update.image.as_slice()).collect();
     let judge = &mut board.judge;
-    notes.iter().fold(None, |broken, note| broken.or(judge.note_slots(note, offered)))
+    notes.iter().fold(None, |broken, note| broken.or(judge.note_slots(note, &offered)))
 }
 
 /// Lets the judge look at the flash where something was written or erased.

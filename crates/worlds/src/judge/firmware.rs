@@ -32,17 +32,12 @@ impl Firmware {
         self.has_run = true;
     }
 
-    /// `offered` is the image that the board may install at present.
-    pub(super) fn note(
-        &mut self,
-        note: &SlotNote,
-        offered: Option<&[u8]>,
-        tally: &mut Tally,
-    ) -> Option<Broken> {
+    /// `offered` are the images that the board may install at present.
+    pub(super) fn note(&mut self, note: &SlotNote, offered: &[&[u8]], tally: &mut Tally) -> Option<Broken> {
         match note {
             SlotNote::Installed(image) => {
                 tally.images_installed += 1;
-                (offered != Some(image.as_slice())).then_some(Broken::WrongImage)
+                (!offered.contains(&image.as_slice())).then_some(Broken::WrongImage)
             }
             SlotNote::Confirmed => {
                 tally.images_confirmed += 1;
@@ -73,16 +68,16 @@ mod tests {
     fn only_what_was_offered_is_installed_and_only_what_ran_is_kept() {
         let (mut firmware, mut tally) = (Firmware::default(), Tally::default());
         let image = SlotNote::Installed(b"new".to_vec());
-        assert_eq!(firmware.note(&image, Some(b"new"), &mut tally), None);
-        assert_eq!(firmware.note(&image, Some(b"nex"), &mut tally), Some(Broken::WrongImage));
-        assert_eq!(firmware.note(&image, None, &mut tally), Some(Broken::WrongImage));
+        assert_eq!(firmware.note(&image, &[b"new"], &mut tally), None);
+        assert_eq!(firmware.note(&image, &[b"nex"], &mut tally), Some(Broken::WrongImage));
+        assert_eq!(firmware.note(&image, &[], &mut tally), Some(Broken::WrongImage));
         firmware.begin_run(true, 0);
         assert_eq!(firmware.judge(TRIAL_MS), None);
         assert_eq!(firmware.judge(TRIAL_MS + 1), Some(Broken::TrialWithoutEnd));
-        assert_eq!(firmware.note(&SlotNote::Confirmed, None, &mut tally), Some(Broken::UnprovenFirmware));
+        assert_eq!(firmware.note(&SlotNote::Confirmed, &[], &mut tally), Some(Broken::UnprovenFirmware));
         firmware.begin_run(true, 0);
         firmware.note_accepted();
-        assert_eq!(firmware.note(&SlotNote::Confirmed, None, &mut tally), None);
+        assert_eq!(firmware.note(&SlotNote::Confirmed, &[], &mut tally), None);
         assert_eq!(firmware.judge(TRIAL_MS + 1), None);
     }
 }

@@ -19,7 +19,7 @@ impl World {
         let Some(board) = self.boards.get_mut(index) else { return };
         let is_signed = board.plan.is_firmware_signed;
         let update = Update::new(planned, self.sequence, self.cloud.keys(), is_signed, &mut board.dice);
-        board.update = Some(update);
+        board.former_update = board.update.replace(update);
         board.io.slots.borrow_mut().befall(planned.slot);
         self.order_update(index);
     }
