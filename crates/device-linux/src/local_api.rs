@@ -9,6 +9,7 @@
 //! {"do":"read","pin":1}                  -> {"ok":true,"pin":1,"values":["21.5"]}    values: null when there is none
 //! {"do":"state"}                         -> {"ok":true,"state":"RUNNING","last_error":0,"online":true}
 //! {"do":"subscribe"}                     -> {"ok":true}
+//! {"do":"console","line":"status"}       -> {"ok":true}                              what it prints goes to the log
 //! anything else                          -> {"ok":false,"error":"..."}
 //!
 //! {"event":"write","pin":2,"values":["1"]}                          the cloud wrote to a pin
@@ -17,6 +18,8 @@
 //!
 //! A pin is a number from 0 to 255; a value is text of at most 64 bytes, or a number. Values that are written while the
 //! device is offline wait, up to 64 of them; then a write is refused until there is room. A wipe forgets every value.
+//! The console takes the commands of the serial line, `help` names them; a line has at most 255 bytes, and 8 may wait.
+//!
 //! Lines over 4096 bytes end the connection, and so does a subscriber that does not read.
 
 mod message;

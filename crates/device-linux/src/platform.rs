@@ -177,11 +177,17 @@ impl LinuxPlatform {
     }
 }
 
+/// Puts bytes at the start of an event's buffer, which has room for the longest line; returns how many.
+fn copy(bytes: &[u8], buffer: &mut [u8]) -> usize {
+    buffer.iter_mut().zip(bytes).map(|(target, source)| *target = *source).count()
+}
+
 impl Platform for LinuxPlatform {
     async fn next_event(&mut self, until: Option<Instant>, buffer: &mut [u8]) -> Event {
         let until = until.map(|until| self.started_at + until.since(Instant::BOOT));
         let pins = Rc::clone(&self.pins);
         let mut application = pin!(pins.next_write_queued());
+        let mut console = pin!(pins.next_console_line());
         let mut timer = pin!(async {
             match until {
                 Some(until) => tokio::time::sleep_until(until).await,
@@ -197,6 +203,9 @@ impl Platform for LinuxPlatform {
             }
             if let Poll::Ready(event) = self.poll_portal(context, buffer) {
                 return Poll::Ready(event);
+            }
+            if let Poll::Ready(line) = console.as_mut().poll(context) {
+                return Poll::Ready(Event::ConsoleLine(copy(line.as_bytes(), buffer)));
             }
             // The shell asks the application for its values after every event, an early timer included.
             if application.as_mut().poll(context).is_ready() {
@@ -369,6 +378,21 @@ mod tests {
         reports.send(Report::PhoneDetached).await.unwrap();
         let events = events_until_timeout(&mut platform).await;
         assert_eq!(events, ["StationAttached", "StationAttached", "StationDetached", "StationDetached"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_for_the_console_is_an_event_and_none_is_lost() {
+        let (mut platform, _reports) = platform();
+        platform.pins.queue_line("status".to_owned()).unwrap();
+        platform.pins.queue_line("wifi scan".to_owned()).unwrap();
+        for expected in ["status", "wifi scan"] {
+            let mut buffer = [0; device::EVENT_BUFFER_BYTES];
+            let Event::ConsoleLine(byte_count) = platform.next_event(None, &mut buffer).await else {
+                panic!("a line was expected")
+            };
+            assert_eq!(&buffer[..byte_count], expected.as_bytes());
+        }
+        assert!(events_until_timeout(&mut platform).await.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use device::{FirmwareSlots, FirmwareVersion, ImageFacts, SlotState};
+use device::{Download, FirmwareSlots, FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts, SlotState};
 use lifecycle::SlotFault;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -21,6 +21,8 @@ use crate::platform::LinuxPlatform;
 const PROGRAM_BYTES_MAX: u32 = 64 * 1024 * 1024;
 /// Name of the record.
 const RECORD_FILE: &str = "active";
+/// Name of the note of what is being received.
+const DOWNLOAD_FILE: &str = "incoming";
 /// While a program is received nobody may run it.
 const MODE_RECEIVED: u32 = 0o600;
 /// A whole program: for the agent's user only.
@@ -91,6 +93,15 @@ struct Record {
     /// `None` is the installed program.
     confirmed: Option<Program>,
     candidate: Option<Candidate>,
+}
+
+/// What the free slot is being filled with.
+#[derive(Debug, Serialize, Deserialize)]
+struct Incoming {
+    image_bytes: u32,
+    sha256: [u8; 32],
+    version: String,
+    etag: String,
 }
 
 /// What is to be started.
@@ -225,6 +236,7 @@ impl ProgramSlots {
 
     fn begin(&self) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
+        self.forget_download()?;
         let mut record = self.record();
         if record.candidate.as_ref().is_some_and(|candidate| candidate.stage == Stage::Trying) {
             return Err(io::Error::other("the running program is not confirmed"));
@@ -239,6 +251,43 @@ impl ProgramSlots {
             Ok(()) | Err(_) => {}
         }
         OpenOptions::new().write(true).create_new(true).mode(MODE_RECEIVED).open(path).map(drop)
+    }
+
+    fn forget_download(&self) -> io::Result<()> {
+        match fs::remove_file(self.folder.join(DOWNLOAD_FILE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn note_download(&self, download: Option<&Download>) -> io::Result<()> {
+        let Some(Download { image, etag }) = download else { return self.forget_download() };
+        let ImageFacts { image_bytes, sha256, version } = image;
+        let incoming = Incoming {
+            image_bytes: *image_bytes,
+            sha256: *sha256,
+            version: version.as_str().to_owned(),
+            etag: etag.as_str().to_owned(),
+        };
+        replace(&self.folder.join(DOWNLOAD_FILE), &serde_json::to_string(&incoming)?)
+    }
+
+    /// A note that makes no sense is none: the download begins at the beginning.
+    fn noted_download(&self) -> Option<(Download, u32)> {
+        let text = fs::read(self.folder.join(DOWNLOAD_FILE)).ok()?;
+        let incoming: Incoming = serde_json::from_slice(&text).ok()?;
+        let file_bytes = fs::metadata(self.path(self.free_slot())).ok()?.len();
+        let piece_bytes = u32::try_from(IMAGE_PIECE_BYTES).ok()?;
+        // The last piece may be torn. What is before it is read and checked like all the rest.
+        let piece_count = u32::try_from(file_bytes).ok()?.min(incoming.image_bytes) / piece_bytes;
+        let written_bytes = piece_count.saturating_sub(1).saturating_mul(piece_bytes);
+        let image = ImageFacts {
+            image_bytes: incoming.image_bytes,
+            sha256: incoming.sha256,
+            version: FirmwareVersion::try_from(incoming.version.as_str()).ok()?,
+        };
+        let etag = heapless::String::try_from(incoming.etag.as_str()).ok()?;
+        (written_bytes > 0).then_some((Download { image, etag }, written_bytes))
     }
 
     fn write_at(&self, offset: u32, bytes: &[u8]) -> io::Result<()> {
@@ -260,7 +309,8 @@ impl ProgramSlots {
         let program = Program { slot, sha256: image.sha256, version: image.version.as_str().to_owned() };
         let former = self.version();
         let candidate = Some(Candidate { program, stage: Stage::New, former });
-        self.write_record(&Record { candidate, ..self.record() })
+        self.write_record(&Record { candidate, ..self.record() })?;
+        self.forget_download()
     }
 
     fn confirm(&self) -> io::Result<()> {
@@ -332,6 +382,18 @@ impl FirmwareSlots for LinuxPlatform {
 
     async fn begin_image(&mut self, _image_bytes: u32) -> Result<(), SlotFault> {
         logged(self.slots.as_ref().ok_or(SlotFault)?.begin())
+    }
+
+    fn note_download(&mut self, download: Option<&Download>) {
+        if let Some(slots) = &self.slots
+            && let Err(error) = slots.note_download(download)
+        {
+            tracing::warn!(%error, "the download cannot be noted; a restart begins it anew");
+        }
+    }
+
+    fn noted_download(&self) -> Option<(Download, u32)> {
+        self.slots.as_ref()?.noted_download()
     }
 
     async fn write_image(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SlotFault> {

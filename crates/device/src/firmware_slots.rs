@@ -4,6 +4,8 @@ use core::future::{Future, ready};
 
 use lifecycle::SlotFault;
 
+use crate::firmware_update::response_head::ETAG_BYTES_MAX;
+
 /// Longest firmware version that is handled, in bytes.
 pub const FIRMWARE_VERSION_BYTES_MAX: usize = 32;
 /// Bytes of a whole piece of an image, as [`FirmwareSlots::write_image`] gets them.
@@ -41,6 +43,15 @@ pub struct ImageFacts {
     pub version: FirmwareVersion,
 }
 
+/// An image that is being received, as far as it must be known to go on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Download {
+    /// The image.
+    pub image: ImageFacts,
+    /// By which the same image is asked for again.
+    pub etag: heapless::String<ETAG_BYTES_MAX>,
+}
+
 /// Two slots for firmware, of which the agent runs in one.
 ///
 /// Every method may be interrupted by a power cut at any moment; a confirmed image must boot afterwards. What is not
@@ -70,6 +81,17 @@ pub trait FirmwareSlots {
     fn begin_image(&mut self, image_bytes: u32) -> impl Future<Output = Result<(), SlotFault>> {
         let _ = image_bytes;
         ready(Err(SlotFault))
+    }
+
+    /// Notes which image the slot is being filled with, or that it is none, where that can outlive a restart.
+    fn note_download(&mut self, download: Option<&Download>) {
+        let _ = download;
+    }
+
+    /// Returns the image that was noted, and how many of its bytes are in the slot: whole pieces of
+    /// [`IMAGE_PIECE_BYTES`], at least one and not the whole image. They need not be right; that is checked.
+    fn noted_download(&self) -> Option<(Download, u32)> {
+        None
     }
 
     /// Writes a piece of the image. `offset` grows from 0 in steps of [`IMAGE_PIECE_BYTES`]; only the last piece is

@@ -2,7 +2,8 @@
 //!
 //! When a download runs and when a new firmware is taken back is decided in `lifecycle`. What may be installed is
 //! decided here, in [`offer`]. The download uses the connection to the cloud, which is down meanwhile; the application
-//! goes on. What was received stays in RAM, so that the same image is resumed after a lost network.
+//! goes on. What was received is kept, so that the same image is resumed after a lost network, and after a restart where
+//! the platform notes what it is.
 
 mod download;
 mod error;
@@ -82,6 +83,8 @@ struct Known {
 enum Step {
     #[default]
     Idle,
+    /// What an earlier run left in the slot is read, to go on from there.
+    Recalling { known: Known, read_bytes: u32 },
     /// Until the next attempt.
     Waiting { until: Instant },
     /// Until the server has been silent for too long.
@@ -110,7 +113,7 @@ impl FirmwareUpdate {
             | Step::Dialing { until }
             | Step::ReadingHead { until }
             | Step::ReadingBody { until } => Some(until),
-            Step::ReadingBack { .. } => Some(Instant::BOOT),
+            Step::Recalling { .. } | Step::ReadingBack { .. } => Some(Instant::BOOT),
         }
     }
 
@@ -206,9 +209,15 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     fn note_failure(&mut self, error: UpdateError) {
         self.log_now(format_args!("OTA failed: {error}"));
         if !error.keeps_progress() {
-            self.update.known = None;
+            self.forget_download();
         }
         self.update.untold = Some(Untold::Failed(error));
+    }
+
+    /// The next download begins at the beginning.
+    pub(crate) fn forget_download(&mut self) {
+        self.update.known = None;
+        self.platform.note_download(None);
     }
 
     /// The running firmware reached its cloud: it boots from now on.

@@ -17,6 +17,7 @@ mod clock_text;
 mod cloud_session;
 mod console;
 mod console_commands;
+mod console_input;
 mod door;
 mod firmware_slots;
 mod firmware_update;
@@ -34,8 +35,10 @@ pub use agent::{RunEnd, run};
 pub use application::{Application, OUTGOING_VALUE_BYTES_MAX, OutgoingWrite};
 pub use cloud_session::CLOUD_BODY_BYTES_MAX;
 pub use console::{CONSOLE_LINE_BYTES_MAX, ConsoleCommand, ConsoleFacts, ParseConsoleLineError};
+pub use console_input::ConsoleInput;
 pub use firmware_slots::{
-    FIRMWARE_VERSION_BYTES_MAX, FirmwareSlots, FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts, SlotState,
+    Download, FIRMWARE_VERSION_BYTES_MAX, FirmwareSlots, FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts,
+    SlotState,
 };
 pub use firmware_update::response_head::{
     ContentRange, ETAG_BYTES_MAX, HEAD_BYTES_MAX, HEAD_LINE_COUNT_MAX, ReadHeadError, ResponseHead,

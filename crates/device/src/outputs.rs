@@ -160,6 +160,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         }
         self.homes.stored = stored;
         self.update.forget();
+        self.platform.note_download(None);
         self.homes.is_stored_on_bench = false;
         self.follow_release_key();
         self.portal.trial = Trial::Succeeded;
@@ -201,6 +202,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         }
         self.homes.stored = None;
         self.update.forget();
+        self.platform.note_download(None);
         self.homes.last_joined = None;
         self.follow_release_key();
         self.homes.candidate = None;

@@ -73,6 +73,12 @@ struct Cursor {
     cell_index: u32,
 }
 
+impl Cursor {
+    const fn after(self) -> Self {
+        Self { cell_index: self.cell_index.saturating_add(1), ..self }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Journal {
     layout: StoreLayout,
@@ -93,6 +99,11 @@ impl Journal {
         let mut journal = Self { layout, facts: Facts::default(), sequence: 0, cursor: None, is_stale: true };
         journal.refresh(flash).await?;
         Ok(journal)
+    }
+
+    /// Whether the flash holds a record, so that this is not somebody else's flash.
+    pub(crate) const fn is_begun(&self) -> bool {
+        self.cursor.is_some()
     }
 
     pub(crate) fn facts(&self) -> Facts {
@@ -140,15 +151,17 @@ impl Journal {
 
     async fn append<F: NorFlash>(&mut self, flash: &mut F, facts: Facts) -> Result<(), AppendRecordError> {
         self.is_stale = true;
-        let cursor = match self.cursor {
-            Some(cursor) if cursor.cell_index < Self::cells_per_sector::<F>() => cursor,
-            full_or_none => self.begin_next_sector(flash, full_or_none).await?,
-        };
-        self.cursor = Some(Cursor { cell_index: cursor.cell_index.saturating_add(1), ..cursor });
         let record = Record { sequence: self.sequence.saturating_add(1), facts };
         let cell = record.to_cell();
+        let mut cursor = self.free_cell(flash, self.cursor).await?;
+        if access::write(flash, self.cell_offset::<F>(cursor), &cell).await.is_err() {
+            // A write that was cut before its first bit leaves a cell that reads as erased. Flash with error correction
+            // refuses to write it again, and would do so for ever.
+            cursor = self.free_cell(flash, Some(cursor.after())).await?;
+            access::write(flash, self.cell_offset::<F>(cursor), &cell).await?;
+        }
         let offset = self.cell_offset::<F>(cursor);
-        access::write(flash, offset, &cell).await?;
+        self.cursor = Some(cursor.after());
         if access::read_cell(flash, offset).await? != cell {
             return Err(AppendRecordError::NotVerified { offset });
         }
@@ -156,6 +169,18 @@ impl Journal {
         self.sequence = record.sequence;
         self.is_stale = false;
         Ok(())
+    }
+
+    /// Returns the cell at the cursor, or the first one of the next sector where this one is full.
+    async fn free_cell<F: NorFlash>(
+        &self,
+        flash: &mut F,
+        cursor: Option<Cursor>,
+    ) -> Result<Cursor, FlashFault> {
+        match cursor {
+            Some(cursor) if cursor.cell_index < Self::cells_per_sector::<F>() => Ok(cursor),
+            full_or_none => self.begin_next_sector(flash, full_or_none).await,
+        }
     }
 
     /// Always erases, even a sector that reads as erased: after a power cut it may be only half erased.

@@ -212,6 +212,21 @@ pub(crate) async fn mirror_slot<F: NorFlash>(
     access::write(flash, target, &seal.to_cell()).await
 }
 
+/// Erases a slot that holds bytes and no seal: parts of a home that never was one. A slot whose seal is damaged stays:
+/// flash that reads wrongly while the supply is low must not cost a home.
+pub(crate) async fn clear_unsealed<F: NorFlash>(
+    flash: &mut F,
+    layout: StoreLayout,
+    slot_index: u32,
+) -> Result<(), FlashFault> {
+    let offset = layout.slot_offset::<F>(slot_index);
+    let is_unsealed = access::is_erased(&access::read_cell(flash, offset).await?);
+    if is_unsealed && access::find_written_cell(flash, offset, slot_bytes::<F>()).await?.is_some() {
+        access::erase(flash, offset, slot_bytes::<F>()).await?;
+    }
+    Ok(())
+}
+
 /// Erases a slot until it reads back erased. Returns the first offset that stayed written, if the sector is damaged.
 pub(crate) async fn erase_slot_verified<F: NorFlash>(
     flash: &mut F,

@@ -58,7 +58,8 @@ pub struct WipeReport {
 }
 
 impl<F: NorFlash> HomeStore<F> {
-    /// Opens the store: finishes an interrupted wipe, then restores the second copy of the home where it is missing.
+    /// Opens the store: finishes an interrupted wipe, then restores the second copy of the home where it is missing, and
+    /// takes away what a first save left that was cut short.
     ///
     /// Flash that holds nothing valid (new, or random bytes) opens as an empty store in epoch 0, without a write.
     ///
@@ -257,9 +258,22 @@ impl<F: NorFlash> HomeStore<F> {
 
     async fn restore_mirror(&mut self, slots: SlotPair) {
         match slots.newest() {
-            None => self.redundancy = Redundancy::Empty,
+            None => self.clear_remains().await,
             Some(_) if slots.is_mirrored() => self.redundancy = Redundancy::Full,
             Some(newest) => self.replace_mirror(newest).await,
+        }
+    }
+
+    /// Takes away what is left of a first home whose save was cut short. Foreign flash, whose journal is not ours, stays
+    /// as it is. A failure is no error: the next `open` tries again.
+    async fn clear_remains(&mut self) {
+        self.redundancy = Redundancy::Empty;
+        for slot_index in 0..SLOT_COUNT {
+            if !self.journal.is_begun()
+                || slots::clear_unsealed(&mut self.flash, self.layout, slot_index).await.is_err()
+            {
+                return;
+            }
         }
     }
 

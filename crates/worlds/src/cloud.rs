@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use wire::{
-    Claim, DeviceId, DeviceInternal, DeviceMessage, FINGERPRINT_DIGITS, Frame, Info, NONCE_BYTES, Parsed,
-    Receipt, ReceiptSecret, ReleaseOrder, ReleaseTerms, Secret, ServerInternal, ServerMessage, Status,
-    TOKEN_BYTES,
+    CLAIM_CODE_CHARS, Claim, ClaimCode, ClaimRequest, DeviceId, DeviceInternal, DeviceMessage,
+    FINGERPRINT_DIGITS, Frame, Info, NONCE_BYTES, NoToken, Parsed, Receipt, ReceiptSecret, ReleaseOrder,
+    ReleaseTerms, Secret, ServerInternal, ServerMessage, Status, TOKEN_BYTES,
 };
 
 use crate::dice::Dice;
+use crate::files::Update;
 use crate::plan::{CloudTrouble, Hostile};
 
 /// Longest body that is read.
@@ -22,6 +23,9 @@ const FRAME_BYTES_MAX: usize = 512;
 const ORDER_MESSAGE_ID: u16 = 7777;
 /// Epoch of every ownership as this cloud records it; a board that counts further is followed.
 const RECORDED_EPOCH: u32 = 1;
+
+/// How long a claim code is good for, in milliseconds. Source: design.md, promise 5.
+const CODE_MS: u64 = 15 * 60_000;
 
 /// Where an account stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,8 @@ pub(crate) enum Peer {
     HangsUp,
     Captive,
     Impostor,
+    /// Hands out firmware.
+    Files,
 }
 
 /// What a frame means for what a device may do afterwards.
@@ -64,6 +70,8 @@ pub(crate) enum Meaning {
     Nothing,
     Accepted,
     Refused,
+    /// The claim code is not exchanged.
+    NoToken,
     /// Signed by the true key, for this device and epoch.
     TrueOrder,
     /// `config erase`.
@@ -91,6 +99,18 @@ pub(crate) struct Session {
     pub(crate) under_way: usize,
     /// Epoch of the true key that the board said it holds.
     pub(crate) held_epoch: Option<u32>,
+    /// It was made for a firmware image.
+    pub(crate) is_download: bool,
+    /// What came of the request for it.
+    pub(crate) request: Vec<u8>,
+}
+
+/// A claim code that nobody has logged in with.
+struct OpenCode {
+    account: usize,
+    ends_at_ms: u64,
+    /// The device that came first has the code to itself.
+    uid: Option<String>,
 }
 
 /// The cloud.
@@ -99,6 +119,7 @@ pub(crate) struct Cloud {
     foreign_key: SigningKey,
     pub(crate) accounts: Vec<Account>,
     by_token: BTreeMap<[u8; TOKEN_BYTES], usize>,
+    codes: BTreeMap<[u8; CLAIM_CODE_CHARS], OpenCode>,
     troubles: Vec<CloudTrouble>,
     dice: Dice,
     speaks_rehome: bool,
@@ -145,6 +166,7 @@ impl Cloud {
             foreign_key,
             accounts: Vec::new(),
             by_token: BTreeMap::new(),
+            codes: BTreeMap::new(),
             troubles: Vec::new(),
             dice,
             speaks_rehome,
@@ -165,6 +187,23 @@ impl Cloud {
         });
         self.by_token.insert(token, index);
         index
+    }
+
+    /// Whether it knows what stock clouds do not: claim codes, signed orders, updates on trial.
+    pub(crate) const fn speaks_rehome(&self) -> bool {
+        self.speaks_rehome
+    }
+
+    /// Opens a claim code for an account.
+    pub(crate) fn open_code(&mut self, account: usize, now_ms: u64) -> ClaimCode {
+        let code = ClaimCode::from_random(self.dice.bytes());
+        self.codes.insert(*code.expose(), OpenCode { account, ends_at_ms: now_ms + CODE_MS, uid: None });
+        code
+    }
+
+    /// The keys of the maker and of somebody else.
+    pub(crate) const fn keys(&self) -> (&SigningKey, &SigningKey) {
+        (&self.key, &self.foreign_key)
     }
 
     pub(crate) fn begin(&mut self, trouble: CloudTrouble) {
@@ -216,7 +255,7 @@ impl Cloud {
         let Ok(message) = DeviceMessage::parse(&frame) else { return };
         let message_id = frame.message_id();
         match session.peer {
-            None | Some(Peer::Silent) => {}
+            None | Some(Peer::Silent | Peer::Files) => {}
             Some(Peer::Garbage) => {
                 let noise = self.dice.bytes::<24>().to_vec();
                 session.downlink.push_back((noise, Meaning::Nothing));
@@ -237,11 +276,19 @@ impl Cloud {
                 let Ok(token) = <[u8; TOKEN_BYTES]>::try_from(token.0) else { return };
                 let status = self.login_status(&token, now_ms);
                 let is_accepted = status == Status::Success;
+                // After a claim code it is not the token that the connection was made with.
+                session.token = token;
                 let meaning = if is_accepted { Meaning::Accepted } else { Meaning::Refused };
                 session.respond(message_id, status, meaning);
                 session.account = self.by_token.get(&token).copied().filter(|_| is_accepted);
                 session.is_logged_in = is_accepted;
                 session.is_closing = session.peer == Some(Peer::HangsUp);
+                if let Some(account) = session.account {
+                    self.codes.retain(|_, open| open.account != account);
+                }
+            }
+            DeviceMessage::Internal(DeviceInternal::ClaimCode(request)) => {
+                self.exchange(session, request, now_ms);
             }
             _ if !session.is_logged_in => {}
             DeviceMessage::Ping => session.respond(message_id, Status::Success, Meaning::Nothing),
@@ -254,6 +301,34 @@ impl Cloud {
             }
             _ => {}
         }
+    }
+
+    fn exchange(&mut self, session: &mut Session, request: &ClaimRequest<'_>, now_ms: u64) {
+        match self.redeem(request, now_ms) {
+            Ok(token) => {
+                let token = Secret(token.as_slice());
+                session.push_internal(ServerInternal::Token { token }, Meaning::Nothing);
+            }
+            Err(reason) => session.push_internal(ServerInternal::NoToken(reason), Meaning::NoToken),
+        }
+    }
+
+    fn redeem(&mut self, request: &ClaimRequest<'_>, now_ms: u64) -> Result<[u8; TOKEN_BYTES], NoToken> {
+        // Somebody else's board by the books, or a cloud that counts attempts.
+        match self.dice.between(0, 19) {
+            0 => return Err(NoToken::Owned),
+            1 => return Err(NoToken::Later),
+            _ => {}
+        }
+        if self.troubles.contains(&CloudTrouble::RefusesAll) {
+            return Err(NoToken::Code);
+        }
+        let open = self.codes.get_mut(request.code.expose()).filter(|open| now_ms < open.ends_at_ms);
+        let open = open.ok_or(NoToken::Code)?;
+        if *open.uid.get_or_insert_with(|| request.uid.to_owned()) != request.uid {
+            return Err(NoToken::Code);
+        }
+        self.accounts.get(open.account).map(|account| account.token).ok_or(NoToken::Code)
     }
 
     fn take_info(&mut self, session: &mut Session, info: &Info<'_>) {
@@ -305,6 +380,12 @@ impl Cloud {
         }
     }
 
+    /// Orders an update over a session that the cloud accepted.
+    pub(crate) fn order_update(session: &mut Session) {
+        let url = Update::url(session.is_tls);
+        session.push_internal(ServerInternal::Ota { url: Secret(url.as_bytes()) }, Meaning::Nothing);
+    }
+
     /// Somebody who plays the cloud over a connection that proves nothing.
     fn deceive(&mut self, session: &mut Session, message_id: u16, message: &DeviceMessage<'_>) {
         match message {
@@ -315,6 +396,14 @@ impl Cloud {
                     session.respond(message_id, Status::Success, Meaning::Accepted);
                     session.is_logged_in = true;
                 }
+            },
+            DeviceMessage::Internal(DeviceInternal::ClaimCode(_)) => match self.dice.between(0, 2) {
+                0 => session.push_internal(ServerInternal::NoToken(NoToken::Code), Meaning::NoToken),
+                1 => {
+                    session
+                        .push_internal(ServerInternal::Token { token: Secret(b"short") }, Meaning::Nothing);
+                }
+                _ => session.respond(message_id, Status::InvalidToken, Meaning::Nothing),
             },
             DeviceMessage::Internal(DeviceInternal::Info(info)) => {
                 session.held_epoch = info.epoch.filter(|_| info.release_key.is_some());

@@ -115,6 +115,20 @@ impl Fleet {
                 tally.wipes_without_receipt(),
                 tally.image_searches,
             );
+            if *policy == RecoveryPolicy::Rehome {
+                println!(
+                    "        {} claims by code; {} gestures; {} locks; {} orders of firmware: {} installed, {} confirmed, {} \
+                     trials in vain, {} power cuts in a slot",
+                    tally.claims,
+                    tally.gestures,
+                    tally.locks,
+                    tally.update_orders,
+                    tally.images_installed,
+                    tally.images_confirmed,
+                    tally.trials_of_firmware_failed,
+                    tally.torn_updates,
+                );
+            }
         }
         let verdict =
             if self.findings.is_empty() { "No guarantee was broken." } else { "Guarantees were broken." };

@@ -8,17 +8,19 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use device::{
-    Application, CloudAddress, CloudWire, ConnectionIndex, Event, FirmwareSlots, Hotspot, HotspotRequest,
-    JoinRequest, OutgoingWrite, Panel, Platform, PortalClosedError, Radio, ScanList, SendError, Timing,
-    WarmMemory,
+    Application, CloudAddress, CloudWire, ConnectionIndex, Download, Event, FirmwareSlots, Hotspot,
+    HotspotRequest, ImageFacts, JoinRequest, OutgoingWrite, Panel, Platform, PortalClosedError, Radio,
+    ScanList, SendError, SlotState, Timing, WarmMemory,
 };
 use embedded_storage_async::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use home_store::Network;
 use home_store::sim_flash::{SECTOR_BYTES, SharedSimFlash, SimFlashError};
-use lifecycle::{Instant, Pattern, State};
+use lifecycle::{Instant, Pattern, SlotFault, State};
 use wire::{Values, VirtualPin};
 
 use crate::dice::Dice;
+use crate::files::FILE_HOST;
+use crate::slots::{Fortune, SLOT_BYTES, Slots};
 
 /// Lines kept of a board that is looked at.
 const TRACE_LINES_MAX: usize = 80;
@@ -40,10 +42,19 @@ pub(crate) enum Request {
     OpenHotspot,
     CloseHotspot,
     Answer(Vec<u8>),
-    Dial { token: [u8; wire::TOKEN_BYTES], is_tls: bool },
+    Dial(Dialed),
     HangUp,
     Send(Vec<u8>),
     State(State),
+}
+
+/// Whom a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dialed {
+    pub(crate) token: [u8; wire::TOKEN_BYTES],
+    pub(crate) is_tls: bool,
+    /// For a firmware image instead of the cloud.
+    pub(crate) is_download: bool,
 }
 
 /// What world and platform share of one board.
@@ -60,12 +71,24 @@ pub(crate) struct Io {
     /// The power failed in the middle of a flash operation.
     pub(crate) has_died: Cell<bool>,
     pub(crate) is_clock_wrong: Cell<bool>,
+    pub(crate) slots: RefCell<Slots>,
+    /// Checked against the signature of an image.
+    firmware_key: Option<[u8; 32]>,
+    /// What the chip keeps over a restart; a power-on clears it.
+    pub(crate) wrong_proof_count: Cell<u8>,
+    /// For tests of the judge: a restart clears it too.
+    pub(crate) is_forgetting: Cell<bool>,
     dice: RefCell<Dice>,
     trace: Option<RefCell<VecDeque<String>>>,
 }
 
 impl Io {
-    pub(crate) fn new(clock: Rc<Cell<u64>>, dice: Dice, is_traced: bool) -> Self {
+    pub(crate) fn new(
+        clock: Rc<Cell<u64>>,
+        dice: Dice,
+        firmware_key: Option<[u8; 32]>,
+        is_traced: bool,
+    ) -> Self {
         Self {
             clock,
             boot_ms: Cell::new(0),
@@ -77,6 +100,10 @@ impl Io {
             is_connected: Cell::new(false),
             has_died: Cell::new(false),
             is_clock_wrong: Cell::new(false),
+            slots: RefCell::new(Slots::new()),
+            firmware_key,
+            wrong_proof_count: Cell::new(0),
+            is_forgetting: Cell::new(false),
             dice: RefCell::new(dice),
             trace: is_traced.then(RefCell::default),
         }
@@ -194,16 +221,80 @@ impl Timing for WorldPlatform {
     }
 }
 
-/// Boards of the worlds have no second slot and take no updates.
-impl FirmwareSlots for WorldPlatform {}
+impl WorldPlatform {
+    async fn survive(&self, fortune: Fortune) -> Result<(), SlotFault> {
+        match fortune {
+            Fortune::Fine => Ok(()),
+            Fortune::Failed => Err(SlotFault),
+            Fortune::Dead => {
+                // As with the flash: a board without power does not even handle an error.
+                self.0.has_died.set(true);
+                std::future::pending().await
+            }
+        }
+    }
+}
 
-/// Their hotspots are open, so nobody proves anything.
-impl WarmMemory for WorldPlatform {
-    fn wrong_proof_count(&self) -> u8 {
-        0
+impl FirmwareSlots for WorldPlatform {
+    fn slot_bytes(&self) -> Option<u32> {
+        Some(SLOT_BYTES)
     }
 
-    fn keep_wrong_proof_count(&mut self, _wrong_proof_count: u8) {}
+    fn firmware_key(&self) -> Option<[u8; 32]> {
+        self.0.firmware_key
+    }
+
+    fn slot_state(&self) -> SlotState {
+        self.0.slots.borrow().state()
+    }
+
+    async fn begin_image(&mut self, _image_bytes: u32) -> Result<(), SlotFault> {
+        let fortune = self.0.slots.borrow_mut().begin();
+        self.survive(fortune).await
+    }
+
+    fn note_download(&mut self, download: Option<&Download>) {
+        self.0.slots.borrow_mut().note_download(download);
+    }
+
+    fn noted_download(&self) -> Option<(Download, u32)> {
+        self.0.slots.borrow().noted_download()
+    }
+
+    async fn write_image(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SlotFault> {
+        let fortune = self.0.slots.borrow_mut().write(offset as usize, bytes);
+        self.survive(fortune).await
+    }
+
+    async fn read_image(&mut self, offset: u32, buffer: &mut [u8]) -> Result<(), SlotFault> {
+        let fortune = self.0.slots.borrow().read_back(offset as usize, buffer);
+        self.survive(fortune).await
+    }
+
+    async fn boot_on_trial(&mut self, image: &ImageFacts) -> Result<(), SlotFault> {
+        let fortune = self.0.slots.borrow_mut().boot_on_trial(image.image_bytes as usize);
+        self.survive(fortune).await
+    }
+
+    async fn confirm_firmware(&mut self) -> Result<(), SlotFault> {
+        let fortune = self.0.slots.borrow_mut().confirm();
+        self.survive(fortune).await
+    }
+
+    async fn roll_back_firmware(&mut self) -> Result<(), SlotFault> {
+        let fortune = self.0.slots.borrow_mut().roll_back();
+        self.survive(fortune).await
+    }
+}
+
+impl WarmMemory for WorldPlatform {
+    fn wrong_proof_count(&self) -> u8 {
+        if self.0.is_forgetting.get() { 0 } else { self.0.wrong_proof_count.get() }
+    }
+
+    fn keep_wrong_proof_count(&mut self, wrong_proof_count: u8) {
+        self.0.wrong_proof_count.set(wrong_proof_count);
+    }
 }
 
 impl Radio for WorldPlatform {
@@ -254,7 +345,12 @@ impl CloudWire for WorldPlatform {
     fn start_dial(&mut self, address: CloudAddress<'_>) {
         self.0.is_connected.set(false);
         let binding = address.binding;
-        self.0.ask(Request::Dial { token: *binding.token.expose(), is_tls: binding.uses_tls });
+        let is_download = address.host == FILE_HOST;
+        self.0.ask(Request::Dial(Dialed {
+            token: *binding.token.expose(),
+            is_tls: binding.uses_tls,
+            is_download,
+        }));
     }
 
     fn hang_up(&mut self) {

@@ -4,16 +4,26 @@
 //! and `reset`, which promise nothing, the same findings are counted.
 
 mod broken;
+mod door;
+mod firmware;
+mod homes;
 
 use std::collections::BTreeSet;
 
 pub use broken::Broken;
 use home_store::Home;
-use lifecycle::State;
+use lifecycle::{BootReason, State};
 
 use crate::board::CLOUD_HOST;
-use crate::raw_flash::{TRACE_BYTES_MIN, find_trace, is_identity_whole, look, slot_bytes, traces_of};
+use crate::raw_flash::{
+    TRACE_BYTES_MIN, find_trace, is_identity_whole, is_seal_torn, look, slot_bytes, traces_of,
+};
+use crate::slots::SlotNote;
 use crate::tally::Tally;
+use door::Door;
+use firmware::Firmware;
+pub(crate) use homes::Typed;
+use homes::{is_claim_of, is_made_of, remove_parts};
 
 /// Guarantee 1: the hotspot is open within 45 s.
 const DOOR_MS: u64 = 45_000;
@@ -36,20 +46,14 @@ const BACK_MS: u64 = 3 * 3_600_000;
 const STRANDED_MS: u64 = 60_000;
 const DAY_MS: u64 = 86_400_000;
 
+/// Stands in a home on trial whose token has yet to come.
+const TOKEN_TO_COME: [u8; wire::TOKEN_BYTES] = [b'.'; wire::TOKEN_BYTES];
+
 /// Who may erase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Authority {
     Release,
     Hand,
-}
-
-/// A home as somebody typed it into the portal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Typed {
-    pub(crate) ssid: Vec<u8>,
-    pub(crate) password: Vec<u8>,
-    /// Without one the stored binding is kept.
-    pub(crate) token: Option<[u8; wire::TOKEN_BYTES]>,
 }
 
 /// What is true in the world for one board at one moment.
@@ -96,13 +100,17 @@ pub(crate) struct Judge {
     is_candidate_accepted: bool,
     pub(crate) submitted_at: Option<u64>,
     earlier_traces: BTreeSet<Vec<u8>>,
-    /// Of homes submitted since the last wipe: a save that was cut short may leave parts of one, until the next save or
-    /// wipe. They are the words of who set the board up, not of an earlier home.
+    /// Of homes submitted since the last wipe: a save that was cut in its very last bytes may leave parts of one, until
+    /// the next save or wipe. They are the words of who set the board up, not of an earlier home.
     submitted_traces: BTreeSet<Vec<u8>>,
+    /// What must live in RAM only: claim codes, and what stands for a token until it comes.
+    never_stored: BTreeSet<Vec<u8>>,
     is_search_due: bool,
     seen_slots: Vec<u8>,
     trouble: Option<Episode>,
     explained_erases: u64,
+    door: Door,
+    firmware: Firmware,
 }
 
 /// A trouble that calls for the hotspot, from its beginning to its end.
@@ -160,15 +168,21 @@ impl Judge {
             submitted_at: None,
             earlier_traces: BTreeSet::new(),
             submitted_traces: BTreeSet::new(),
+            never_stored: BTreeSet::new(),
             is_search_due: false,
             seen_slots: Vec::new(),
             trouble: None,
             explained_erases: 0,
+            door: Door::default(),
+            firmware: Firmware::default(),
         }
     }
 
-    pub(crate) fn power_on(&mut self, now_ms: u64) {
+    pub(crate) fn power_on(&mut self, reason: BootReason, is_on_trial: bool, now_ms: u64) {
         self.is_powered = true;
+        let is_gesture = self.is_promised && self.door.begin_run(reason, self.home.is_some(), now_ms);
+        self.tally.gestures += u64::from(is_gesture);
+        self.firmware.begin_run(is_on_trial, now_ms);
         self.homeless_since = now_ms;
         if let Some(trouble) = &mut self.trouble {
             trouble.began_at += now_ms.saturating_sub(self.off_since);
@@ -182,6 +196,8 @@ impl Judge {
         if let Some(trouble) = &mut self.trouble {
             trouble.stop_clock(now_ms);
         }
+        self.door.end_run(now_ms);
+        self.firmware.end_run(&mut self.tally);
         self.off_since = now_ms;
         self.is_powered = false;
         self.hotspot_open = false;
@@ -219,9 +235,11 @@ impl Judge {
     /// A session with this token was accepted.
     pub(crate) fn note_accepted(&mut self, token: &[u8; wire::TOKEN_BYTES]) {
         self.tally.logins += 1;
+        self.firmware.note_accepted();
         let is_stored = self.stored_token() == Some(token);
         if self.is_tried(token) {
             self.is_candidate_accepted = true;
+            self.door.note_saved();
             self.explained_erases += 2;
         } else if is_stored {
             // The stored home is in use again, so the trial is over, whatever became of it.
@@ -239,6 +257,29 @@ impl Judge {
         } else if self.stored_token() == Some(token) {
             self.told_refused_at.get_or_insert(now_ms);
         }
+    }
+
+    /// The claim code of the home on trial is not exchanged.
+    pub(crate) fn note_no_token(&mut self) {
+        if self.candidate.as_ref().is_some_and(|candidate| candidate.code.is_some()) {
+            self.end_trial();
+        }
+    }
+
+    /// Somebody at the open hotspot gave a wrong proof.
+    pub(crate) fn note_wrong_proof(&mut self, now_ms: u64) {
+        self.tally.locks += u64::from(self.door.note_wrong_proof(now_ms));
+    }
+
+    /// The power failed in the middle of a flash operation.
+    pub(crate) const fn note_torn(&mut self) {
+        self.tally.torn_operations += 1;
+        self.door.note_torn();
+    }
+
+    /// Something happened to the firmware slots; `offered` are the images that may be installed at present.
+    pub(crate) fn note_slots(&mut self, note: &SlotNote, offered: &[&[u8]]) -> Option<Broken> {
+        self.firmware.note(note, offered, &mut self.tally)
     }
 
     fn is_tried(&self, token: &[u8; wire::TOKEN_BYTES]) -> bool {
@@ -273,6 +314,9 @@ impl Judge {
         ];
         self.submitted_traces.extend(words.into_iter().flatten().map(<[u8]>::to_vec));
         self.submitted_traces.insert(CLOUD_HOST.as_bytes().to_vec());
+        if let Some(code) = &typed.code {
+            self.never_stored.extend([code.expose().to_vec(), code.shown().to_vec(), TOKEN_TO_COME.to_vec()]);
+        }
         self.candidate = Some(typed);
         self.is_candidate_accepted = false;
     }
@@ -322,7 +366,8 @@ impl Judge {
     }
 
     fn due(&self) -> Option<Due> {
-        if !self.is_powered || self.is_resetting {
+        // Whoever locked the door has to switch the board off and on; until then it keeps what it has.
+        if !self.is_powered || self.is_resetting || self.door.is_locked() {
             return None;
         }
         if self.home.is_none() && !self.is_promised {
@@ -376,7 +421,14 @@ impl Judge {
         let return_at = self.submitted_at.map(|since| since + RETURN_MS);
         let back_at = self.free_since.filter(|_| !self.truth.is_online).map(|since| since + self.back_ms());
         // What is overdue already has been judged.
-        [door_at, return_at, back_at].into_iter().flatten().filter(|at| *at >= now_ms).map(|at| at + 1).min()
+        let locked_or_held_at = self.door.next_check(self.hotspot_open);
+        let trial_ends_at = self.firmware.next_check();
+        [door_at, return_at, back_at, locked_or_held_at, trial_ends_at]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at >= now_ms)
+            .map(|at| at + 1)
+            .min()
     }
 
     fn back_ms(&self) -> u64 {
@@ -401,7 +453,11 @@ impl Judge {
             self.free_since = Some(now_ms);
             return Some(Broken::NotBack);
         }
-        None
+        if !self.is_powered || !self.is_promised {
+            return None;
+        }
+        let is_held = !self.is_resetting;
+        self.door.judge(self.hotspot_open, now_ms).filter(|_| is_held).or_else(|| self.firmware.judge(now_ms))
     }
 
     fn follow_trouble(&mut self, due: Option<Due>, now_ms: u64) {
@@ -481,13 +537,17 @@ impl Judge {
         if let Some(home) = &self.home {
             // The same host, or the same network in another home; and what is part of what is stored.
             remove_parts(&mut gone, &traces_of(home));
-        } else {
+        } else if is_seal_torn(image) {
             remove_parts(&mut gone, &self.submitted_traces);
         }
         if !is_identity_whole(image) {
             return Some(Broken::IdentityLost);
         }
-        find_trace(image, &gone).map(|(offset, length_bytes)| Broken::TraceLeft { offset, length_bytes })
+        let never =
+            find_trace(image, &self.never_stored).map(|(offset, _)| Broken::NeverToBeStored { offset });
+        never.or_else(|| {
+            find_trace(image, &gone).map(|(offset, length_bytes)| Broken::TraceLeft { offset, length_bytes })
+        })
     }
 
     fn note_change(&mut self, home: Option<Home>, now_ms: u64) -> Option<Broken> {
@@ -498,6 +558,7 @@ impl Judge {
         self.explained_erases += 2;
         match (&before, &self.home) {
             (_, None) => {
+                self.door.note_wiped();
                 self.earlier_traces.append(&mut self.submitted_traces);
                 self.earlier_traces.retain(|trace| trace.len() >= TRACE_BYTES_MIN);
                 self.homeless_since = now_ms;
@@ -514,6 +575,7 @@ impl Judge {
             (_, Some(after)) => {
                 let candidate = self.candidate.take();
                 self.submitted_at = None;
+                self.tally.claims += u64::from(candidate.as_ref().is_some_and(|typed| typed.code.is_some()));
                 let is_expected = self.is_candidate_accepted
                     && candidate.is_some_and(|typed| is_made_of(after, &typed, before.as_ref()));
                 if !is_expected {
@@ -556,35 +618,6 @@ impl Judge {
 
 fn follow(since: &mut Option<u64>, is_true: bool, now_ms: u64) {
     *since = is_true.then(|| since.unwrap_or(now_ms));
-}
-
-fn remove_parts(gone: &mut BTreeSet<Vec<u8>>, present: &BTreeSet<Vec<u8>>) {
-    gone.retain(|earlier| {
-        !present.iter().any(|trace| trace.windows(earlier.len()).any(|part| part == earlier.as_slice()))
-    });
-}
-
-/// The same home, with the release key that it had not.
-fn is_claim_of(before: &Home, after: &Home) -> bool {
-    let mut expected = before.clone();
-    expected.cloud.release_key.clone_from(&after.cloud.release_key);
-    before.cloud.release_key.is_none() && after.cloud.release_key.is_some() && expected == *after
-}
-
-/// The home that these words make, on top of the one before.
-fn is_made_of(home: &Home, typed: &Typed, before: Option<&Home>) -> bool {
-    let is_first = home.networks.first().is_some_and(|network| {
-        network.ssid.as_bytes() == typed.ssid && network.secret.expose() == typed.password
-    });
-    let others = home.networks.get(1..).unwrap_or_default();
-    let is_rest_right = match (&typed.token, before) {
-        (Some(token), _) => others.is_empty() && home.cloud.token.expose() == token,
-        (None, Some(before)) => {
-            before.cloud == home.cloud && others.iter().all(|network| before.networks.contains(network))
-        }
-        (None, None) => false,
-    };
-    is_first && is_rest_right
 }
 
 #[cfg(test)]

@@ -10,11 +10,13 @@
 mod board;
 mod cloud;
 mod dice;
+mod files;
 mod io;
 mod judge;
 mod place;
 mod plan;
 mod raw_flash;
+mod slots;
 mod tally;
 mod visit;
 mod world;
@@ -67,6 +69,14 @@ pub enum Sabotage {
     SlowRetries,
     /// A password stays in flash outside the store.
     Remnant,
+    /// A firmware on trial may take an hour.
+    EndlessTrial,
+    /// What is read back of an image is not what was written.
+    FalseReadBack,
+    /// A restart forgets how many wrong proofs were given.
+    ForgetfulLock,
+    /// Power-ups of less than 7 s are no part of the gesture.
+    DeafToPower,
 }
 
 /// What came of a world.
@@ -118,7 +128,9 @@ impl WorldSpec {
                 let day = Duration::from_hours(24);
                 (timings.token_retry_first, timings.token_retry_max) = (day, day);
             }
-            Some(Sabotage::Remnant) | None => {}
+            Some(Sabotage::EndlessTrial) => timings.firmware_trial = Duration::from_hours(1),
+            Some(Sabotage::DeafToPower) => timings.short_power_up_min = Duration::from_secs(7),
+            Some(Sabotage::Remnant | Sabotage::FalseReadBack | Sabotage::ForgetfulLock) | None => {}
         }
         settings
     }

@@ -6,7 +6,9 @@
 use home_store::sim_flash::{EraseTear, PowerCut, SECTOR_BYTES};
 
 use crate::dice::Dice;
+use crate::files::{HostFault, PlannedUpdate};
 use crate::place::{AccessPoint, ApId, Beyond, Place, Trouble, draw_password, draw_router};
+use crate::slots::{Conduct, SlotTrouble};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -36,6 +38,11 @@ pub(crate) struct BoardPlan {
     /// Its homes use TCP without TLS.
     pub(crate) is_plain: bool,
     pub(crate) mac: [u8; 6],
+    /// Proof of possession on its label. One of 8 characters and more is the passphrase of its hotspot, a shorter one
+    /// is asked for in every form.
+    pub(crate) pop: Option<String>,
+    /// It installs only what its maker signed.
+    pub(crate) is_firmware_signed: bool,
 }
 
 /// Something that befalls a place, the cloud or a board.
@@ -120,6 +127,19 @@ pub(crate) enum Fate {
         wait_ms: u64,
     },
     Passerby(Passerby),
+    /// Somebody tries passphrases at the hotspot, or proofs in its forms.
+    Guesser {
+        count: u8,
+    },
+    /// A supply that dips: the chip restarts, and it is no power-on.
+    BrownOut,
+    /// Five power-ups of this length, then it stays on, because somebody wants the hotspot.
+    Gesture {
+        on_ms: u64,
+        off_ms: u64,
+    },
+    /// The maker wants another firmware on it.
+    Update(PlannedUpdate),
     Button {
         held_ms: u64,
     },
@@ -274,6 +294,12 @@ impl Plan {
             heartbeat_s: dice.pick(&HEARTBEATS_S).unwrap_or(3600),
             is_plain: dice.chance(150),
             mac,
+            pop: match dice.between(0, 9) {
+                0..=3 => Some(dice.text(10)),
+                4 => Some(dice.text(6)),
+                _ => None,
+            },
+            is_firmware_signed: dice.chance(500),
         });
         let mut push = |at_ms: u64, fate: Fate| self.events.push((at_ms, WorldEvent::Board(board, fate)));
         let born_ms = dice.between(SECOND, 12 * HOUR);
@@ -291,7 +317,7 @@ impl Plan {
 type DrawFate = fn(&mut Dice) -> Fate;
 
 /// How often what befalls a board, on average.
-const FATES: [(u64, DrawFate); 15] = [
+const FATES: [(u64, DrawFate); 19] = [
     (8 * HOUR, |_| Fate::OwnerLooks),
     (2 * DAY, |dice| {
         let longest_ms = dice.pick(&[MINUTE, MINUTE, 2 * HOUR, 4 * DAY]).unwrap_or(MINUTE);
@@ -336,7 +362,34 @@ const FATES: [(u64, DrawFate); 15] = [
     }),
     (20 * DAY, |dice| Fate::WrongClock { wait_ms: dice.spread(10 * MINUTE, DAY) }),
     (3 * DAY, |_| Fate::Disconnected),
+    (2 * DAY, |dice| Fate::Guesser { count: u8::try_from(dice.between(1, 7)).unwrap_or(1) }),
+    (6 * DAY, |_| Fate::BrownOut),
+    (8 * DAY, |dice| Fate::Gesture { on_ms: dice.between(1_200, 7_800), off_ms: dice.between(300, 4_000) }),
+    (5 * DAY, |dice| Fate::Update(draw_update(dice))),
 ];
+
+fn draw_update(dice: &mut Dice) -> PlannedUpdate {
+    let conduct = match dice.between(0, 9) {
+        0 => Conduct::Deaf,
+        1 => Conduct::Mute,
+        2 => Conduct::Crashes { after_ms: dice.spread(200, 4 * MINUTE) },
+        _ => Conduct::Good,
+    };
+    let host = if dice.chance(400) {
+        HostFault::None
+    } else {
+        dice.pick(&HostFault::ALL).unwrap_or(HostFault::None)
+    };
+    // An image takes one operation to begin, one for each of up to six pieces, one to be installed and one to be
+    // confirmed.
+    let operation = u8::try_from(dice.between(0, 8)).unwrap_or_default();
+    let slot = match dice.between(0, 9) {
+        0..=3 => SlotTrouble::Cut { operation, is_done: dice.chance(500) },
+        4 => SlotTrouble::Fails { operation },
+        _ => SlotTrouble::None,
+    };
+    PlannedUpdate { conduct, host, slot }
+}
 
 fn draw_cut(dice: &mut Dice) -> PowerCut {
     if dice.chance(600) {

@@ -156,9 +156,18 @@ fn push_findings(html: &mut String, fleet: &Fleet) {
     let judged = fleet.tallies.iter().find(|(policy, _)| *policy == RecoveryPolicy::Rehome);
     if let Some((_, tally)) = judged {
         html.push_str(&format!(
-            "<p>Judged at every step: {} boots, {} power cuts in the middle of a flash operation, {} homes accepted, {} failed \
+            "<p>Judged at every step: {} set-ups with a claim code, {} power-up gestures, {} hotspots locked by wrong proofs, {} \
+             orders of firmware ({} installed, {} confirmed, {} trials in vain, {} power cuts in a firmware slot), {} boots, {} power cuts in the middle of a flash operation, {} homes accepted, {} failed \
              trials, {} refused logins, {} searches of a raw flash image for bytes of earlier homes. \
              Most erases of one flash sector in the month: {}.</p>",
+            tally.claims,
+            tally.gestures,
+            tally.locks,
+            tally.update_orders,
+            tally.images_installed,
+            tally.images_confirmed,
+            tally.trials_of_firmware_failed,
+            tally.torn_updates,
             tally.boots,
             tally.torn_operations,
             tally.homes_accepted,

@@ -59,6 +59,22 @@ pub struct Tally {
     pub visits_in_vain: u64,
     /// Searches of a raw flash image for the traces of earlier homes.
     pub image_searches: u64,
+    /// Set-ups with a claim code that ended with a stored home.
+    pub claims: u64,
+    /// Power-up gestures by people, or by a flickering supply, that had to open the hotspot.
+    pub gestures: u64,
+    /// Hotspots locked by five wrong proofs.
+    pub locks: u64,
+    /// Firmware images installed for a trial.
+    pub images_installed: u64,
+    /// Those that proved themselves.
+    pub images_confirmed: u64,
+    /// Runs of a firmware on trial that ended without its being confirmed.
+    pub trials_of_firmware_failed: u64,
+    /// Orders to install a firmware.
+    pub update_orders: u64,
+    /// Power cuts in the middle of an operation on a firmware slot.
+    pub torn_updates: u64,
     /// Most erases of one flash sector.
     pub sector_erases_max: u64,
 }
@@ -90,6 +106,14 @@ impl Tally {
         self.refusals += other.refusals;
         self.visits_in_vain += other.visits_in_vain;
         self.image_searches += other.image_searches;
+        self.claims += other.claims;
+        self.gestures += other.gestures;
+        self.locks += other.locks;
+        self.images_installed += other.images_installed;
+        self.images_confirmed += other.images_confirmed;
+        self.trials_of_firmware_failed += other.trials_of_firmware_failed;
+        self.update_orders += other.update_orders;
+        self.torn_updates += other.torn_updates;
         self.sector_erases_max = self.sector_erases_max.max(other.sector_erases_max);
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Visit {
     /// What will be typed in, one after the other until one works.
     pub(crate) entries: VecDeque<Typed>,
     pub(crate) is_plain: bool,
+    /// What is given as proof where forms ask for it.
+    pub(crate) pop: Option<String>,
     /// What the portal answered to the last request.
     pub(crate) answer: Vec<u8>,
     /// The entry that was sent and not yet answered.
@@ -53,10 +55,10 @@ pub(crate) enum Step {
 }
 
 impl Visit {
-    pub(crate) fn new(who: Visitor, entries: VecDeque<Typed>, is_plain: bool) -> Self {
+    pub(crate) fn new(who: Visitor, entries: VecDeque<Typed>, is_plain: bool, pop: Option<String>) -> Self {
         let power_cycles_left = u8::from(who == Visitor::Owner);
         let step = Step::Arrive { power_cycles_left };
-        Self { who, step, entries, is_plain, answer: Vec::new(), sent: None }
+        Self { who, step, entries, is_plain, pop, answer: Vec::new(), sent: None }
     }
 
     pub(crate) fn answered(&self, text: &[u8]) -> bool {
@@ -79,17 +81,27 @@ pub(crate) fn get(path: &str) -> Vec<u8> {
 }
 
 /// The setup page's form.
-pub(crate) fn submit(entry: &Typed, is_plain: bool) -> Vec<u8> {
-    let mut body = String::new();
+pub(crate) fn submit(entry: &Typed, is_plain: bool, pop: Option<&str>) -> Vec<u8> {
+    let mut body = proof(pop);
     push_field(&mut body, "ssid", &entry.ssid);
     push_field(&mut body, "pass", &entry.password);
     if let Some(token) = &entry.token {
-        push_field(&mut body, "blynk", token);
+        let shown = entry.code.map(|code| code.shown());
+        push_field(&mut body, "blynk", shown.as_ref().map_or(token.as_slice(), <[u8; 9]>::as_slice));
         push_field(&mut body, "host", CLOUD_HOST.as_bytes());
         let port = if is_plain { PLAIN_PORT } else { TLS_PORT };
         push_field(&mut body, "port_ssl", port.to_string().as_bytes());
     }
     post("/config", &body)
+}
+
+/// The form field of a proof of possession.
+pub(crate) fn proof(pop: Option<&str>) -> String {
+    let mut body = String::new();
+    if let Some(pop) = pop {
+        push_field(&mut body, "pop", pop.as_bytes());
+    }
+    body
 }
 
 pub(crate) fn post(path: &str, body: &str) -> Vec<u8> {

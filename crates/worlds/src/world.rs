@@ -2,6 +2,7 @@
 
 mod fates;
 mod links;
+mod updates;
 mod visits;
 
 use std::cell::Cell;
@@ -17,8 +18,9 @@ use crate::dice::Dice;
 use crate::io::{Request, Signal};
 use crate::judge::{Broken, Truth};
 use crate::place::{Beyond, JoinOutcome, Place, Trouble};
-use crate::plan::{Plan, WorldEvent};
+use crate::plan::{BoardPlan, Plan, WorldEvent};
 use crate::raw_flash::leave_remnant;
+use crate::slots::Conduct;
 use crate::tally::Tally;
 use crate::{Finding, Outcome, Sabotage, WorldSpec};
 
@@ -75,6 +77,16 @@ enum What {
         board: usize,
         generation: u32,
     },
+    /// A faulty firmware ends its run.
+    Crash {
+        board: usize,
+        run_generation: u32,
+    },
+    /// Somebody at the hotspot tries another passphrase.
+    Guess {
+        board: usize,
+        run_generation: u32,
+    },
     ButtonUp {
         board: usize,
         generation: u32,
@@ -88,6 +100,10 @@ enum What {
         board: usize,
     },
     OwnerLooks {
+        board: usize,
+    },
+    /// The owner wants the board in another network, or under another account.
+    NewHome {
         board: usize,
     },
 }
@@ -118,12 +134,23 @@ impl World {
         let plan = Plan::draw(spec.seed, spec.board_count, spec.day_count);
         let clock = Rc::new(Cell::new(0));
         let settings = spec.settings();
-        let make_board = |(index, board_plan)| {
+        let speaks_rehome = spec.policy == RecoveryPolicy::Rehome;
+        let cloud = Cloud::new(Dice::for_part(spec.seed, "accounts", 0), speaks_rehome);
+        let firmware_key = cloud.keys().0.verifying_key().to_bytes();
+        let make_board = |(index, mut board_plan): (usize, BoardPlan)| {
+            if !speaks_rehome {
+                // Hotspots of stock firmware are open.
+                board_plan.pop = None;
+            }
             let is_traced = spec.traced_board == Some(index);
-            Board::new(board_plan, settings.clone(), &clock, spec.seed, index, is_traced)
+            let board =
+                Board::new(board_plan, settings.clone(), &clock, spec.seed, index, firmware_key, is_traced);
+            board.io.slots.borrow_mut().is_reading_from_cache =
+                spec.sabotage == Some(Sabotage::FalseReadBack);
+            board.io.is_forgetting.set(spec.sabotage == Some(Sabotage::ForgetfulLock));
+            board
         };
         let boards = plan.boards.into_iter().enumerate().map(make_board).collect();
-        let speaks_rehome = spec.policy == RecoveryPolicy::Rehome;
         let mut world = Self {
             spec: spec.clone(),
             clock: Rc::clone(&clock),
@@ -133,7 +160,7 @@ impl World {
             length_ms: plan.length_ms,
             places: plan.places,
             boards,
-            cloud: Cloud::new(Dice::for_part(spec.seed, "accounts", 0), speaks_rehome),
+            cloud,
             finding: None,
         };
         for (at_ms, event) in plan.events {
@@ -218,6 +245,8 @@ impl World {
             What::Downlink { board, generation } => self.deliver(board, generation),
             What::Closed { board, generation } => self.closed(board, generation),
             What::Phone { board, generation } => self.phone(board, generation),
+            What::Crash { board, run_generation } => self.crash(board, run_generation),
+            What::Guess { board, run_generation } => self.guess(board, run_generation),
             What::ButtonUp { board, generation, is_long } => self.button_up(board, generation, is_long),
             What::Clock { board } => {
                 if let Some(board) = self.boards.get(board) {
@@ -227,6 +256,7 @@ impl World {
             }
             What::Account { board } => self.judge(board),
             What::OwnerLooks { board } => self.owner_looks(board),
+            What::NewHome { board } => self.owner_changes(board),
         }
     }
 
@@ -237,12 +267,43 @@ impl World {
     }
 
     fn boot(&mut self, index: usize, reason: BootReason) {
-        let now_ms = self.now();
         let Some(board) = self.boards.get_mut(index) else { return };
         board.io.note(format_args!("boots: {reason:?}"));
         board.boot(reason);
-        board.judge.power_on(now_ms);
+        self.begin_run(index, reason);
         self.turn(index);
+    }
+
+    /// Tells the judge of a run that begins, and plans the end of one that has a fault.
+    fn begin_run(&mut self, index: usize, reason: BootReason) {
+        let now_ms = self.now();
+        let Some(board) = self.boards.get_mut(index) else { return };
+        let is_on_trial = board.io.slots.borrow().is_on_trial();
+        board.judge.power_on(reason, is_on_trial, now_ms);
+        let (run_generation, conduct) = (board.run_generation, board.conduct);
+        if conduct != Conduct::Good {
+            board.io.note(format_args!("runs a firmware with a fault: {conduct:?}"));
+        }
+        // A fault that shows later is found by others; this one shows while the firmware is on trial.
+        if let Conduct::Crashes { after_ms } = conduct
+            && is_on_trial
+        {
+            self.push_in(after_ms, What::Crash { board: index, run_generation });
+        }
+    }
+
+    fn crash(&mut self, index: usize, run_generation: u32) {
+        if self.boards.get(index).is_some_and(|board| board.run_generation == run_generation) {
+            self.brown_out(index);
+        }
+    }
+
+    /// The chip starts anew by a fault, without a power-on.
+    fn brown_out(&mut self, index: usize) {
+        if self.boards.get(index).is_some_and(Board::is_powered) {
+            self.power_off(index);
+            self.boot(index, BootReason::Fault);
+        }
     }
 
     fn power_off(&mut self, index: usize) {
@@ -286,7 +347,7 @@ impl World {
         let Some(board) = self.boards.get_mut(index) else { return };
         // The buffer goes back, so that quiet turns allocate nothing.
         board.io.requests.replace(requests);
-        let broken = inspect(board, turn != Turn::Died, now_ms);
+        let broken = inspect(board, turn != Turn::Died, now_ms).or_else(|| judge_slots(board));
         if self.spec.sabotage == Some(Sabotage::Remnant)
             && let Some(network) = board.judge.home.as_ref().and_then(|home| home.networks.first())
         {
@@ -310,7 +371,11 @@ impl World {
             }
             Turn::Died => {
                 board.io.note(format_args!("power fails in the middle of a flash operation"));
-                board.judge.tally.torn_operations += 1;
+                if board.flash.with(|flash| flash.is_powered()) {
+                    board.judge.tally.torn_updates += 1;
+                } else {
+                    board.judge.note_torn();
+                }
                 let off_ms = board.dice.between(100, 60_000);
                 self.power_cycle(index, off_ms);
             }
@@ -326,7 +391,7 @@ impl World {
             Request::Scan => self.start_scan(index),
             Request::Join(network) => self.start_join(index, *network),
             Request::Leave => self.leave(index),
-            Request::Dial { token, is_tls } => self.start_dial(index, token, is_tls),
+            Request::Dial(dialed) => self.start_dial(index, dialed),
             Request::HangUp => self.hang_up(index),
             Request::Send(frame) => self.uplink(index, &frame),
             Request::OpenHotspot | Request::CloseHotspot => {
@@ -407,6 +472,16 @@ impl World {
         }
         truth
     }
+}
+
+/// Tells the judge what was done to the firmware slots.
+fn judge_slots(board: &mut Board) -> Option<Broken> {
+    let notes = board.io.slots.borrow_mut().take_notes();
+    let updates = [&board.update, &board.former_update].into_iter().flatten();
+    let offered: Vec<&[u8]> =
+        updates.filter(|update| update.is_acceptable).map(|update| update.image.as_slice()).collect();
+    let judge = &mut board.judge;
+    notes.iter().fold(None, |broken, note| broken.or(judge.note_slots(note, &offered)))
 }
 
 /// Lets the judge look at the flash where something was written or erased.

@@ -69,6 +69,30 @@ fn a_password_in_free_flash_is_found_after_the_wipe() {
 }
 
 #[test]
+fn a_firmware_on_trial_without_end_is_found() {
+    let finding = sabotaged(Sabotage::EndlessTrial);
+    assert_eq!(finding.broken, Broken::TrialWithoutEnd, "{finding}");
+}
+
+#[test]
+fn an_image_that_is_not_the_one_that_was_written_is_found() {
+    let finding = sabotaged(Sabotage::FalseReadBack);
+    assert_eq!(finding.broken, Broken::WrongImage, "{finding}");
+}
+
+#[test]
+fn a_lock_that_a_restart_opens_is_found() {
+    let finding = sabotaged(Sabotage::ForgetfulLock);
+    assert_eq!(finding.broken, Broken::LockIgnored, "{finding}");
+}
+
+#[test]
+fn a_gesture_that_does_not_count_is_found() {
+    let finding = sabotaged(Sabotage::DeafToPower);
+    assert_eq!(finding.broken, Broken::GestureIgnored, "{finding}");
+}
+
+#[test]
 fn a_finding_shows_the_last_events_of_its_board() {
     let finding = sabotaged(Sabotage::SlowDoor);
     let text = finding.to_string();

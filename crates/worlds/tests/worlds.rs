@@ -23,6 +23,9 @@ fn judge(seeds: std::ops::Range<u64>) {
     assert!(tally.torn_operations > 200 && tally.receipts > 100 && tally.trials_failed > 100, "{tally:?}");
     assert!(tally.wipes_without_receipt() > 0 && tally.wipes_by_hand > 50, "{tally:?}");
     assert!(tally.refusals > 1_000 && tally.image_searches > 10_000, "{tally:?}");
+    assert!(tally.claims > 100 && tally.gestures > 200 && tally.locks > 30, "{tally:?}");
+    assert!(tally.images_confirmed > 300 && tally.images_installed > tally.images_confirmed, "{tally:?}");
+    assert!(tally.trials_of_firmware_failed > 50 && tally.torn_updates > 50, "{tally:?}");
     assert!(tally.door_waits.iter().sum::<u64>() > 1_000, "{tally:?}");
 }
 

@@ -10,6 +10,8 @@ pub(crate) const BOARD: Board = Board {
     led: Led::None,
     // None, or Some(Button { pin: 9, is_active_low: true }): 10 s erase the home.
     button: None,
+    // Where the UART of the console receives, or None: then it is at the USB port only.
+    serial_rx_pin: None,
     // Output that the example application switches from V1, or None.
     relay_pin: None,
 };

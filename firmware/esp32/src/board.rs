@@ -14,6 +14,8 @@ pub(crate) struct Board {
     pub(crate) led: Led,
     /// 10 s erase the home.
     pub(crate) button: Option<Button>,
+    /// Where the console's UART receives; without it the console is at the USB port only.
+    pub(crate) serial_rx_pin: Option<u8>,
     /// Output of the example application.
     pub(crate) relay_pin: Option<u8>,
 }

@@ -10,6 +10,7 @@ extern crate alloc;
 mod application;
 mod board;
 mod cloud_link;
+mod console;
 mod flash;
 mod hotspot;
 mod identity;
@@ -106,6 +107,10 @@ async fn main(spawner: Spawner) {
         spawn(spawner, hotspot::portal_task(hotspot, ConnectionIndex(index)));
     }
     spawn(spawner, panel::light_task(panel::Light::new(&BOARD, peripherals.RMT)));
+    spawn(spawner, console::usb_task(peripherals.USB_DEVICE));
+    if let Some(rx_pin) = BOARD.serial_rx_pin {
+        spawn(spawner, console::uart_task(peripherals.UART0, rx_pin));
+    }
     if let Some(button) = BOARD.button {
         spawn(spawner, panel::button_task(button));
     }

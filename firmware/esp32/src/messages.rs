@@ -39,6 +39,8 @@ pub(crate) enum Message {
     Cloud(Ticket, Event),
     /// Bytes from the cloud.
     CloudBytes(Ticket, Chunk),
+    /// A line of the console.
+    Line(Chunk),
     /// Bytes from a phone.
     PortalBytes(ConnectionIndex, Chunk),
 }

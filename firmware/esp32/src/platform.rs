@@ -56,6 +56,7 @@ impl EspPlatform {
                 Some(Event::CloudReceived(copy(&bytes, buffer)))
             }
             Message::Cloud(..) | Message::CloudBytes(..) => None,
+            Message::Line(line) => Some(Event::ConsoleLine(copy(&line, buffer))),
             Message::PortalBytes(connection, bytes) => {
                 Some(Event::PortalReceived { connection, byte_count: copy(&bytes, buffer) })
             }

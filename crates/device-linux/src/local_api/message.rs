@@ -13,6 +13,7 @@ pub(super) enum Request {
     Read { pin: u8 },
     State,
     Subscribe,
+    Console { line: String },
 }
 
 /// A value as applications like to write it.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use device::{Application, OUTGOING_VALUE_BYTES_MAX, OutgoingWrite};
+use device::{Application, CONSOLE_LINE_BYTES_MAX, OUTGOING_VALUE_BYTES_MAX, OutgoingWrite};
 use lifecycle::{Instant, Pattern, State};
 use tokio::sync::{Notify, broadcast};
 use wire::{Values, VirtualPin};
@@ -15,6 +15,8 @@ use super::message::{Notice, StateView, render};
 const OUTGOING_LEN_MAX: usize = 64;
 /// Notices that wait for a slow subscriber before it is let go.
 const NOTICE_QUEUE_LEN_MAX: usize = 64;
+/// Lines that wait for the console.
+const CONSOLE_LINE_COUNT_MAX: usize = 8;
 /// Values kept of one write.
 const VALUES_PER_PIN_MAX: usize = 16;
 
@@ -24,6 +26,8 @@ pub(crate) struct Pins {
     values: RefCell<BTreeMap<u8, Vec<String>>>,
     outgoing: RefCell<VecDeque<OutgoingWrite>>,
     queued: Notify,
+    console_lines: RefCell<VecDeque<String>>,
+    line_queued: Notify,
     state: Cell<StateView>,
     pattern: Cell<Option<Pattern>>,
     notices: broadcast::Sender<String>,
@@ -43,6 +47,20 @@ pub(crate) enum QueueValueError {
     Full,
 }
 
+/// A line was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum QueueLineError {
+    /// It is too long.
+    #[error("a line has at most {CONSOLE_LINE_BYTES_MAX} bytes")]
+    TooLong,
+    /// It is more than one.
+    #[error("a line has no line end inside")]
+    LineEnd,
+    /// Too many wait already.
+    #[error("{CONSOLE_LINE_COUNT_MAX} lines wait for the console already")]
+    Full,
+}
+
 impl Pins {
     pub(crate) fn new() -> Self {
         let (notices, _nobody_yet) = broadcast::channel(NOTICE_QUEUE_LEN_MAX);
@@ -50,6 +68,8 @@ impl Pins {
             values: RefCell::default(),
             outgoing: RefCell::default(),
             queued: Notify::new(),
+            console_lines: RefCell::default(),
+            line_queued: Notify::new(),
             state: Cell::new(StateView { state: State::WaitConfig.as_str(), last_error: 0, online: false }),
             pattern: Cell::new(None),
             notices,
@@ -59,6 +79,36 @@ impl Pins {
     /// Waits until an application queued a value.
     pub(crate) async fn next_write_queued(&self) {
         self.queued.notified().await;
+    }
+
+    /// Waits for a line for the console.
+    ///
+    /// # Cancel safety
+    /// No line is lost.
+    pub(crate) async fn next_console_line(&self) -> String {
+        loop {
+            if let Some(line) = self.console_lines.borrow_mut().pop_front() {
+                return line;
+            }
+            self.line_queued.notified().await;
+        }
+    }
+
+    /// Takes a line for the console.
+    pub(crate) fn queue_line(&self, line: String) -> Result<(), QueueLineError> {
+        if line.len() > CONSOLE_LINE_BYTES_MAX {
+            return Err(QueueLineError::TooLong);
+        }
+        if line.contains(['\n', '\r']) {
+            return Err(QueueLineError::LineEnd);
+        }
+        let mut lines = self.console_lines.borrow_mut();
+        if lines.len() >= CONSOLE_LINE_COUNT_MAX {
+            return Err(QueueLineError::Full);
+        }
+        lines.push_back(line);
+        self.line_queued.notify_one();
+        Ok(())
     }
 
     pub(crate) fn show_state(&self, state: State, last_error: u16) {

@@ -125,6 +125,10 @@ fn handle(line: &[u8], pins: &Pins, notices: &mut Option<broadcast::Receiver<Str
         },
         Request::Read { pin } => render(&Answer::Values { ok: true, pin, values: pins.read(pin) }),
         Request::State => render(&Answer::State { ok: true, state: pins.state() }),
+        Request::Console { line } => match pins.queue_line(line) {
+            Ok(()) => render(&Answer::Done { ok: true }),
+            Err(reason) => render(&Answer::Refused { ok: false, error: &reason.to_string() }),
+        },
         Request::Subscribe => {
             *notices = Some(pins.subscribe());
             render(&Answer::Done { ok: true })

@@ -165,6 +165,26 @@ async fn values_wait_for_the_cloud_up_to_a_limit() {
 }
 
 #[tokio::test]
+async fn lines_for_the_console_wait_in_order_up_to_a_limit() {
+    play(async |server| {
+        let mut client = server.client().await;
+        for line in ["x".repeat(256), "status\nreboot".to_owned()] {
+            assert_eq!(client.ask(json!({"do": "console", "line": line})).await["ok"], false);
+        }
+        for number in 0..8 {
+            let answer = client.ask(json!({"do": "console", "line": format!("line {number}")})).await;
+            assert_eq!(answer, json!({"ok": true}));
+        }
+        assert_eq!(client.ask(json!({"do": "console", "line": "status"})).await["ok"], false);
+        for number in 0..8 {
+            assert_eq!(server.pins.next_console_line().await, format!("line {number}"));
+        }
+        assert_eq!(client.ask(json!({"do": "console", "line": "x".repeat(255)})).await["ok"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_subscriber_that_does_not_read_is_let_go() {
     play(async |server| {
         let mut slow = server.client().await;

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use device::{ImageFacts, SlotState};
+use device::{Download, ImageFacts, SlotState};
 use sha2::{Digest as _, Sha256};
 
-use super::{Choice, ProgramSlots, RECORD_FILE, SlotName};
+use super::{Choice, DOWNLOAD_FILE, ProgramSlots, RECORD_FILE, SlotName};
 
 fn slots(state_dir: &Path, running: Option<SlotName>, version: &str) -> ProgramSlots {
     ProgramSlots::new(state_dir, running, version)
@@ -118,6 +118,34 @@ fn a_power_cut_after_any_step_of_an_update_leaves_the_confirmed_program() {
         install(&after, "3.0.0");
         assert_eq!(start(folder.path()).1, trial(folder.path(), SlotName::B), "after step {step_count}");
     }
+}
+
+#[test]
+fn a_download_is_known_after_a_restart_by_its_whole_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = updated(folder.path());
+    let download = Download { image: facts("3.0.0"), etag: "\"3\"".try_into().unwrap() };
+    running.begin().unwrap();
+    running.note_download(Some(&download)).unwrap();
+    let (image, again) = (program("3.0.0"), || start(folder.path()).0.noted_download());
+    running.write_at(0, &image[..2_048]).unwrap();
+    assert_eq!(again(), None, "the only piece may be torn");
+    running.write_at(2_048, &image[2_048..3_000]).unwrap();
+    assert_eq!(again(), None);
+    running.write_at(2_048, &image[2_048..4_096]).unwrap();
+    assert_eq!(again(), Some((download.clone(), 2_048)));
+    running.write_at(4_096, &image[4_096..]).unwrap();
+    assert_eq!(again(), Some((download.clone(), 2_048)), "the whole image is never taken for granted");
+    for text in ["", "{}", "{\"image_bytes\":-1}"] {
+        fs::write(folder.path().join("slots").join(DOWNLOAD_FILE), text).unwrap();
+        assert_eq!(again(), None, "{text:?}");
+    }
+    running.note_download(Some(&download)).unwrap();
+    running.begin().unwrap();
+    assert_eq!(again(), None, "another image begins");
+    running.note_download(None).expect("nothing to forget is no error");
+    install(&running, "3.0.0");
+    assert_eq!(running.noted_download(), None);
 }
 
 #[test]

@@ -7,13 +7,14 @@ use lifecycle::{CloudError, Input, OtaFault};
 use sha2::{Digest as _, Sha256};
 
 use super::error::{Remedy, UpdateError};
-use super::offer::{Answer, Demands, judge_answer};
+use super::offer::{Answer, Demands, Offer, judge_answer};
 use super::request::{Resumption, request_text};
 use super::response_head::{HEAD_BYTES_MAX, read_response_head};
 use super::url::FirmwareUrl;
 use super::{Known, Step};
 use crate::agent::Agent;
 use crate::application::Application;
+use crate::firmware_slots::Download;
 use crate::platform::{CloudAddress, Event, Platform};
 
 /// How long a server may be silent. Source: edgent-device.md, section 8, "30 s read limit".
@@ -40,6 +41,14 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     /// Begins the download; an answer only when it ends at once.
     pub(crate) fn start_update(&mut self) -> Option<Input> {
         self.update.failure_count = 0;
+        if self.update.known.is_none()
+            && let Some((Download { image, etag }, written_bytes)) = self.platform.noted_download()
+        {
+            let offer = Offer { image, etag: Some(etag) };
+            let known = Known { offer, written_bytes, digest: Sha256::new() };
+            self.update.step = Step::Recalling { known, read_bytes: 0 };
+            return None;
+        }
         let error = self.dial_for_image().err()?;
         self.end_download();
         self.note_failure(error);
@@ -60,7 +69,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             }
             Event::CloudClosed => match self.update.step {
                 // The server has sent everything and may go.
-                Step::ReadingBack { .. } | Step::Waiting { .. } => Ok(()),
+                Step::Recalling { .. } | Step::ReadingBack { .. } | Step::Waiting { .. } => Ok(()),
                 _ => Err(UpdateError::Interrupted),
             },
             _ => return false,
@@ -82,6 +91,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Step::Waiting { .. } => self.dial_for_image(),
             Step::Dialing { .. } => Err(UpdateError::Unreachable),
             Step::ReadingHead { .. } | Step::ReadingBody { .. } => Err(UpdateError::Silence),
+            Step::Recalling { .. } => self.recall().await,
             Step::ReadingBack { .. } => self.read_back().await,
         };
         if let Err(error) = result {
@@ -136,7 +146,11 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let until = self.platform.now().after(SILENCE_MAX);
         let body = match &mut self.update.step {
             // Bytes of a server that sends more than it announced.
-            Step::Idle | Step::Waiting { .. } | Step::Dialing { .. } | Step::ReadingBack { .. } => {
+            Step::Idle
+            | Step::Recalling { .. }
+            | Step::Waiting { .. }
+            | Step::Dialing { .. }
+            | Step::ReadingBack { .. } => {
                 return Ok(());
             }
             Step::ReadingBody { until: silent_until } => {
@@ -182,6 +196,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             let (image_bytes, version) = (offer.image.image_bytes, offer.image.version.clone());
             self.update.known = None;
             self.platform.begin_image(image_bytes).await.or(Err(UpdateError::Slot))?;
+            let image = &offer.image;
+            let download = offer.etag.clone().map(|etag| Download { image: image.clone(), etag });
+            self.platform.note_download(download.as_ref());
             self.update.known = Some(Known { offer, written_bytes: 0, digest: Sha256::new() });
             self.log_now(format_args!("OTA: downloading {version}, {image_bytes} bytes"));
         } else if let Some(known) = &self.update.known {
@@ -233,6 +250,33 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         Ok(())
     }
 
+    /// Reads some of what an earlier run left in the slot; at its end the rest is asked for.
+    async fn recall(&mut self) -> Result<(), UpdateError> {
+        let Step::Recalling { known, read_bytes } = &mut self.update.step else {
+            return Err(UpdateError::Slot);
+        };
+        let mut buffer = [0; READ_BACK_BYTES];
+        for _ in 0..READS_PER_TURN {
+            if *read_bytes >= known.written_bytes {
+                break;
+            }
+            if self.platform.read_image(*read_bytes, &mut buffer).await.is_err() {
+                // What cannot be read is fetched anew.
+                self.forget_download();
+                return self.dial_for_image();
+            }
+            known.digest.update(buffer);
+            *read_bytes = read_bytes.saturating_add(u32::try_from(READ_BACK_BYTES).unwrap_or(u32::MAX));
+        }
+        if *read_bytes < known.written_bytes {
+            return Ok(());
+        }
+        if let Step::Recalling { known, .. } = core::mem::take(&mut self.update.step) {
+            self.update.known = Some(known);
+        }
+        self.dial_for_image()
+    }
+
     /// Reads some of the slot; at its end the image is booted if it is the announced one.
     async fn read_back(&mut self) -> Result<(), UpdateError> {
         let (Step::ReadingBack { read_bytes, digest }, Some(known)) =
@@ -269,7 +313,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     async fn attempt_failed(&mut self, error: UpdateError) {
         let remedy = error.remedy();
         if remedy == Remedy::StartOver {
-            self.update.known = None;
+            self.forget_download();
         }
         if remedy == Remedy::GiveUp || self.update.failure_count >= FAILURE_COUNT_MAX {
             self.finish_update(Err(error)).await;

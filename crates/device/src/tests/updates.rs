@@ -4,7 +4,7 @@ use lifecycle::SlotFault;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::firmware_slots::{FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts, SlotState};
+use crate::firmware_slots::{Download, FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts, SlotState};
 
 /// The address carries a download token, which is a secret.
 const URL: &str = "https://files.example/static/f.bin?token=secret-download";
@@ -17,6 +17,7 @@ pub(super) struct TestSlots {
     state: SlotState,
     image: Vec<u8>,
     installed: Option<ImageFacts>,
+    noted: Option<Download>,
     calls: Vec<&'static str>,
     /// Alters what is read back.
     is_worn: bool,
@@ -36,6 +37,16 @@ impl crate::FirmwareSlots for Script {
         self.slots.calls.push("begin");
         self.slots.image.clear();
         Ok(())
+    }
+
+    fn note_download(&mut self, download: Option<&Download>) {
+        self.slots.noted = download.cloned();
+    }
+
+    fn noted_download(&self) -> Option<(Download, u32)> {
+        let written_bytes = self.slots.image.len() / IMAGE_PIECE_BYTES * IMAGE_PIECE_BYTES;
+        let noted = self.slots.noted.clone().filter(|_| written_bytes > 0)?;
+        Some((noted, u32::try_from(written_bytes).unwrap()))
     }
 
     async fn write_image(&mut self, offset: u32, bytes: &[u8]) -> Result<(), SlotFault> {
@@ -314,6 +325,52 @@ fn a_slot_that_holds_something_else_than_was_written_is_never_booted() {
     let answer = [whole(&image), image].concat();
     let told = told_failure(&answer, |script| script.slots.is_worn = true);
     assert_eq!(told, "OTA failed: the image read back is not the one that was written");
+}
+
+/// A device that starts with 4096 bytes of the image in its slot, is ordered the same image, and gets the rest of it.
+fn resumed_after_a_restart(left: &[u8], image: &[u8]) -> Played {
+    let (first, last) = (4_096, image.len() - 1);
+    let more = format!(
+        "Content-Range: bytes {first}-{last}/{}\r\nContent-Length: {}\r\n",
+        image.len(),
+        image.len() - first
+    );
+    let answer = [head("206 Partial Content", image, &more), image[first..].to_vec()].concat();
+    let mut script = script(30_000, &[ordered(URL), portions(6_100, &answer), online_again(20_000).to_vec()]);
+    script.slots.image = left.to_vec();
+    script.slots.noted = Some(Download {
+        image: ImageFacts {
+            image_bytes: u32::try_from(image.len()).unwrap(),
+            sha256: Sha256::digest(image).into(),
+            version: "2.0.0".try_into().unwrap(),
+        },
+        etag: ETAG.try_into().unwrap(),
+    });
+    play_update(script)
+}
+
+#[test]
+fn a_noted_download_goes_on_after_a_restart() {
+    let image = image(10_000);
+    let played = resumed_after_a_restart(&image[..4_096], &image);
+    let asked = &requests_of(&played.script)[0];
+    assert!(asked.ends_with(&format!("Range: bytes=4096-\r\nIf-Range: {ETAG}\r\n\r\n")), "{asked}");
+    assert_eq!(played.end, Some(RunEnd::Restart), "{}", played.script.log);
+    assert_eq!(
+        (&played.script.slots.image, &played.script.slots.calls),
+        (&image, &std::vec!["boot on trial"])
+    );
+}
+
+#[test]
+fn what_is_left_of_a_download_is_not_trusted() {
+    let image = image(10_000);
+    let mut left = image[..4_096].to_vec();
+    left[100] ^= 1;
+    let played = resumed_after_a_restart(&left, &image);
+    assert_eq!((played.end, &played.script.slots.installed), (None, &None));
+    assert_eq!(played.script.slots.noted, None, "the next order begins at the beginning");
+    assert!(events_of(&played.script)[1].contains("SHA-256 is not the announced one"));
 }
 
 #[test]

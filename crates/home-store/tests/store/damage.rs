@@ -210,6 +210,25 @@ fn damaged_journal_cell_is_reported_and_then_passed_over() {
     assert_eq!(block_on(store.record_boot()), Ok(2));
 }
 
+#[test]
+fn a_record_cut_before_its_first_bit_does_not_stop_the_journal() {
+    for torn_mask in [0xFF, 0x8D, 0xCF, 0x00] {
+        let mut flash = provisioned();
+        let boot_count = open(&mut flash).boot_count();
+        // 0x72 begins a record: a cut that leaves its zeros unwritten leaves a cell that reads as erased, and that flash
+        // with error correction does not write again.
+        flash.cut_power(PowerCut::InWrite { written_bytes: 0, torn_mask });
+        assert!(block_on(open(&mut flash).record_boot()).is_err());
+        flash.power_on();
+        let mut store = open(&mut flash);
+        assert_eq!(block_on(store.record_boot()), Ok(boot_count + 1), "{torn_mask:#x}");
+        assert_eq!(block_on(store.record_boot()), Ok(boot_count + 2), "{torn_mask:#x}");
+        assert_eq!(block_on(open(&mut flash).record_boot()), Ok(boot_count + 3), "{torn_mask:#x}");
+        let mut store = open(&mut flash);
+        block_on(store.wipe()).expect("a wipe can be recorded");
+    }
+}
+
 /// Writes a home as a newer firmware would: version byte 2 in an intact seal.
 fn with_newer_home() -> SimFlash {
     let image = provisioned().into_image();

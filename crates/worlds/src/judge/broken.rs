@@ -30,6 +30,21 @@ pub enum Broken {
     IdentityLost,
     /// An epoch never goes back, so that no old order can be obeyed again.
     EpochWentBack,
+    /// Guarantee 7: five wrong proofs close the hotspot until the next power-on.
+    LockIgnored,
+    /// Guarantee 8: five short power-ups open it for a quarter of an hour.
+    GestureIgnored,
+    /// An image was installed that is not the one on offer, or that the device must refuse.
+    WrongImage,
+    /// A firmware was confirmed that had not reached `RUNNING`.
+    UnprovenFirmware,
+    /// A firmware on trial neither proved itself nor gave way.
+    TrialWithoutEnd,
+    /// Guarantee 3: something was stored that lives in RAM only, such as a claim code.
+    NeverToBeStored {
+        /// Where in the raw image.
+        offset: usize,
+    },
     /// Guarantee 9.
     FlashWorn {
         /// Erases of the sector that has most.
@@ -63,6 +78,22 @@ impl fmt::Display for Broken {
             ),
             Self::IdentityLost => formatter.write_str("guarantee 5: the identity went with the home"),
             Self::EpochWentBack => formatter.write_str("guarantee 6: the epoch went back"),
+            Self::LockIgnored => formatter
+                .write_str("guarantee 7: the hotspot is open although five wrong proofs were given since power-on"),
+            Self::GestureIgnored => formatter.write_str(
+                "guarantee 8: the hotspot is closed within 15 min after five short power-ups in a row",
+            ),
+            Self::WrongImage => formatter.write_str("updates: an image was installed that must be refused"),
+            Self::UnprovenFirmware => {
+                formatter.write_str("updates: a firmware was confirmed before it reached its cloud")
+            }
+            Self::TrialWithoutEnd => {
+                formatter.write_str("updates: a firmware on trial neither proved itself nor gave way")
+            }
+            Self::NeverToBeStored { offset } => write!(
+                formatter,
+                "guarantee 3: what must live in RAM only, such as a claim code, is in flash at {offset:#x}"
+            ),
             Self::FlashWorn { erases, erases_max } => write!(
                 formatter,
                 "guarantee 9: a sector was erased {erases} times where at most {erases_max} are explained"

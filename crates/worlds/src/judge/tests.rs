@@ -3,6 +3,8 @@ use home_store::{
     CloudBinding, Epoch, Home, HomeStore, Host, Network, NetworkSecret, OwnerData, Ssid, Token,
 };
 
+use lifecycle::BootReason;
+
 use super::{Authority, Broken, Judge, Truth, Typed};
 use crate::board::CLOUD_HOST;
 use crate::raw_flash::{LAYOUT, new_flash, poll_now};
@@ -30,7 +32,7 @@ fn home(name: &str, token: &[u8; 32]) -> Home {
 
 fn typed(name: &str, token: [u8; 32]) -> Typed {
     let (ssid, password) = (name.as_bytes().to_vec(), format!("password of {name}").into_bytes());
-    Typed { ssid, password, token: Some(token) }
+    Typed { ssid, password, token: Some(token), code: None }
 }
 
 fn open(flash: &SharedSimFlash) -> HomeStore<SharedSimFlash> {
@@ -52,7 +54,7 @@ fn inspect(judge: &mut Judge, flash: &SharedSimFlash) -> Option<Broken> {
 /// A judge who has seen the board accept its first home.
 fn set_up() -> (Judge, SharedSimFlash) {
     let (mut judge, flash) = (Judge::new(45, true), new_flash());
-    judge.power_on(0);
+    judge.power_on(BootReason::PowerOn, false, 0);
     judge.note_submitted(typed("Old home", TOKEN), 100);
     judge.note_accepted(&TOKEN);
     save(&flash, &home("Old home", &TOKEN));
@@ -132,7 +134,7 @@ fn erases_that_nothing_explains_are_found() {
 fn the_door_is_due_45_s_after_power_on_and_11_min_after_a_loss_at_run_time() {
     let (mut judge, _) = set_up();
     judge.power_off(2_000);
-    judge.power_on(10_000);
+    judge.power_on(BootReason::PowerOn, false, 10_000);
     judge.note_truth(Truth::default(), 10_000);
     assert_eq!(judge.judge(55_000), None);
     assert!(matches!(judge.judge(55_001), Some(Broken::Stranded(_))));

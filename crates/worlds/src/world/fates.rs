@@ -115,6 +115,10 @@ impl World {
                 self.disconnect(index);
                 self.push_in(wait_ms + 1, What::Account { board: index });
             }
+            Fate::Guesser { count } => self.begin_guessing(index, count),
+            Fate::BrownOut => self.brown_out(index),
+            Fate::Gesture { on_ms, off_ms } => self.make_gesture(index, on_ms, off_ms),
+            Fate::Update(planned) => self.plan_update(index, &planned),
             Fate::Passerby(passerby) => self.passerby(index, passerby),
             Fate::Button { held_ms } => self.press_button(index, held_ms),
             Fate::Console(command) => {
@@ -165,14 +169,23 @@ impl World {
         }
     }
 
+    /// What somebody does who wants the hotspot of a board without a button; then comes with a phone.
+    fn make_gesture(&mut self, index: usize, on_ms: u64, off_ms: u64) {
+        if !self.is_powered(index) {
+            return;
+        }
+        self.flicker(index, 5, on_ms, off_ms);
+        let over_ms = 5 * on_ms + 6 * off_ms;
+        self.push_in(over_ms + 20_000, What::NewHome { board: index });
+    }
+
     /// Boots with a power cut that waits for the flash.
     fn arm_and_boot(&mut self, index: usize, cut: home_store::sim_flash::PowerCut) {
-        let now_ms = self.now();
         let Some(board) = self.boards.get_mut(index) else { return };
         board.power_generation += 1;
         board.boot(lifecycle::BootReason::PowerOn);
         board.flash.with(|flash| flash.cut_power(cut));
-        board.judge.power_on(now_ms);
+        self.begin_run(index, lifecycle::BootReason::PowerOn);
         self.turn(index);
     }
 

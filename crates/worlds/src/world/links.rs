@@ -1,19 +1,18 @@
 //! Radio and cloud connections of boards.
 
-use device::{Event, ScanList, SeenNetwork};
-use home_store::Network;
-use lifecycle::{CloudError, NetworkError};
-use wire::TOKEN_BYTES;
-
 use super::{What, World};
 use crate::cloud::{Meaning, Peer, Session};
-use crate::io::Signal;
+use crate::io::{Dialed, Signal};
 use crate::judge::Authority;
 use crate::place::{Beyond, JoinOutcome, Trouble};
 use crate::plan::CloudTrouble;
+use crate::slots::Conduct;
+use device::{Event, ScanList, SeenNetwork};
+use home_store::Network;
+use lifecycle::{CloudError, NetworkError};
 
 /// How long a frame is under way, in milliseconds. The same for all, so that none overtakes another.
-const LATENCY_MS: u64 = 60;
+pub(super) const LATENCY_MS: u64 = 60;
 
 impl World {
     pub(super) fn start_scan(&mut self, index: usize) {
@@ -64,7 +63,9 @@ impl World {
         let (Some(place), Some(network)) = (self.places.get(board.place), board.joining.take()) else {
             return;
         };
-        let event = match place.join(&network) {
+        let outcome =
+            if board.conduct == Conduct::Deaf { JoinOutcome::NotFound } else { place.join(&network) };
+        let event = match outcome {
             JoinOutcome::Joined(id) => {
                 board.joined = Some(id);
                 board.io.is_joined.set(true);
@@ -141,11 +142,12 @@ impl World {
         }
     }
 
-    pub(super) fn start_dial(&mut self, index: usize, token: [u8; TOKEN_BYTES], is_tls: bool) {
+    pub(super) fn start_dial(&mut self, index: usize, dialed: Dialed) {
         let Some(board) = self.boards.get_mut(index) else { return };
         board.session.close();
         let generation = board.session.generation;
-        board.session = Session { generation, token, is_tls, ..Session::default() };
+        let Dialed { token, is_tls, is_download } = dialed;
+        board.session = Session { generation, token, is_tls, is_download, ..Session::default() };
         let wait_ms = board.dice.between(200, 2_500);
         self.push_in(wait_ms, What::Dialed { board: index, generation });
     }
@@ -167,7 +169,7 @@ impl World {
             }
         } else if ap.beyond == Beyond::Impostor {
             if is_tls { Err(CloudError::Certificate) } else { Ok(Peer::Impostor) }
-        } else if place.has(Trouble::LineDown) {
+        } else if place.has(Trouble::LineDown) || board.conduct == Conduct::Mute {
             Err(CloudError::Timeout)
         } else if place.has(Trouble::NoDns) {
             Err(CloudError::Dns)
@@ -175,6 +177,7 @@ impl World {
             Err(CloudError::Certificate)
         } else {
             match self.cloud.trouble() {
+                None | Some(CloudTrouble::RefusesAll) if board.session.is_download => Ok(Peer::Files),
                 None | Some(CloudTrouble::RefusesAll) => Ok(Peer::Cloud),
                 Some(CloudTrouble::Down) => Err(CloudError::Timeout),
                 Some(CloudTrouble::Silent) => Ok(Peer::Silent),
@@ -230,9 +233,13 @@ impl World {
                     || (place.has(Trouble::Captive) && board.session.is_online()))
         });
         board.session.is_broken |= is_line_down;
-        if !board.session.is_broken {
-            self.cloud.receive(&mut board.session, frame, now_ms);
+        if board.session.is_broken {
+            return;
         }
+        if board.session.peer == Some(Peer::Files) {
+            return self.serve_file(index, frame);
+        }
+        self.cloud.receive(&mut board.session, frame, now_ms);
         self.flush(index);
     }
 
@@ -270,6 +277,7 @@ impl World {
         match meaning {
             Meaning::Nothing => {}
             Meaning::Accepted => board.judge.note_accepted(&token),
+            Meaning::NoToken => board.judge.note_no_token(),
             Meaning::Refused => board.judge.note_refused(&token, now_ms),
             Meaning::Claim => board.judge.has_claim_arrived = true,
             Meaning::Erase if has_key => {}
@@ -279,6 +287,9 @@ impl World {
             board.io.note(format_args!("cloud says: {meaning:?}"));
         }
         self.signal(index, Signal::CloudBytes(bytes));
+        if meaning == Meaning::Accepted {
+            self.order_update(index);
+        }
     }
 
     pub(super) fn closed(&mut self, index: usize, generation: u32) {

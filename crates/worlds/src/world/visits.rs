@@ -10,7 +10,7 @@ use crate::io::Signal;
 use crate::judge::{Judge, Typed};
 use crate::place::{draw_name, draw_password};
 use crate::plan::Passerby;
-use crate::visit::{Step, Visit, Visitor, WATCHES_MAX, get, post, submit};
+use crate::visit::{Step, Visit, Visitor, WATCHES_MAX, get, post, proof, submit};
 
 impl World {
     /// The owner looks whether the board does its work, and sets it up where it does not.
@@ -26,6 +26,18 @@ impl World {
         if is_content || !is_place_fine || self.cloud.trouble().is_some() {
             return;
         }
+        self.owner_sets_up(index);
+    }
+
+    /// The owner comes to a board that may well work, and wants it to work otherwise.
+    pub(super) fn owner_changes(&mut self, index: usize) {
+        let is_free = self.boards.get(index).is_some_and(|board| board.is_powered() && board.visit.is_none());
+        if is_free && self.cloud.trouble().is_none() {
+            self.owner_sets_up(index);
+        }
+    }
+
+    fn owner_sets_up(&mut self, index: usize) {
         let account = self.account_for(index);
         let entries = self.owner_entries(index, account);
         self.begin_visit(index, Visitor::Owner, entries);
@@ -47,6 +59,7 @@ impl World {
     fn owner_entries(&mut self, index: usize, account: usize) -> VecDeque<Typed> {
         let mut entries = VecDeque::new();
         let token = self.cloud.accounts.get(account).map(|account| account.token);
+        let now_ms = self.now();
         let (Some(board), Some(token)) = (self.boards.get_mut(index), token) else { return entries };
         let router = board.dice.index(2);
         let Some(ap) = self.places.get(board.place).and_then(|place| place.own(router)) else {
@@ -58,13 +71,23 @@ impl World {
             ssid: ap.ssid.clone(),
             password: ap.password.clone(),
             token: (!keeps_binding).then_some(token),
+            code: None,
         };
+        let types_code = board.dice.chance(400) && !keeps_binding && self.cloud.speaks_rehome();
+        let code = types_code.then(|| self.cloud.open_code(account, now_ms));
+        // A code from last week, or somebody else's.
+        if types_code && board.dice.chance(150) {
+            let code = Some(wire::ClaimCode::from_random(board.dice.bytes()));
+            let token = board.dice.text(wire::TOKEN_BYTES).into_bytes().try_into().ok();
+            entries.push_back(Typed { token: token.or(right.token), code, ..right.clone() });
+        }
+        let right = Typed { code, ..right };
         if board.dice.chance(200) {
             entries.push_back(Typed { password: draw_password(&mut board.dice), ..right.clone() });
         }
         if board.dice.chance(100) {
             let token = board.dice.text(wire::TOKEN_BYTES).into_bytes().try_into().ok();
-            entries.push_back(Typed { token: token.or(right.token), ..right.clone() });
+            entries.push_back(Typed { token: token.or(right.token), code: None, ..right.clone() });
         }
         // One in ten goes away before anything was typed in.
         if !board.dice.chance(100) {
@@ -78,18 +101,23 @@ impl World {
         if !board.is_powered() || board.visit.is_some() || !board.judge.hotspot_open {
             return;
         }
+        if board.is_hotspot_secured() {
+            // Nobody gets in without the label.
+            return self.begin_guessing(index, 1);
+        }
         let token = board.dice.text(wire::TOKEN_BYTES).into_bytes().try_into().ok();
         let entry = match passerby {
             Passerby::Guesses => Some(Typed {
                 ssid: draw_name(&mut board.dice),
                 password: draw_password(&mut board.dice),
                 token,
+                code: None,
             }),
             Passerby::WrongToken => self
                 .places
                 .get(board.place)
                 .and_then(|place| place.own(0))
-                .map(|ap| Typed { ssid: ap.ssid.clone(), password: ap.password.clone(), token }),
+                .map(|ap| Typed { ssid: ap.ssid.clone(), password: ap.password.clone(), token, code: None }),
             Passerby::Resets | Passerby::Garbage | Passerby::Stays => None,
         };
         self.begin_visit(index, Visitor::Passerby(passerby), entry.into_iter().collect());
@@ -98,7 +126,12 @@ impl World {
     fn begin_visit(&mut self, index: usize, who: Visitor, entries: VecDeque<Typed>) {
         let Some(board) = self.boards.get_mut(index) else { return };
         board.io.note(format_args!("visit: {who:?}"));
-        board.visit = Some(Visit::new(who, entries, board.plan.is_plain));
+        // Strangers guess where a form asks for a proof.
+        let pop = match who {
+            Visitor::Owner => board.plan.pop.clone(),
+            Visitor::Passerby(_) => board.plan.pop.as_ref().map(|_| board.dice.text(6)),
+        };
+        board.visit = Some(Visit::new(who, entries, board.plan.is_plain, pop));
         board.visit_generation += 1;
         let generation = board.visit_generation;
         self.push_in(1, What::Phone { board: index, generation });
@@ -128,7 +161,10 @@ impl World {
                 let next = if left == 0 { Step::Leave } else { Step::Idle { left: left - 1 } };
                 self.ask(index, &get("/status.json"), next, 60_000);
             }
-            Step::Reboot => self.ask(index, &post("/reboot", ""), Step::Leave, 2_000),
+            Step::Reboot => {
+                let body = proof(visit.pop.as_deref());
+                self.change(index, &post("/reboot", &body), Step::Leave, 2_000);
+            }
         }
     }
 
@@ -168,12 +204,13 @@ impl World {
         let Some(visit) = &mut board.visit else { return };
         match visit.who {
             Visitor::Passerby(Passerby::Resets) => {
-                let has_home = board.judge.home.is_some();
-                if !has_home {
+                let is_allowed = board.judge.home.is_none() && board.plan.pop.is_none();
+                let body = proof(visit.pop.as_deref());
+                if is_allowed {
                     // Erases an empty store, which costs what every wipe costs.
                     board.judge.explain_erases(2);
                 }
-                return self.ask(index, &post("/reset", ""), Step::Reboot, 3_000);
+                return self.change(index, &post("/reset", &body), Step::Reboot, 3_000);
             }
             Visitor::Passerby(Passerby::Garbage) => {
                 let mut noise = board.dice.bytes::<64>().to_vec();
@@ -185,9 +222,9 @@ impl World {
         let Some(entry) = visit.entries.front().cloned().filter(|_| tries_left > 0) else {
             return self.leave_hotspot(index);
         };
-        let request = submit(&entry, visit.is_plain);
+        let request = submit(&entry, visit.is_plain, visit.pop.as_deref());
         visit.sent = Some(entry.clone());
-        self.ask(index, &request, Step::Watch { left: WATCHES_MAX }, 5_000);
+        self.change(index, &request, Step::Watch { left: WATCHES_MAX }, 5_000);
         // What the portal answered stands in the visit by now; the trial begins a second later.
         let now_ms = self.now();
         let Some(board) = self.boards.get_mut(index) else { return };
@@ -240,6 +277,52 @@ impl World {
         for part in request.chunks(EVENT_BUFFER_BYTES) {
             self.signal(index, Signal::PortalBytes(0, part.to_vec()));
         }
+    }
+
+    /// Asks for a change, which is where a proof is looked at. In recovery nobody is asked for the proof of what is refused
+    /// in any case.
+    fn change(&mut self, index: usize, request: &[u8], next: Step, wait_ms: u64) {
+        let now_ms = self.now();
+        if let Some(board) = self.boards.get_mut(index)
+            && let Some(visit) = &board.visit
+            && let Some(given) = &visit.pop
+            && board.plan.pop.as_ref().is_some_and(|pop| pop != given)
+            && board.judge.hotspot_open
+            && !board.is_hotspot_secured()
+            && (request.starts_with(b"POST /config") || board.judge.home.is_none())
+        {
+            board.judge.note_wrong_proof(now_ms);
+        }
+        self.ask(index, request, next, wait_ms);
+    }
+
+    /// Somebody tries passphrases, or proofs in the forms of a hotspot that has none.
+    pub(super) fn begin_guessing(&mut self, index: usize, count: u8) {
+        let Some(board) = self.boards.get_mut(index) else { return };
+        if !board.is_powered() || !board.is_hotspot_secured() {
+            return;
+        }
+        let (run_generation, is_resetting) = (board.run_generation, board.dice.chance(300));
+        for turn in 0..count {
+            let wait_ms = 1_000 + u64::from(turn) * 15_000;
+            self.push_in(wait_ms, What::Guess { board: index, run_generation });
+        }
+        // Who fails tries what makes many a device forget.
+        if is_resetting {
+            let wait_ms = 20_000 + u64::from(count) * 15_000;
+            self.push_in(wait_ms, What::Crash { board: index, run_generation });
+        }
+    }
+
+    /// One wrong passphrase, where a hotspot is there to be tried.
+    pub(super) fn guess(&mut self, index: usize, run_generation: u32) {
+        let now_ms = self.now();
+        let is_current = |board: &&mut crate::board::Board| {
+            board.is_powered() && board.run_generation == run_generation && board.judge.hotspot_open
+        };
+        let Some(board) = self.boards.get_mut(index).filter(is_current) else { return };
+        board.judge.note_wrong_proof(now_ms);
+        self.signal(index, Signal::Event(Event::PassphraseRefused));
     }
 
     fn leave_hotspot(&mut self, index: usize) {
