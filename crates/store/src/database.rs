@@ -12,7 +12,7 @@ use crate::{OpenStoreError, StorageError, StoreSettings};
 const APPLICATION_ID: i32 = 0x5265_486F;
 
 /// One migration per format; the format's number is the position from 1.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0001_foundation.sql"),
     include_str!("../migrations/0002_history.sql"),
     include_str!("../migrations/0003_datastreams_and_files.sql"),
