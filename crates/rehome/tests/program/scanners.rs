@@ -41,18 +41,17 @@ fn settings(server: &TestServer, device: &str, token: &str) -> String {
         ("provisioning-sessions", &session),
         ("shipments", &shipment),
     ];
-    let mut settings = String::new();
-    for (collection, id) in named {
-        // What is deleted is some other one, or there would be nothing left to ask for.
-        settings.push_str(&format!(
+    // What is deleted is some other one, or there would be nothing left to ask for.
+    let of_collection = named.map(|(collection, id)| {
+        format!(
             "[[operations]]\ninclude-path-regex = \"^/api/v1/{collection}/[{{]id\"\nexclude-method = \"DELETE\"\n\
              parameters = {{ \"path.id\" = \"{id}\" }}\n"
-        ));
-    }
-    settings.push_str(&format!(
+        )
+    });
+    let of_devices = format!(
         "[[operations]]\ninclude-path-regex = \"^/external/api/\"\nparameters = {{ \"query.token\" = \"{token}\" }}\n"
-    ));
-    settings
+    );
+    of_collection.concat() + &of_devices
 }
 
 /// Signs in as the console does; the value of the cookie.
