@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio_tungstenite::WebSocketStream;
@@ -205,7 +205,7 @@ pub(crate) fn client_config(
     server: &TestServer,
     version: Option<&'static SupportedProtocolVersion>,
 ) -> Arc<ClientConfig> {
-    Arc::new(client_config_with(server, version, tokio_rustls::rustls::crypto::ring::default_provider()))
+    Arc::new(client_config_with(server, version, ring::default_provider()))
 }
 
 /// As [`client_config`], with the cipher suites of a provider.

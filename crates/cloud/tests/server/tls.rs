@@ -103,7 +103,7 @@ async fn a_device_that_speaks_tls_1_2_alone_gets_no_record_above_its_buffer() {
     }
 }
 
-/// The client of an ESP8266 as far as TLS goes: version 1.2 alone, the modern cipher suites of BearSSL, ChaCha20 first, no session
+/// The client of an ESP8266 as far as TLS goes: version 1.2 alone, the modern cipher suites of `BearSSL`, `ChaCha20` first, no session
 /// kept, records of 512 bytes out and 2,048 in. Source: reference/observed-clients.md, TLS from an ESP8266.
 fn small_board(server: &TestServer) -> ClientConfig {
     let mut provider = ring::default_provider();

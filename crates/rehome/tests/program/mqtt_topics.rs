@@ -27,7 +27,9 @@ impl Lamp {
         let template =
             server.get(&format!("/api/v1/devices/{id}"))["template_id"].as_str().unwrap().to_owned();
         let path = format!("/api/v1/templates/{template}/datastreams/1");
-        server.send("PUT", &path, Some(json!({"name": "Power", "type": "integer"}))).expect(201);
+        server
+            .send("PUT", &path, Some(json!({"name": "Power", "type": "integer", "save_raw_data": true})))
+            .expect(201);
         Self { id, token, template }
     }
 
@@ -82,15 +84,16 @@ impl Client {
 fn a_last_will_is_taken_when_a_client_vanishes_and_not_when_it_leaves() {
     let server = TestServer::serve();
     for version in VERSIONS {
-        for (end, expected) in [("leave", "1"), ("vanish", "0")] {
-            let lamp = Lamp::create(&server);
-            let steps = json!({"will": ["ds/Power", "0"], "publish": [["ds/Power", "1", 1]], "end": end});
+        let lamp = Lamp::create(&server);
+        for (end, event, will) in [("leave", "disconnected", "7"), ("vanish", "vanished", "9")] {
+            let steps = json!({"will": ["ds/Power", will], "publish": [["ds/Power", "1", 1]], "end": end});
             let client = Client::start(&server, version, "device", &lamp.token, &steps);
-            client.wait_for(if end == "leave" { "disconnected" } else { "vanished" }, |_| true);
-            // It counts as online for a while; what was left is written before the connection is given up.
-            let path = lamp.path("/datastreams/1");
-            server.wait_for(&path, |stored| stored["value"] == expected);
+            client.wait_for(event, |_| true);
         }
+        server.wait_for(&lamp.path("/datastreams/1"), |stored| stored["value"] == "9");
+        let history = server.send("GET", &lamp.path("/export?pin=V1&step=raw"), None).text;
+        let values: Vec<&str> = history.lines().skip(1).filter_map(|line| line.rsplit(',').next()).collect();
+        assert_eq!(values, ["1", "1", "9"], "{history}");
     }
 }
 
