@@ -89,16 +89,19 @@ pub(crate) async fn deliver_notifications(app: Arc<App>, stop: CancellationToken
             }
         };
         tokio::select! {
-            // Deliveries that are cut off here are still in the store.
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => {
+                // What is cut off here is still in the store, which is free again when this returns.
+                running.shutdown().await;
+                return;
+            }
             () = app.notifications_queued.notified() => {}
             () = app.clock.wait_until(look_at) => {}
             Some(ended) = running.join_next() => match ended {
                 Ok(target) => drop(busy.remove(&target)),
                 Err(failure) => {
                     warn!(error = %failure, "a delivery ended abnormally");
-                    // Whose it was is not known any more; the others are asked for again.
-                    running.detach_all();
+                    // Whose it was is not known any more, so all of them are begun again.
+                    running.shutdown().await;
                     busy.clear();
                 }
             },
