@@ -1,7 +1,7 @@
 //! What templates say about events, in memory, and the messages that follow from it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use registry::{DeviceId, TemplateId, UtcTime};
@@ -16,6 +16,8 @@ pub(crate) struct Notices {
     /// Spares callers of the Device HTTPS API a look while no template counts their reports.
     counts_reports: AtomicBool,
     none: Arc<TemplateNotices>,
+    /// How often anything was changed.
+    change_count: AtomicU64,
     /// Held from a change in the store to its entry here, so that two changes cannot overtake each other.
     changing: tokio::sync::Mutex<()>,
 }
@@ -30,6 +32,7 @@ impl Notices {
             counts_reports: AtomicBool::new(some_count_reports(&by_template)),
             by_template: RwLock::new(by_template),
             none: Arc::default(),
+            change_count: AtomicU64::new(0),
             changing: tokio::sync::Mutex::default(),
         })
     }
@@ -43,6 +46,11 @@ impl Notices {
     /// Says whether a device of this template counts as connected when it sends data without a connection.
     pub(crate) fn counts_reports(&self, template: &TemplateId) -> bool {
         self.counts_reports.load(Ordering::Acquire) && self.of(template).lifecycle.reports_count()
+    }
+
+    /// Returns how often anything was changed, so that whoever keeps what follows from it notices.
+    pub(crate) fn change_count(&self) -> u64 {
+        self.change_count.load(Ordering::Acquire)
     }
 
     /// Makes a change in the store and takes over what it led to.
@@ -61,6 +69,7 @@ impl Notices {
             None => by_template.remove(template),
         };
         self.counts_reports.store(some_count_reports(&by_template), Ordering::Release);
+        self.change_count.fetch_add(1, Ordering::AcqRel);
         Ok(outcome)
     }
 }

@@ -89,16 +89,19 @@ pub(crate) async fn deliver_notifications(app: Arc<App>, stop: CancellationToken
             }
         };
         tokio::select! {
-            // Deliveries that are cut off here are still in the store.
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => {
+                // What is cut off here is still in the store, which is free again when this returns.
+                running.shutdown().await;
+                return;
+            }
             () = app.notifications_queued.notified() => {}
             () = app.clock.wait_until(look_at) => {}
             Some(ended) = running.join_next() => match ended {
                 Ok(target) => drop(busy.remove(&target)),
                 Err(failure) => {
                     warn!(error = %failure, "a delivery ended abnormally");
-                    // Whose it was is not known any more; the others are asked for again.
-                    running.detach_all();
+                    // Whose it was is not known any more, so all of them are begun again.
+                    running.shutdown().await;
                     busy.clear();
                 }
             },
@@ -141,15 +144,22 @@ async fn deliver(app: Arc<App>, notification: Notification) -> NotificationTarge
         }
         Err(failure) => {
             counter!("notifications_failed_total", "channel" => channel).increment(1);
+            // For its owner, not for the log: a mail server's words may name a person.
             let reason: String = ErrorChain(&failure).to_string().chars().take(REASON_CHARS_MAX).collect();
             let failed_count = notification.attempts.saturating_add(1);
             let wait_ms = retry_wait_ms(failed_count, rand::random()).filter(|_wait| !failure.is_final());
             let wait_ms = wait_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
             if wait_ms.is_none() {
                 counter!("notifications_dead_total", "channel" => channel).increment(1);
-                warn!(notification.id = id, channel, error = reason, "notification {id} was given up");
+                warn!(
+                    notification.id = id,
+                    channel, "notification {id} was given up; the list of notifications says why"
+                );
             } else {
-                info!(notification.id = id, channel, error = reason, "notification {id} will be tried again");
+                info!(
+                    notification.id = id,
+                    channel, "notification {id} will be tried again; the list of notifications says why"
+                );
             }
             let next_at = wait_ms.map(|ms| app.clock.now().utc.plus_ms(ms));
             app.store.fail_notification(id, reason, next_at).await

@@ -27,8 +27,13 @@ const PART_ROWS: u16 = 1_000;
 const TOLD_KEPT_MAX: usize = 8;
 
 pub(crate) async fn keep_statuses(app: Arc<App>, stop: CancellationToken) {
-    let mut statuses =
-        Statuses { app, by_device: HashMap::new(), due: BTreeSet::new(), unwritten: BTreeMap::new() };
+    let mut statuses = Statuses {
+        change_count: app.notices.change_count(),
+        app,
+        by_device: HashMap::new(),
+        due: BTreeSet::new(),
+        unwritten: BTreeMap::new(),
+    };
     let mut is_loaded = false;
     loop {
         let next = statuses.app.clock.now().mono.plus_ms(EVERY_MS);
@@ -68,6 +73,8 @@ struct Statuses {
     due: BTreeSet<(i64, DeviceId)>,
     /// What the store has not taken yet.
     unwritten: BTreeMap<DeviceId, StatusWrite>,
+    /// The state of the templates' lifecycles that `due` follows from.
+    change_count: u64,
 }
 
 impl Statuses {
@@ -92,12 +99,25 @@ impl Statuses {
             self.app.contacts.put_back(contacts);
             return Err(failure);
         }
+        self.follow_templates();
         let now = self.app.clock.now();
         for (device, contact) in contacts {
             self.apply_contact(&device, contact, now);
         }
         self.apply_time(now);
         self.write().await
+    }
+
+    /// Enters anew when time changes statuses, once the waits of a template were changed.
+    fn follow_templates(&mut self) {
+        let change_count = self.app.notices.change_count();
+        if std::mem::replace(&mut self.change_count, change_count) == change_count {
+            return;
+        }
+        let due: Vec<DeviceId> = self.due.iter().map(|(_due_ms, device)| device.clone()).collect();
+        for device in due {
+            self.note_due(&device);
+        }
     }
 
     /// Reads the devices that are not known yet, or have another owner since.

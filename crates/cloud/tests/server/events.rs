@@ -271,12 +271,47 @@ async fn a_device_that_stays_away_is_offline_after_the_wait_and_each_change_is_t
     watcher.wait_for("timeline", |data| data["entry"] == entries[1]).await;
 }
 
+/// A radio says no good-bye: the connection is cut when the heartbeat is long overdue, and the silence counts.
+#[tokio::test]
+async fn the_silence_of_a_heartbeat_counts_towards_the_wait() {
+    let server = TestServer::start().await;
+    let (_, id, token) = device_with_alarm(&server).await;
+    let mut device = Device::log_in(&server, &token).await;
+    wait_for_status(&server, &id, "Online").await;
+    device.ping(2).await;
+    let heard_at = server.clock.now().utc.unix_ms();
+    let _silent = device.fall_silent();
+    server.clock.advance(Duration::from_secs(80));
+    wait_for_status(&server, &id, "Offline").await;
+    let since: api_types::Timestamp =
+        serde_json::from_value(status_of(&server, &id).await["since"].clone()).unwrap();
+    let wait_ms = since.unix_ms() - heard_at;
+    assert!((58_000..62_000).contains(&wait_ms), "{wait_ms} ms after it was heard last");
+}
+
+#[tokio::test]
+async fn a_shorter_wait_counts_for_a_device_that_is_away_already() {
+    let server = TestServer::start().await;
+    let (template, id, token) = device_with_alarm(&server).await;
+    let path = format!("/api/v1/templates/{template}/lifecycle");
+    let mut lifecycle = server.get(&path).await;
+    lifecycle["custom"] = json!([{"name": "Inactive", "wait_s": 86_400}]);
+    server.send("PUT", &path, Some(lifecycle.clone())).await;
+    drop(Device::log_in(&server, &token).await);
+    pass_time_until(&server, &id, "Online").await;
+    pass_time_until(&server, &id, "Offline").await;
+    lifecycle["custom"][0]["wait_s"] = json!(1);
+    server.send("PUT", &path, Some(lifecycle)).await;
+    server.clock.advance(Duration::from_secs(2));
+    wait_for_status(&server, &id, "Inactive").await;
+}
+
 #[tokio::test]
 async fn a_storm_of_reconnects_writes_no_entry() {
     let server = TestServer::start().await;
     let template = server.create_template().await;
     let mut devices = Vec::new();
-    for _ in 0..50 {
+    for _ in 0..20 {
         devices.push(device_of(&server, &template).await);
     }
     for _ in 0..4 {
@@ -342,8 +377,14 @@ async fn a_status_outlives_a_restart_and_nobody_is_told_twice() {
     }
     let server = server.restart().await;
     drop(devices);
-    let _back = Device::log_in(&server, &back_token).await;
-    pass_time_until(&server, &gone, "Offline").await;
+    let mut here = Device::log_in(&server, &back_token).await;
+    let started = tokio::time::Instant::now();
+    while status_of(&server, &gone).await["kind"] != "offline" {
+        assert!(started.elapsed() < DEADLINE, "never offline");
+        server.clock.advance(Duration::from_secs(5));
+        // Heard now, however much time passes.
+        here.ping(2).await;
+    }
     assert_eq!(types(&timeline(&server, &gone).await), ["online", "offline"]);
     assert_eq!(types(&timeline(&server, &back).await), ["online"]);
     let server = server.restart().await;

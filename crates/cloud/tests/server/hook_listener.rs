@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::harness::DEADLINE;
@@ -68,22 +68,30 @@ fn is_whole(request: &[u8]) -> bool {
     body.len() >= length.parse::<usize>().unwrap()
 }
 
+/// How a mail server is protected.
+#[derive(Clone)]
+pub(crate) enum MailTls {
+    None,
+    FromTheStart(TlsAcceptor),
+    AfterStarttls(TlsAcceptor),
+}
+
 /// A mail server. It refuses the first e-mails for a time, as many as said. Received are the lines of the client, then the
 /// e-mail.
-pub(crate) async fn listen_for_mail(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    refused_count: usize,
-) -> Received {
+pub(crate) async fn listen_for_mail(listener: TcpListener, tls: MailTls, refused_count: usize) -> Received {
     let received = Received::default();
     let mails = received.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let is_refused = mails.count() < refused_count;
             let conversation = match &tls {
-                None => converse(stream, is_refused).await,
-                Some(tls) => match tls.accept(stream).await {
-                    Ok(stream) => converse(stream, is_refused).await,
+                MailTls::None => converse(stream, Some("220 mail.test"), is_refused).await,
+                MailTls::FromTheStart(tls) => match tls.accept(stream).await {
+                    Ok(stream) => converse(stream, Some("220 mail.test"), is_refused).await,
+                    Err(error) => error.to_string(),
+                },
+                MailTls::AfterStarttls(tls) => match tls.accept(ask_for_tls(stream).await).await {
+                    Ok(stream) => converse(stream, None, is_refused).await,
                     Err(error) => error.to_string(),
                 },
             };
@@ -93,10 +101,29 @@ pub(crate) async fn listen_for_mail(
     received
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, is_refused: bool) -> String {
+/// Plays the readable part of a conversation that goes on over TLS.
+async fn ask_for_tls(stream: TcpStream) -> TcpStream {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 mail.test\r\n").await.unwrap();
+    for (expected, answer) in [("EHLO", "250-mail.test\r\n250 STARTTLS\r\n"), ("STARTTLS", "220 go on\r\n")] {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.unwrap();
+        assert!(line.starts_with(expected), "{line}");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+    stream.into_inner()
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    greeting: Option<&str>,
+    is_refused: bool,
+) -> String {
     let mut stream = BufReader::new(stream);
     let mut heard = String::new();
-    stream.write_all(b"220 mail.test ESMTP\r\n").await.unwrap();
+    if let Some(greeting) = greeting {
+        stream.write_all(format!("{greeting}\r\n").as_bytes()).await.unwrap();
+    }
     let mut is_message = false;
     loop {
         let mut line = String::new();
