@@ -70,6 +70,14 @@ where
     let serving = gateway.serve(Socket::stream(Box::new(gateways), &[]), peer);
     let translating = async {
         if let Err(failure) = Connection::new(app, stream, first_bytes, ours, peer).run().await {
+            let reason = match failure {
+                EndConnectionError::Packet(_) => Some("malformed"),
+                EndConnectionError::TooManyAwaited => Some("too_many_awaited"),
+                _ => None,
+            };
+            if let Some(reason) = reason {
+                counter!("mqtt_connections_cut_total", "reason" => reason).increment(1);
+            }
             debug!(error = %ErrorChain(&failure), "an MQTT connection ended early");
         }
     };

@@ -35,6 +35,8 @@ mod release;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod safety;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod shipments;
@@ -42,5 +44,7 @@ mod shipments;
 mod signed_release;
 #[cfg(test)]
 mod start;
+#[cfg(test)]
+mod store_faults;
 #[cfg(test)]
 mod tls;
