@@ -216,16 +216,7 @@ impl Server {
             config,
         });
         resume_releases(&app).await?;
-        tasks.spawn(housekeeping::keep_house(Arc::clone(&app), stop.clone()));
-        tasks.spawn(history::keep_history(Arc::clone(&app), stop.clone()));
-        let failed = CancellationToken::new();
-        tasks.spawn(store_watch::watch_store(Arc::clone(&app), stop.clone(), failed.clone()));
-        if let Some(acme) = app.acme.clone() {
-            let keeping = acme_job::keep_certificate(acme, Arc::clone(&tls), clock.clone(), stop.clone());
-            tasks.spawn(keeping);
-        }
-        tasks.spawn(certificate::renew_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
-        tasks.spawn(certificate::reload_certificate(Arc::clone(&tls), clock.clone(), stop.clone()));
+        let failed = spawn_jobs(&app);
         let running = RunningServer {
             plain_addr: listening.plain_addr,
             tls_addr: listening.tls_addr,
@@ -312,6 +303,21 @@ async fn open_files(
         Ok(Opened { store, admin_key, release_signer, firmware_folder, firmware_signer, tls, challenges })
     });
     opening.await.unwrap_or(Err(StartServerError::Interrupted { folder }))
+}
+
+/// Starts what goes on by itself. What is returned is cancelled when the server can do no more.
+fn spawn_jobs(app: &Arc<App>) -> CancellationToken {
+    let (tasks, clock, stop, tls) = (&app.tasks, &app.clock, &app.stop, &app.tls);
+    let failed = CancellationToken::new();
+    tasks.spawn(housekeeping::keep_house(Arc::clone(app), stop.clone()));
+    tasks.spawn(history::keep_history(Arc::clone(app), stop.clone()));
+    tasks.spawn(store_watch::watch_store(Arc::clone(app), stop.clone(), failed.clone()));
+    if let Some(acme) = app.acme.clone() {
+        tasks.spawn(acme_job::keep_certificate(acme, Arc::clone(tls), clock.clone(), stop.clone()));
+    }
+    tasks.spawn(certificate::renew_certificate(Arc::clone(tls), clock.clone(), stop.clone()));
+    tasks.spawn(certificate::reload_certificate(Arc::clone(tls), clock.clone(), stop.clone()));
+    failed
 }
 
 /// Goes on listening for boards that were told to wipe themselves before the server was stopped.

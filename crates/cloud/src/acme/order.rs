@@ -177,7 +177,7 @@ impl Acme {
             let key_authorization = handle.key_authorization();
             match challenge {
                 AcmeChallenge::Http01 => {
-                    self.challenges.answer_http(&handle.token, key_authorization.as_str())
+                    self.challenges.answer_http(&handle.token, key_authorization.as_str());
                 }
                 AcmeChallenge::TlsAlpn01 => {
                     let mut digest = [0; 32];
