@@ -127,7 +127,7 @@ impl Authority {
         let mut answer = Vec::new();
         drop(stream.read_to_end(&mut answer).await);
         let answer = String::from_utf8(answer).unwrap();
-        let pem = &answer[answer.find("-----BEGIN").expect("a certificate")..];
+        let (_head, pem) = answer.split_once("\r\n\r\n").expect("an answer");
         CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
     }
 }

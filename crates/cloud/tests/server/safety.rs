@@ -297,17 +297,22 @@ async fn mqtt_packets_of_any_announced_size_cost_nothing() {
     scene.is_unharmed().await;
 }
 
+/// Second byte of a frame (RFC 6455, section 5.2): the mask is there, and the length follows in 2 or 8 bytes.
+const MASKED: u8 = 0x80;
+const IN_2_BYTES: u8 = 0x7e;
+const IN_8_BYTES: u8 = 0x7f;
+
 /// A frame of a WebSocket client: masked with zeros, which leaves the bytes as they are (RFC 6455, section 5.2).
 fn web_socket_frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     match u16::try_from(payload.len()) {
-        Ok(length) if length < 126 => bytes.push(0x80 | u8::try_from(length).unwrap()),
+        Ok(length) if length < u16::from(IN_2_BYTES) => bytes.push(MASKED | u8::try_from(length).unwrap()),
         Ok(length) => {
-            bytes.push(0x80 | 126);
+            bytes.push(MASKED | IN_2_BYTES);
             bytes.extend(length.to_be_bytes());
         }
         Err(_) => {
-            bytes.push(0x80 | 127);
+            bytes.push(MASKED | IN_8_BYTES);
             bytes.extend(u64::try_from(payload.len()).unwrap().to_be_bytes());
         }
     }
@@ -330,7 +335,7 @@ async fn web_socket_messages_in_endless_fragments_end_where_they_get_too_large()
     };
     let small = web_socket_frame(CONTINUATION, &[LOGIN; 100]).repeat(5_000);
     let large = web_socket_frame(CONTINUATION, &[LOGIN; 16 * 1024]).repeat(64);
-    let announced = [&[0x82, 0x80 | 127][..], &u64::MAX.to_be_bytes()[..], &[0; 4][..]].concat();
+    let announced = [&[0x82, MASKED | IN_8_BYTES][..], &u64::MAX.to_be_bytes()[..], &[0; 4][..]].concat();
     let mut sent = 0;
     for path in ["/websocket", "/mqtt"] {
         for fragments in [&small, &large] {
