@@ -194,7 +194,10 @@ impl Listeners {
             request.extensions_mut().insert(Arc::clone(&admitted));
             let router = router.clone();
             async move {
-                Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
+                let answer = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+                let status = answer.status().as_u16().to_string();
+                counter!("http_answers_total", "status" => status).increment(1);
+                Ok::<_, Infallible>(answer)
             }
         });
         let connection = http1::Builder::new()

@@ -231,8 +231,7 @@ impl Server {
             config,
         });
         resume_releases(&app).await?;
-        let failed = CancellationToken::new();
-        start_jobs(&app, &tls, &failed);
+        let failed = spawn_jobs(&app);
         let running = RunningServer {
             plain_addr: listening.plain_addr,
             tls_addr: listening.tls_addr,
@@ -323,9 +322,10 @@ async fn open_files(
     opening.await.unwrap_or(Err(StartServerError::Interrupted { folder }))
 }
 
-/// Starts the work that goes on by itself; `failed` is cancelled when the database can take no more.
-fn start_jobs(app: &Arc<App>, tls: &Arc<Tls>, failed: &CancellationToken) {
-    let (tasks, stop, clock) = (&app.tasks, &app.stop, &app.clock);
+/// Starts what goes on by itself. What is returned is cancelled when the server can do no more.
+fn spawn_jobs(app: &Arc<App>) -> CancellationToken {
+    let (tasks, clock, stop, tls) = (&app.tasks, &app.clock, &app.stop, &app.tls);
+    let failed = CancellationToken::new();
     tasks.spawn(housekeeping::keep_house(Arc::clone(app), stop.clone()));
     tasks.spawn(connection_lifecycle::keep_statuses(Arc::clone(app), stop.clone()));
     tasks.spawn(deliver_notifications(Arc::clone(app), stop.clone()));
@@ -336,6 +336,7 @@ fn start_jobs(app: &Arc<App>, tls: &Arc<Tls>, failed: &CancellationToken) {
     }
     tasks.spawn(certificate::renew_certificate(Arc::clone(tls), clock.clone(), stop.clone()));
     tasks.spawn(certificate::reload_certificate(Arc::clone(tls), clock.clone(), stop.clone()));
+    failed
 }
 
 /// Goes on listening for boards that were told to wipe themselves before the server was stopped.

@@ -18,6 +18,9 @@ pub enum StorageError {
     /// The store was closed, or its thread ended.
     #[error("the store is closed")]
     Closed,
+    /// The disk has not answered in time.
+    #[error("the disk does not answer; look at it, and at what else uses it")]
+    Stalled,
     /// A stored row cannot be understood.
     #[error("the database holds something unexpected: {what}")]
     Damaged {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use registry::{ClaimCode, DeviceId, LookedUp, SecretPurpose, ShipmentId, Token, TokenHash, TokenKey};
 use rusqlite::{Connection, OptionalExtension};
@@ -17,6 +18,9 @@ use crate::{HistorySettings, OpenStoreError, StorageError, WriterHealth, WriterS
 
 /// 2 readers: lists and pages are short; more would only add memory (about 2 MB of cache each).
 const READER_COUNT: usize = 2;
+
+/// 2 s for a trial write: a device waits 6 s for the answer to its login. Source: reference/wire-protocol.md 4.
+const TRIAL_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// How a store is opened.
 #[derive(Debug, Clone, Default)]
@@ -158,12 +162,12 @@ impl Store {
         self.inner.index.len()
     }
 
-    /// Writes something and waits until it is on disk: whoever gets `Ok` knows that the store works.
+    /// Writes something and waits until it is on disk, 2 s at most: whoever gets `Ok` knows that the store works.
     ///
     /// # Errors
-    /// When the store cannot write.
+    /// When the store cannot write, or not in time.
     pub async fn check_health(&self) -> Result<(), StorageError> {
-        self.write(|work| {
+        let trying = self.write(|work| {
             work.conn
                 .prepare_cached(
                     "INSERT INTO settings (name, value) VALUES ('health_check', x'00')
@@ -171,8 +175,8 @@ impl Store {
                 )?
                 .execute([])?;
             Ok(())
-        })
-        .await
+        });
+        tokio::time::timeout(TRIAL_TIME_MAX, trying).await.unwrap_or(Err(StorageError::Stalled))
     }
 
     /// Says how the writer is, without writing anything.

@@ -27,6 +27,10 @@ const COMMIT_ITEMS_MAX: usize = 2_048;
 /// Under load transactions begin 5 ms apart: a COMMIT costs about as much as 50 rows, and a ping can wait that long.
 const PACE: Duration = Duration::from_millis(5);
 
+/// A transaction takes milliseconds. One that has taken 3 s waits for a disk that may not come back, and nobody new is to
+/// wait with it.
+const TRANSACTION_TIME_MAX: Duration = Duration::from_secs(3);
+
 /// From 4 pieces in a transaction on, it is load.
 const LOAD_ITEMS: usize = 4;
 
@@ -35,7 +39,8 @@ const LOAD_ITEMS: usize = 4;
 pub enum WriterHealth {
     /// The latest transaction was stored, or nothing was written yet.
     Working,
-    /// The latest transaction failed, with a full disk for example. Each further write tries again.
+    /// The latest transaction failed, with a full disk for example, or the one under way has taken more than 3 s. Each further
+    /// write tries again.
     Failing,
     /// The writer's thread has ended; only a new start helps.
     Ended,
@@ -56,13 +61,41 @@ pub struct WriterStatistics {
     pub value_count: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     health: AtomicU8,
+    /// What [`Shared::busy_since_ms`] counts from.
+    started_at: Instant,
+    /// When the transaction under way began, in milliseconds since `started_at`, plus 1; 0 between transactions.
+    busy_since_ms: AtomicU64,
     commit_count: AtomicU64,
     failed_count: AtomicU64,
     commit_us: AtomicU64,
     value_count: AtomicU64,
+}
+
+impl Shared {
+    fn new() -> Self {
+        Self {
+            health: AtomicU8::new(WORKING),
+            started_at: Instant::now(),
+            busy_since_ms: AtomicU64::new(0),
+            commit_count: AtomicU64::new(0),
+            failed_count: AtomicU64::new(0),
+            commit_us: AtomicU64::new(0),
+            value_count: AtomicU64::new(0),
+        }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.started_at.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn is_stalled(&self) -> bool {
+        let since_ms = self.busy_since_ms.load(Ordering::Acquire).checked_sub(1);
+        let busy_ms = since_ms.map(|since_ms| self.elapsed_ms().saturating_sub(since_ms));
+        busy_ms.is_some_and(|busy_ms| Duration::from_millis(busy_ms) > TRANSACTION_TIME_MAX)
+    }
 }
 
 const WORKING: u8 = 0;
@@ -179,7 +212,7 @@ impl Writer {
         keep_alive: impl Send + 'static,
     ) -> Result<Self, std::io::Error> {
         let (queue, items) = mpsc::channel(QUEUE_ITEMS_MAX);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new());
         let notice = EndNotice(Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             // Moved in, so that they are dropped in this order, at the end and after a panic.
@@ -191,8 +224,8 @@ impl Writer {
 
     pub(crate) fn health(&self) -> WriterHealth {
         match self.shared.health.load(Ordering::Acquire) {
-            WORKING => WriterHealth::Working,
-            FAILING => WriterHealth::Failing,
+            WORKING if !self.shared.is_stalled() => WriterHealth::Working,
+            WORKING | FAILING => WriterHealth::Failing,
             _ => WriterHealth::Ended,
         }
     }
@@ -299,7 +332,9 @@ impl Task<'_> {
         let mut has_purged = false;
         let outcome = if has_work {
             let began_at = Instant::now();
+            self.shared.busy_since_ms.store(self.shared.elapsed_ms() + 1, Ordering::Release);
             let outcome = self.commit(&mut batch);
+            self.shared.busy_since_ms.store(0, Ordering::Release);
             self.count(began_at, &outcome);
             outcome.map(|effects| {
                 has_purged = effects.has_purged;

@@ -31,6 +31,9 @@ pub(crate) fn require_test_tools(root: &Path) -> Result<()> {
     if !Process::new(root, "sh", &["-c", "command -v mosquitto_pub mosquitto_sub"]).succeeds() {
         missing.push("mosquitto's clients (Debian: apt-get install mosquitto-clients)");
     }
+    if !Process::new(root, "sh", &["-c", "command -v pebble && command -v pebble-challtestsrv"]).succeeds() {
+        missing.push("the ACME server for tests (Debian: apt-get install pebble)");
+    }
     // Debian's own interpreter: the mock is a Debian package, which another one does not see.
     if !Process::new(root, "/usr/bin/python3", &["-c", "import dbusmock"]).succeeds() {
         missing.push("NetworkManager's mock (Debian: apt-get install python3-dbusmock)");

@@ -76,10 +76,16 @@ impl Acme {
         let _answering = self.challenges.answering();
         self.answer_challenges(&mut order).await?;
         let retries = RetryPolicy::default().timeout(WAIT_MAX);
-        match order.poll_ready(&retries).await.map_err(self.server())? {
-            OrderStatus::Ready => {}
-            OrderStatus::Invalid => return Err(self.why_invalid(&mut order).await),
-            status => return Err(ObtainCertificateError::Refused { status }),
+        match order.poll_ready(&retries).await {
+            Ok(OrderStatus::Ready) => {}
+            Ok(status) => {
+                let why = self.why_not_authorized(&mut order).await;
+                return Err(why.unwrap_or(ObtainCertificateError::Refused { status }));
+            }
+            Err(source) => {
+                let why = self.why_not_authorized(&mut order).await;
+                return Err(why.unwrap_or_else(|| self.server()(source)));
+            }
         }
         let key_pem = order.finalize().await.map_err(self.server())?;
         let chain_pem = order.poll_certificate(&retries).await.map_err(self.server())?;
@@ -171,7 +177,7 @@ impl Acme {
             let key_authorization = handle.key_authorization();
             match challenge {
                 AcmeChallenge::Http01 => {
-                    self.challenges.answer_http(&handle.token, key_authorization.as_str())
+                    self.challenges.answer_http(&handle.token, key_authorization.as_str());
                 }
                 AcmeChallenge::TlsAlpn01 => {
                     let mut digest = [0; 32];
@@ -187,20 +193,20 @@ impl Acme {
         Ok(())
     }
 
-    /// The order says only that it failed; its authorizations say why.
-    async fn why_invalid(&self, order: &mut Order) -> ObtainCertificateError {
+    /// The order says only that it failed; its authorizations say for which name.
+    async fn why_not_authorized(&self, order: &mut Order) -> Option<ObtainCertificateError> {
         let mut authorizations = order.authorizations();
         while let Some(next) = authorizations.next().await {
-            let Ok(mut authorization) = next else { break };
+            let mut authorization = next.ok()?;
             let domain = authorization.identifier().to_string();
-            let Ok(state) = authorization.refresh().await else { break };
+            let state = authorization.refresh().await.ok()?;
             let problem = state.challenges.iter().find_map(|challenge| challenge.error.as_ref());
             if let Some(problem) = problem {
                 let reason = ErrorChain(problem).to_string();
-                return ObtainCertificateError::NotAuthorized { domain, reason };
+                return Some(ObtainCertificateError::NotAuthorized { domain, reason });
             }
         }
-        ObtainCertificateError::Refused { status: OrderStatus::Invalid }
+        None
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use metrics::gauge;
+use metrics::{counter, gauge};
 use registry::{DeviceId, Epoch, Moment, MonoTime, UtcTime};
 use telemetry::{
     ConnectionNumber, Heartbeat, OFFLINE_WAIT_DEFAULT_MS, Presence, PresenceChange, PresenceEvent,
@@ -367,6 +367,7 @@ fn apply(entry: &mut Entry, now: MonoTime, event: PresenceEvent) -> Option<Turne
             PresenceChange::Offline => turned = Some(Turned::Offline),
             PresenceChange::Close(number) => {
                 if let Some(link) = entry.link.take_if(|link| link.id() == number.0) {
+                    counter!("gateway_links_cut_total", "reason" => "silent").increment(1);
                     link.cut();
                 }
             }

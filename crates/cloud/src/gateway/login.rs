@@ -1,5 +1,7 @@
 //! The login: the first frame of a connection, and what becomes of it.
 
+use std::time::Duration;
+
 use metrics::counter;
 use registry::{
     DeviceId, Epoch, LoginDecision, LookedUp, ReleaseEvent, SessionId, SessionStep, StepName, Token,
@@ -20,6 +22,9 @@ use crate::app::App;
 use crate::errors::ErrorChain;
 use crate::listener::Peer;
 use crate::rate_limits::client_of;
+
+/// 2 s for noting that somebody was turned away; usually it takes milliseconds.
+const NOTING_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// A device that is in.
 pub(super) struct LoggedIn {
@@ -72,7 +77,14 @@ pub(super) async fn log_in(app: &App, connection: &mut Connection, peer: Peer) -
             quarantine(app, outbox, message_id, device, token).await
         }
         (LoginDecision::TryLater(reason), token) => {
-            turn_away(app, outbox, message_id, reason, token.as_ref(), session, peer).await;
+            if turn_away(app, outbox, message_id, reason, peer) == Noting::Wanted {
+                let noting = note_turned_away(app, reason, token.as_ref(), session, peer);
+                // The answer goes out meanwhile, and a slow disk does not hold the place of somebody who was turned away.
+                let noted = connection.write_until(tokio::time::timeout(NOTING_TIME_MAX, noting)).await;
+                if !matches!(noted, Ok(Ok(()))) {
+                    debug!("that a device was turned away is noted late or not at all");
+                }
+            }
             None
         }
         (LoginDecision::RefuseMalformed(_) | LoginDecision::RefuseInvalid(_), _) => {
@@ -281,38 +293,48 @@ async fn resume_release(app: &App, device: &DeviceId, link: &Link) {
     }
 }
 
+/// Whether something about a login that was turned away is to be written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noting {
+    Wanted,
+    Unwanted,
+}
+
 /// Tells a device to come back later. Status 9 would be final for it, and this server may only have forgotten the token.
-async fn turn_away(
-    app: &App,
-    outbox: &Outbox,
-    message_id: u16,
-    reason: TryLaterReason,
-    token: Option<&Token>,
-    session: Option<SessionId>,
-    peer: Peer,
-) {
+fn turn_away(app: &App, outbox: &Outbox, message_id: u16, reason: TryLaterReason, peer: Peer) -> Noting {
     count_login("try_later");
-    let now = app.clock.now();
-    if app.limits.refused_logins.take(client_of(peer.address.ip()), now.mono).is_err() {
+    let client = client_of(peer.address.ip());
+    if app.limits.refused_logins.take(client, app.clock.now().mono).is_err() {
         // Over the limit nothing is written to the database; the answer is the same.
         answer(outbox, message_id, Status::ServerException);
-        return;
+        return Noting::Unwanted;
     }
     let text = ServerMessage::DebugPrint { text: reason.message().as_bytes() };
     if let Err(failure) = outbox.send(message_id, &text) {
         debug!(error = %ErrorChain(&failure), "the explanation could not be sent");
     }
     answer(outbox, message_id, Status::ServerException);
+    Noting::Wanted
+}
+
+async fn note_turned_away(
+    app: &App,
+    reason: TryLaterReason,
+    token: Option<&Token>,
+    session: Option<SessionId>,
+    peer: Peer,
+) {
+    let now = app.clock.now().utc;
     match (reason, token, session) {
         (TryLaterReason::UnknownToken, Some(token), _) => {
             let remote = peer.address.ip().to_string();
-            if let Err(failure) = app.store.record_unknown_token(token, remote, now.utc).await {
+            if let Err(failure) = app.store.record_unknown_token(token, remote, now).await {
                 warn!(error = %ErrorChain(&failure), "an unknown token could not be noted");
             }
         }
         (TryLaterReason::SessionExpired | TryLaterReason::SessionCancelled, _, Some(session)) => {
             let message = reason.message().to_owned();
-            let step = SessionStep { at: now.utc, step: StepName::LoginTurnedAway, code: None, message };
+            let step = SessionStep { at: now, step: StepName::LoginTurnedAway, code: None, message };
             if let Err(failure) = app.store.add_session_step(session.clone(), step).await {
                 warn!(session.id = %session, error = %ErrorChain(&failure), "a step of {session} could not be noted");
             }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use axum::extract::ws::{Message, WebSocket};
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
+use metrics::counter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::limits::{READ_CHUNK_BYTES, WRITE_BATCH_BYTES_MAX};
@@ -75,10 +76,14 @@ impl Transport {
                     // The library answers pings itself; an empty message carries nothing.
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_))) => {}
                     Some(Ok(Message::Text(_))) => {
+                        counter!("web_sockets_failed_total").increment(1);
                         let text = "a text message, expected binary";
                         return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
                     }
-                    Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+                    Some(Err(error)) => {
+                        counter!("web_sockets_failed_total").increment(1);
+                        return Poll::Ready(Err(io::Error::other(error)));
+                    }
                 }
             },
         }

@@ -58,6 +58,17 @@ enum EndConnectionError {
     Store(#[from] StorageError),
 }
 
+impl EndConnectionError {
+    /// Why the connection was cut, for counters; none where it failed by itself.
+    const fn cut_reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Packet(_) => Some("malformed"),
+            Self::Device(ServeDeviceError::TooManyAwaited) => Some("too_many_awaited"),
+            _ => None,
+        }
+    }
+}
+
 /// Serves one client until it leaves; `first_bytes` were read from the stream already.
 pub(crate) async fn serve<S>(app: Arc<App>, gateway: Gateway, stream: S, first_bytes: &[u8], peer: Peer)
 where
@@ -68,6 +79,9 @@ where
     let translating = async {
         let connection = Connection::new(app, gateway.clone(), stream, first_bytes, pipe, peer);
         if let Err(failure) = connection.run().await {
+            if let Some(reason) = failure.cut_reason() {
+                counter!("mqtt_connections_cut_total", "reason" => reason).increment(1);
+            }
             debug!(error = %ErrorChain(&failure), "an MQTT connection ended early");
         }
     };
@@ -458,7 +472,6 @@ where
                 self.linger().await
             }
             Err(EndConnectionError::Packet(failure)) => {
-                counter!("mqtt_connections_cut_total", "reason" => "not_mqtt").increment(1);
                 self.write(|codec, out| codec.write_failure(failure, out)).await?;
                 self.linger().await
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::{SinkExt as _, StreamExt as _};
+use metrics::counter;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracing::debug;
 
@@ -39,7 +40,11 @@ async fn carry(socket: WebSocket, pipe: tokio::io::DuplexStream) -> io::Result<(
             message = stream.next() => match message {
                 Some(Ok(Message::Binary(bytes))) => to_server.write_all(&bytes).await?,
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                None | Some(Ok(Message::Close(_) | Message::Text(_)) | Err(_)) => return Ok(()),
+                None | Some(Ok(Message::Close(_))) => return Ok(()),
+                Some(Ok(Message::Text(_)) | Err(_)) => {
+                    counter!("web_sockets_failed_total").increment(1);
+                    return Ok(());
+                }
             },
             count = from_server.read(&mut chunk) => {
                 let count = count?;

@@ -1,6 +1,6 @@
 //! Bodies: read whole, within a size and a time, before anything is done with them.
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -20,12 +20,17 @@ pub(super) async fn buffer_import(request: Request, next: Next) -> Response {
 
 async fn buffer(bytes_max: usize, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
+    let too_large = || {
+        let detail = format!("The body must be complete and at most {bytes_max} bytes.");
+        ApiError::new(ProblemKind::BodyTooLarge, detail).into_response()
+    };
+    // A size that is announced need not arrive first.
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|bytes| bytes > bytes_max) {
+        return too_large();
+    }
     let bytes = match tokio::time::timeout(HTTP_REQUEST_TIME_MAX, to_bytes(body, bytes_max)).await {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => {
-            let detail = format!("The body must be complete and at most {bytes_max} bytes.");
-            return ApiError::new(ProblemKind::BodyTooLarge, detail).into_response();
-        }
+        Ok(Err(_)) => return too_large(),
         Err(_elapsed) => {
             return ApiError::new(ProblemKind::InvalidRequest, "The body took too long to arrive.")
                 .into_response();

@@ -42,6 +42,8 @@ mod release;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod safety;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod shipments;
@@ -49,5 +51,7 @@ mod shipments;
 mod signed_release;
 #[cfg(test)]
 mod start;
+#[cfg(test)]
+mod store_faults;
 #[cfg(test)]
 mod tls;

@@ -156,6 +156,12 @@ async fn the_server_describes_itself_and_is_healthy() {
     assert_eq!(request(address, "GET", "/readyz", &[], None).await.status, 200);
     let metrics = request(address, "GET", "/metrics", &[], None).await;
     assert!(metrics.text().contains("connections_total"), "{}", metrics.text());
+    // A page of another site whose name leads to 127.0.0.1, and a proxy on this machine.
+    let foreign: &[(&str, &str)] = &[("host", "evil.example")];
+    assert_eq!(request(address, "GET", "/metrics", foreign, None).await.status, 401);
+    let authorization = format!("Bearer {}", server.key);
+    let with_key = &[("host", "rehome.example"), ("authorization", authorization.as_str())];
+    assert_eq!(request(address, "GET", "/metrics", with_key, None).await.status, 200);
     let described = request(address, "GET", "/api/openapi.json", &[], None).await;
     assert_eq!(described.text(), include_str!("../../../api-types/openapi.json"));
 }

@@ -216,9 +216,9 @@ fn play_round(server: &mut TestServer, devices: &mut [Known], random: &mut Rando
     thread::scope(|scope| {
         let mut begins = Vec::new();
         let mut line = || {
-            let (begin, begun) = channel();
-            begins.push(begin);
-            Line { say: say.clone(), begin: begun }
+            let (held, begin) = channel();
+            begins.push(held);
+            Line { say: say.clone(), begin }
         };
         // The devices look for their server before it is there.
         let mut left = Vec::new();
@@ -334,7 +334,9 @@ fn a_server_killed_under_load_has_every_acknowledged_value_after_its_restart() {
         let moment = play_round(&mut server, &mut devices, &mut random);
         look_over(&server);
         server.start_again();
-        devices.iter_mut().for_each(|known| check(&server, known));
+        for known in &mut devices {
+            check(&server, known);
+        }
         server.kill();
         let logins: u64 = devices.iter().map(|known| known.logins).sum();
         println!("round {round}: killed after {moment} acknowledgements, {logins} logins since the start");

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
@@ -56,9 +56,7 @@ impl ServiceManager {
 
     /// Starts the server as systemd does: the sockets are its files from 3 on, and `LISTEN_PID` is its own number.
     fn start(&self) -> Process {
-        use std::os::fd::AsRawFd as _;
-
-        let [plain, tls] = self.sockets.each_ref().map(|socket| socket.as_raw_fd());
+        let [plain, tls] = self.sockets.each_ref().map(AsRawFd::as_raw_fd);
         let script = format!(
             "exec 3<&{plain} 4<&{tls} {plain}<&- {tls}<&-; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" \"$@\""
         );

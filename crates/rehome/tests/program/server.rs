@@ -83,9 +83,9 @@ pub(crate) fn http_agent() -> ureq::Agent {
 }
 
 /// Two addresses that nobody uses, below the ports that the system gives to connections (32768 on Linux): between two starts of
-/// a server no connection takes them.
+/// a server no connection takes them. Processes of one test run begin far from each other.
 pub(crate) fn free_ports() -> [SocketAddr; 2] {
-    let mut candidate = 10_000 + u16::try_from(std::process::id() % 20_000).unwrap();
+    let mut candidate = 10_000 + u16::try_from(u64::from(std::process::id()) * 37 % 20_000).unwrap();
     let mut next_free = || loop {
         candidate = if candidate < 32_000 { candidate + 1 } else { 10_000 };
         let address = SocketAddr::from(([127, 0, 0, 1], candidate));
