@@ -2,10 +2,18 @@
 
 #![no_main]
 
-use device::{ConsoleCommand, ConsoleFacts};
+use device::{CONSOLE_LINE_BYTES_MAX, ConsoleCommand, ConsoleFacts, ConsoleInput};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
+    // As it comes in on a serial port: whole lines, none too long, whatever the bytes.
+    let mut serial = ConsoleInput::new();
+    for byte in input {
+        if let Some(line) = serial.push(*byte) {
+            assert!(!line.is_empty() && line.len() <= CONSOLE_LINE_BYTES_MAX);
+            assert!(!line.iter().any(|byte| matches!(byte, b'\r' | b'\n')));
+        }
+    }
     let split = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
     let (line, ssid) = input.split_at(split);
     let Ok(Some(command)) = ConsoleCommand::parse(line) else { return };

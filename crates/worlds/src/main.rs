@@ -28,6 +28,9 @@ struct Arguments {
     /// Writes the report of the three policies, one HTML file, to this path.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Writes the figures of the three policies, one page of Markdown, to this path.
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
     /// Worlds at a time; as many as there are processor cores unless told otherwise.
     #[arg(long)]
     jobs: Option<usize>,
@@ -78,6 +81,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(path) = &arguments.report {
         fs::write(path, report::render(&fleet)).with_context(|| format!("writing {}", path.display()))?;
         println!("Report: {}", path.display());
+    }
+    if let Some(path) = &arguments.summary {
+        fs::write(path, report::render_summary(&fleet))
+            .with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(if fleet.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

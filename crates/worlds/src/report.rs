@@ -62,6 +62,38 @@ pub(crate) fn render(fleet: &Fleet) -> String {
     html
 }
 
+/// Renders the figures alone, as a page of the documentation.
+pub(crate) fn render_summary(fleet: &Fleet) -> String {
+    let (first, end) = (fleet.seeds.first, fleet.seeds.end);
+    let boards = fleet.tallies.first().map_or(0, |(_, tally)| tally.boards);
+    let mut text = format!(
+        "# The same worlds, three policies\n\n{boards} boards in {} worlds for 30 days of virtual time each, seeds {first} to {}. Written by\n\
+         `cargo xtask worlds --seeds {first}..{end} --summary FILE`; `--report FILE` draws it and says what the words mean. What is\n\
+         simulated is said in [guarantees.md](guarantees.md#worlds).\n\n|",
+        end - first,
+        end.saturating_sub(1),
+    );
+    let names: Vec<&str> = fleet.tallies.iter().map(|(policy, _)| name(*policy)).collect();
+    text.push_str(&format!(" | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len())));
+    let mut push_row = |label: &str, figure: &dyn Fn(&Tally) -> String| {
+        let figures: Vec<String> = fleet.tallies.iter().map(|(_, tally)| figure(tally)).collect();
+        text.push_str(&format!("| {label} | {} |\n", figures.join(" | ")));
+    };
+    for (label, figure) in ROWS {
+        push_row(label, &|tally| figure(tally).replace("<small>", "").replace("</small>", ""));
+    }
+    for (position, (_, label)) in DOOR_WAITS.iter().enumerate() {
+        push_row(&format!("Hotspot open after at most: {label}"), &|tally| {
+            tally.door_waits.get(position).copied().unwrap_or_default().to_string()
+        });
+    }
+    push_row("Hotspot due, and never open before the trouble ended", &|tally| {
+        tally.doors_never_opened.to_string()
+    });
+    text.push_str(&format!("\nBroken guarantees under `rehome`: {}.\n", fleet.findings.len()));
+    text
+}
+
 type Figure = (&'static str, fn(&Tally) -> String);
 
 /// One row each: what it says, and how it is read from the sums.

@@ -10,7 +10,8 @@ use crate::stage::Process;
 /// Which worlds to run; handed on as they are.
 #[derive(Debug, Args)]
 pub(crate) struct WorldsArguments {
-    /// `--seed N`, `--seeds A..B`, `--measure`, `--rehome-only`, `--report FILE`, `--jobs N`; `--help` explains them.
+    /// `--seed N`, `--seeds A..B`, `--measure`, `--rehome-only`, `--report FILE`, `--summary FILE`, `--jobs N`; `--help` explains
+    /// them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     options: Vec<String>,
 }
