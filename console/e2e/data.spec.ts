@@ -56,7 +56,8 @@ test("a chart is read by keyboard, and a table has the same numbers", async ({ p
   await expect(table.getByRole("row")).toHaveCount(201);
 });
 
-test("history is downloaded as it is shown, and erased after a question", async ({ page }) => {
+test("history is downloaded as it is shown, and erased after a question", async ({ page }, info) => {
+  await page.emulateMedia({ colorScheme: "dark" });
   const server = await MadeUpServer.start(page, fullWorld());
   await openHistory(page, "V1");
   const link = page.getByRole("link", { name: "CSV" });
@@ -65,6 +66,7 @@ test("history is downloaded as it is shown, and erased after a question", async 
   const dialog = page.getByRole("dialog", { name: "Erase the history of Temperature (V1)" });
   await dialog.getByText("The last day").click();
   await expect(dialog.getByRole("button", { name: "Erase the last day" })).toBeVisible();
+  await page.screenshot({ path: `test-results/pages/erase-dialog-${info.project.name}.png` });
   await dialog.getByText("Everything", { exact: true }).click();
   await dialog.getByRole("button", { name: "Erase everything" }).click();
   await expect(dialog).toBeHidden();

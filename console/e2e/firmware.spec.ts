@@ -53,6 +53,16 @@ test("a file that is no firmware is refused in the server's words", async ({ pag
   await expect(page.getByRole("alert")).toContainText("the file has no firmware tag.");
 });
 
+test("a file above the server's limit is refused before it is sent, with both sizes", async ({ page }) => {
+  const server = await MadeUpServer.start(page, fullWorld());
+  server.world.firmwareBytesMax = 3_000;
+  await page.goto("/firmware");
+  await expect(page.getByRole("link", { name: "Autumn update" })).toBeVisible();
+  await page.getByLabel("Choose a firmware file, or drop it here").setInputFiles({ name: "air.bin", ...FILE });
+  await expect(page.getByRole("alert")).toHaveText("air.bin has 4.0 kB; the server takes at most 3.0 kB.");
+  expect(server.writes).toEqual([]);
+});
+
 test("an image goes after a question, unless a shipment names it", async ({ page }) => {
   await MadeUpServer.start(page, fullWorld());
   await page.goto("/firmware");

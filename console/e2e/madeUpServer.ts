@@ -154,7 +154,7 @@ export class MadeUpServer {
           tls_port: 8443,
           ca_certificate_pem: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
           time_zone: "Europe/Berlin",
-          firmware_bytes_max: 67_108_864,
+          firmware_bytes_max: world.firmwareBytesMax,
           import_bytes_max: 2_097_152,
           bench: world.hasBench,
         },

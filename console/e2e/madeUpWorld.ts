@@ -20,6 +20,7 @@ export type MadeUpWorld = {
   isSignedIn: boolean;
   hasPassword: boolean;
   hasBench: boolean;
+  firmwareBytesMax: number;
   templates: Template[];
   datastreams: Record<string, TemplateDatastream[]>;
   devices: Device[];
@@ -156,6 +157,7 @@ export function fullWorld(): MadeUpWorld {
     isSignedIn: true,
     hasPassword: false,
     hasBench: true,
+    firmwareBytesMax: 67_108_864,
     datastreams: {
       TMPL4kq9Zt2aB: [
         {

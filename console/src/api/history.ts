@@ -11,7 +11,7 @@ const PAGES_MAX = 40;
 /** Reads the history of a pin as finely as suits the range, or as finely as there is something. */
 export async function readHistory(id: string, pin: number, range: Range, signal: AbortSignal): Promise<History> {
   const to_ms = Date.now();
-  const stretch = { from_ms: to_ms - range.length_ms, to_ms };
+  const stretch = { words: range.words, from_ms: to_ms - range.length_ms, to_ms };
   let best: History | null = null;
   for (const period of range.periods) {
     const read = await readPeriod(id, pin, period, stretch, signal);
@@ -21,7 +21,7 @@ export async function readHistory(id: string, pin: number, range: Range, signal:
   return best ?? { ...stretch, period: "raw", points: [], isCut: false };
 }
 
-type Stretch = { from_ms: number; to_ms: number };
+type Stretch = Pick<History, "words" | "from_ms" | "to_ms">;
 
 async function readPeriod(id: string, pin: number, period: Period, stretch: Stretch, signal: AbortSignal): Promise<History> {
   const points: HistoryPoint[] = [];

@@ -28,10 +28,18 @@ export default function HistoryChart({ data, history, settings, isStepped, summa
   const scheme = useComputedColorScheme("light");
   const [index, setIndex] = useState<number | null>(null);
 
+  // What is newly read goes into the chart that is there, so that whoever reads point by point is not thrown out.
+  const shown = useRef({ data, history });
+  useEffect(() => {
+    shown.current = { data, history };
+    plot.current?.setData(alignedOf(data));
+  }, [data, history]);
+
   useEffect(() => {
     const element = place.current;
     if (!element) return;
-    const made = new uPlot(optionsFor(element, history, settings, isStepped, setIndex), alignedOf(data), element);
+    const stretch = () => shown.current.history;
+    const made = new uPlot(optionsFor(element, stretch, settings, isStepped, setIndex), alignedOf(shown.current.data), element);
     plot.current = made;
     const resizing = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT_PX }));
     resizing.observe(element);
@@ -40,7 +48,7 @@ export default function HistoryChart({ data, history, settings, isStepped, summa
       plot.current = null;
       made.destroy();
     };
-  }, [data, history, settings, isStepped, scheme]);
+  }, [settings, isStepped, scheme]);
 
   const move = (event: KeyboardEvent) => {
     const next = keyTarget(event.key, index, data);
@@ -55,7 +63,7 @@ export default function HistoryChart({ data, history, settings, isStepped, summa
   return (
     <figure className="history-chart">
       <div ref={place} role="img" aria-label={`${summary} Arrow keys read single points.`} tabIndex={0} onKeyDown={move} />
-      <figcaption className="small soft" aria-live="polite">
+      <figcaption className="small soft" aria-live={index === null ? "off" : "polite"}>
         {index === null || data.means[index] == null ? summary : pointText(data, index, history, settings)}
       </figcaption>
     </figure>
@@ -87,7 +95,7 @@ const alignedOf = (data: ChartData): uPlot.AlignedData => [data.times_s, data.mi
 
 function optionsFor(
   element: HTMLElement,
-  history: History,
+  stretch: () => History,
   settings: DatastreamSettings | undefined,
   isStepped: boolean,
   onIndex: (index: number | null) => void,
@@ -100,15 +108,15 @@ function optionsFor(
   return {
     width: element.clientWidth,
     height: HEIGHT_PX,
-    padding: [10, 12, 0, 0],
+    padding: [10, 22, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false, setScale: false }, points: { size: 7 } },
     scales: {
-      x: { time: true, range: [history.from_ms / 1_000, history.to_ms / 1_000] },
+      x: { time: true, range: () => [stretch().from_ms / 1_000, stretch().to_ms / 1_000] },
       y: { range: yRange(settings) },
     },
     axes: [
-      { ...axis, size: 28, space: 64, values: (_plot, splits) => timeLabels(splits, history.to_ms - history.from_ms) },
+      { ...axis, size: 28, space: 64, values: (_plot, splits) => timeLabels(splits, stretch().to_ms - stretch().from_ms) },
       { ...axis, size: axisSize, ...valueLabels(settings) },
     ],
     bands: [{ series: [2, 1], fill: color("--chart-band") }],

@@ -47,7 +47,7 @@ export function PinHistory({ device, pin, name, settings }: Props) {
       <div className="history-view" aria-busy={query.isPending}>
         {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
         {query.isPending && <Skeleton height={230} radius="md" aria-label="Loading the history" />}
-        {history && <View key={`${view}-${rangeKey}`} view={view} rangeKey={rangeKey} history={history} name={name} settings={settings} />}
+        {history && <View view={view} history={history} name={name} settings={settings} />}
       </div>
       <div className="row spread">
         <span className="soft small">{history && history.points.length > 0 ? periodText(history) : " "}</span>
@@ -87,11 +87,11 @@ function periodText({ period, isCut, points }: History): string {
   return isCut ? `${text}; the first ${points.length} only` : text;
 }
 
-type ViewProps = { view: string; rangeKey: string; history: History; name: string; settings: DatastreamSettings | undefined };
+type ViewProps = { view: string; history: History; name: string; settings: DatastreamSettings | undefined };
 
-function View({ view, rangeKey, history, name, settings }: ViewProps) {
+function View({ view, history, name, settings }: ViewProps) {
   const data = useMemo(() => chartData(history), [history]);
-  const { words } = rangeOf(rangeKey);
+  const { words } = history;
   if (history.points.length === 0) {
     return <p className="history-note soft">Nothing was written in the last {words}.</p>;
   }

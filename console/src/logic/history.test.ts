@@ -6,7 +6,7 @@ import { chartData, meaningOf, numberOf, numberText, rangeOf, RANGES, summaryOf,
 const numbers = (mean: number) => ({ count: 2, min: mean - 1, max: mean + 1, mean, last: mean });
 
 function history(changes: Partial<History>): History {
-  return { period: "minute", from_ms: 0, to_ms: 600_000, points: [], isCut: false, ...changes };
+  return { period: "minute", words: "day", from_ms: 0, to_ms: 600_000, points: [], isCut: false, ...changes };
 }
 
 describe("what a chart draws", () => {
@@ -22,6 +22,15 @@ describe("what a chart draws", () => {
       mins: [-1, 0, null, 3],
       maxs: [1, 2, null, 5],
     });
+  });
+
+  it("has no gaps between the writes of a device that writes seldom, only where it fell silent", () => {
+    const points = [0, 5, 10, 15, 55, 60].map((minute) => ({
+      at: new Date(minute * 60_000).toISOString(),
+      value: null,
+      numbers: numbers(minute),
+    }));
+    expect(chartData(history({ points }))?.means).toEqual([0, 5, 10, 15, null, 55, 60]);
   });
 
   it("leaves out what is no number, and is nothing when all of it is text", () => {

@@ -31,6 +31,8 @@ export function rangeOf(key: string): Range {
 /** History as it was read: one period, one stretch. */
 export type History = {
   period: Period;
+  /** What follows "the last". */
+  words: string;
   from_ms: number;
   to_ms: number;
   points: HistoryPoint[];
@@ -55,7 +57,10 @@ export type ChartData = {
   maxs: (number | null)[];
 };
 
-/** Returns what a chart can draw; null when nothing in it is a number. Where a stretch has no numbers the line breaks. */
+/**
+ * Returns what a chart can draw; null when nothing in it is a number. The line breaks where stretches are missing: more of
+ * them than the device leaves out between two writes anyway.
+ */
 export function chartData({ period, points }: History): ChartData | null {
   const data: ChartData = { times_s: [], means: [], mins: [], maxs: [] };
   const add = (time_ms: number, mean: number | null, min: number | null, max: number | null) => {
@@ -64,18 +69,29 @@ export function chartData({ period, points }: History): ChartData | null {
     data.mins.push(min);
     data.maxs.push(max);
   };
+  const gap_ms = gapOf(period, points);
   let before_ms: number | null = null;
   for (const { at, value, numbers } of points) {
     const time_ms = Date.parse(at);
     const number = numbers ? numbers.mean : numberOf(value);
     if (number === null) continue;
-    if (before_ms !== null && period !== "raw" && time_ms - before_ms > 1.5 * PERIOD_MS[period]) {
-      add(before_ms + PERIOD_MS[period], null, null, null);
-    }
+    if (before_ms !== null && time_ms - before_ms > gap_ms) add(before_ms + PERIOD_MS[period], null, null, null);
     add(time_ms, number, numbers?.min ?? number, numbers?.max ?? number);
     before_ms = time_ms;
   }
   return data.times_s.length === 0 ? null : data;
+}
+
+/** Usual distances that have to be missing before a line breaks. */
+const GAP_DISTANCES = 3.5;
+
+/** Time without a point after which a line breaks. Values as they were written say nothing about what is missing. */
+function gapOf(period: Period, points: HistoryPoint[]): number {
+  if (period === "raw") return Infinity;
+  const distances = points.slice(1).map(({ at }, index) => Date.parse(at) - Date.parse(points[index]?.at ?? at));
+  const usual = distances.sort((left, right) => left - right)[Math.floor((distances.length - 1) / 2)] ?? 0;
+  // A device that writes in every stretch has a gap with the first one that is missing.
+  return usual <= PERIOD_MS[period] ? 1.5 * PERIOD_MS[period] : GAP_DISTANCES * usual;
 }
 
 /** A single number; null for text and for several values. */
