@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::time_zone::Zone;
 pub(crate) use smtp::{PasswordSource, SmtpSettings};
 pub use smtp::{SmtpPassword, SmtpTls};
-use crate::time_zone::Zone;
 
 /// Where the server listens, keeps its data and how it names itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

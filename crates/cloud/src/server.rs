@@ -31,9 +31,7 @@ use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Gateway, Links};
 use crate::jobs::release_driver::{ReleaseDriver, Surroundings};
-use crate::jobs::{
-    acme as acme_job, certificate, connection_lifecycle, history, housekeeping, store_watch,
-};
+use crate::jobs::{acme as acme_job, certificate, connection_lifecycle, history, housekeeping, store_watch};
 use crate::large_bodies::LargeBodies;
 use crate::limits::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
 use crate::listener::{Admission, Listeners};
@@ -317,7 +315,16 @@ async fn open_files(
         let notifier = Notifier::open(&config)?;
         let challenges = Challenges::default();
         let tls = Tls::open(&config, challenges.clone(), now)?;
-        Ok(Opened { store, admin_key, release_signer, firmware_folder, firmware_signer, notifier, tls, challenges })
+        Ok(Opened {
+            store,
+            admin_key,
+            release_signer,
+            firmware_folder,
+            firmware_signer,
+            notifier,
+            tls,
+            challenges,
+        })
     });
     opening.await.unwrap_or(Err(StartServerError::Interrupted { folder }))
 }

@@ -5,7 +5,15 @@ use utoipa::openapi::path::HttpMethod;
 
 use super::{Access, Contract, Described};
 use crate::{
-    AuditEntry, ChangeShipment, CommandDevice, CreateDevice, CreateProvisioningSession, CreateShipment, CreateTemplate, CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery, Device, DeviceEvent, DeviceFileList, DeviceProperty, DevicePropertyList, DeviceQuery, ExportQuery, FirmwareImage, ForcedDelete, HandInReceipt, HistoryPoint, HistoryQuery, ImportedPoints, LaggedEvent, MetadataField, MetadataList, OwnerSession, PageQuery, PasswordSignIn, PropertyEvent, ProvisioningSession, RejectedEvent, Release, ReleaseEvent, ReleaseOrder, RenameDevice, ServerInfo, SessionEvent, SetDatastream, SetMetadata, SetPassword, SetProperty, Shipment, SignInLink, StatusEvent, StoredValue, StretchQuery, Template, TemplateDatastream, TemplateDatastreamList, TimelineEvent, UnknownToken, UpdateTemplate, UploadFirmware, ValueEvent,
+    AuditEntry, ChangeShipment, CommandDevice, CreateDevice, CreateProvisioningSession, CreateShipment,
+    CreateTemplate, CreatedDevice, CreatedProvisioningSession, DatastreamList, DatastreamSettings, Delivery,
+    Device, DeviceEvent, DeviceFileList, DeviceProperty, DevicePropertyList, DeviceQuery, ExportQuery,
+    FirmwareImage, ForcedDelete, HandInReceipt, HistoryPoint, HistoryQuery, ImportedPoints, LaggedEvent,
+    MetadataField, MetadataList, OwnerSession, PageQuery, PasswordSignIn, PropertyEvent, ProvisioningSession,
+    RejectedEvent, Release, ReleaseEvent, ReleaseOrder, RenameDevice, ServerInfo, SessionEvent,
+    SetDatastream, SetMetadata, SetPassword, SetProperty, Shipment, SignInLink, StatusEvent, StoredValue,
+    StretchQuery, Template, TemplateDatastream, TemplateDatastreamList, TimelineEvent, UnknownToken,
+    UpdateTemplate, UploadFirmware, ValueEvent,
 };
 
 pub(super) fn add_all(contract: &mut Contract) {
