@@ -12,12 +12,13 @@ use crate::{OpenStoreError, StorageError, StoreSettings};
 const APPLICATION_ID: i32 = 0x5265_486F;
 
 /// One migration per format; the format's number is the position from 1.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0001_foundation.sql"),
     include_str!("../migrations/0002_history.sql"),
     include_str!("../migrations/0003_datastreams_and_files.sql"),
     include_str!("../migrations/0004_shipments.sql"),
     include_str!("../migrations/0005_claim_codes.sql"),
+    include_str!("../migrations/0006_last_values.sql"),
 ];
 
 /// 5 s of waiting for a lock held by another program that looks into the database, such as a backup.
@@ -27,7 +28,7 @@ const BUSY_TIMEOUT_MS: u32 = 5_000;
 const STATEMENTS_KEPT_MAX: usize = 128;
 
 /// Newest format this version knows.
-pub(crate) const FORMAT_KNOWN: u32 = 5;
+pub(crate) const FORMAT_KNOWN: u32 = 6;
 
 /// Whether there was a database before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +101,9 @@ pub(crate) fn open_writer(path: &Path, settings: &StoreSettings) -> Result<Conne
 
 /// Opens a connection that can only read.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, StorageError> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // A connection is used by one thread at a time, so SQLite needs no lock of its own.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
     conn.pragma_update(None, "busy_timeout", BUSY_TIMEOUT_MS)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_KEPT_MAX);
     Ok(conn)
