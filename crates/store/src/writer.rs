@@ -24,8 +24,8 @@ const QUEUE_ITEMS_MAX: usize = 4_096;
 /// 2,048 pieces share one COMMIT at most, so that the first of them is not kept waiting by a flood.
 const COMMIT_ITEMS_MAX: usize = 2_048;
 
-/// Under load transactions begin 5 ms apart: a COMMIT costs about as much as 50 rows, and a ping can wait that long.
-const PACE: Duration = Duration::from_millis(5);
+/// Under load transactions begin 10 ms apart: a COMMIT costs about as much as 100 rows, and a ping can wait that long.
+const PACE: Duration = Duration::from_millis(10);
 
 /// From 4 pieces in a transaction on, it is load.
 const LOAD_ITEMS: usize = 4;
