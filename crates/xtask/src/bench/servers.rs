@@ -109,6 +109,28 @@ impl Bed {
         if !made.success() {
             bail!("the devices could not be created");
         }
+        // The first login of a device is stored. It happens once in a device's life and is not what the rows measure.
+        let count = DEVICE_COUNT.to_string();
+        let logged_in = Command::new(&self.load_program)
+            .args([
+                "load",
+                "login",
+                "--target",
+                &api,
+                "--count",
+                &count,
+                "--in-flight",
+                "32",
+                "--json",
+                "--tokens",
+            ])
+            .arg(self.tokens())
+            .stdout(Stdio::null())
+            .status()
+            .context("logging the devices in")?;
+        if !logged_in.success() {
+            bail!("the devices could not log in");
+        }
         drop(server);
         fs::rename(self.data(), self.prepared())
             .with_context(|| format!("keeping {}", self.prepared().display()))
