@@ -19,6 +19,7 @@ mod export;
 mod firmware_folder;
 mod firmware_signer;
 mod gateway;
+mod hot_counters;
 mod jobs;
 mod large_bodies;
 mod limits;

@@ -27,6 +27,7 @@ use crate::config::{Config, ValidateConfigError};
 use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Gateway, Links};
+use crate::hot_counters::HotCounters;
 use crate::jobs::release_driver::{ReleaseDriver, Surroundings};
 use crate::jobs::{certificate, history, housekeeping, store_watch};
 use crate::large_bodies::LargeBodies;
@@ -163,6 +164,7 @@ impl Server {
         let (releases, driver) = ReleaseDriver::new(surroundings);
         tasks.spawn(driver);
         let tls = Arc::new(opened.tls);
+        let metrics = metrics_recorder();
         let app = Arc::new(App {
             addresses: Addresses {
                 host: config.host_for_devices(),
@@ -181,7 +183,8 @@ impl Server {
             firmware_signer: opened.firmware_signer,
             ca_certificate_pem: tls.ca_certificate_pem().map(str::to_owned),
             has_bench: options.bench_router.is_some(),
-            metrics: metrics_recorder(),
+            metrics,
+            counters: HotCounters::new(),
             limits: ClientLimits::default(),
             stop: stop.clone(),
             tasks: tasks.clone(),
