@@ -22,6 +22,7 @@ use crate::errors::ErrorChain;
 use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Links, Turned};
+use crate::hot_counters::HotCounters;
 use crate::jobs::release_driver::ReleaseDriver;
 use crate::large_bodies::LargeBodies;
 use crate::limits::PASSWORD_HASHES_MAX;
@@ -65,6 +66,7 @@ pub(crate) struct App {
     pub(crate) challenges: Challenges,
     pub(crate) has_bench: bool,
     pub(crate) metrics: Option<PrometheusHandle>,
+    pub(crate) counters: HotCounters,
     pub(crate) limits: ClientLimits,
     /// Cancelled when the server shuts down.
     pub(crate) stop: CancellationToken,

@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use registry::{Moment, MonoTime, UtcTime};
-use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-
-/// Nanoseconds in a millisecond.
-const NANOSECONDS_PER_MS: i128 = 1_000_000;
 
 /// Reads "now" and waits for points in time. Clones share one clock.
 #[derive(Debug, Clone)]
@@ -40,10 +36,12 @@ impl Clock {
     pub fn now(&self) -> Moment {
         let forward_ms = self.shared.forward_ms.load(Ordering::Acquire);
         let since_start_ms = u64::try_from(self.shared.started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let unix_ms = OffsetDateTime::now_utc().unix_timestamp_nanos().div_euclid(NANOSECONDS_PER_MS);
+        // A clock before 1970 has never been set.
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let unix_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
         Moment {
             mono: MonoTime::from_ms(since_start_ms.saturating_add_signed(forward_ms)),
-            utc: UtcTime::from_unix_ms(i64::try_from(unix_ms).unwrap_or(i64::MAX)).plus_ms(forward_ms),
+            utc: UtcTime::from_unix_ms(unix_ms).plus_ms(forward_ms),
         }
     }
 

@@ -21,6 +21,7 @@ mod export;
 mod firmware_folder;
 mod firmware_signer;
 mod gateway;
+mod hot_counters;
 mod import;
 mod jobs;
 mod large_bodies;

@@ -22,7 +22,7 @@ use tracing::{info, warn};
 
 use crate::acme::{Acme, Challenges};
 use crate::admin_key::{AdminKey, OpenAdminKeyError};
-use crate::app::{Addresses, App, ClientLimits, password_places};
+use crate::app::{App, ClientLimits, password_places};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::{Config, ValidateConfigError};
@@ -30,6 +30,7 @@ use crate::contacts::Contacts;
 use crate::firmware_folder::FirmwareFolder;
 use crate::firmware_signer::FirmwareSigner;
 use crate::gateway::{Gateway, Links};
+use crate::hot_counters::HotCounters;
 use crate::jobs::release_driver::{ReleaseDriver, Surroundings};
 use crate::jobs::{acme as acme_job, certificate, connection_lifecycle, history, housekeeping, store_watch};
 use crate::large_bodies::LargeBodies;
@@ -195,12 +196,9 @@ impl Server {
         let (releases, driver) = ReleaseDriver::new(surroundings);
         tasks.spawn(driver);
         let tls = Arc::new(opened.tls);
+        let metrics = metrics_recorder();
         let app = Arc::new(App {
-            addresses: Addresses {
-                host: config.host_for_devices(),
-                plain_port: listening.plain_addr.port(),
-                tls_port: listening.tls_addr.port(),
-            },
+            addresses: listening.addresses_for_devices(&config),
             zone: config.zone(),
             clock: clock.clone(),
             store: opened.store.clone(),
@@ -220,7 +218,8 @@ impl Server {
             acme: Acme::new(&config, opened.challenges.clone()).map(Arc::new),
             challenges: opened.challenges,
             has_bench: options.bench_router.is_some(),
-            metrics: metrics_recorder(),
+            metrics,
+            counters: HotCounters::new(),
             limits: ClientLimits::default(),
             stop: stop.clone(),
             tasks: tasks.clone(),

@@ -219,10 +219,11 @@ pub(crate) fn find_or_make_stream(
 }
 
 /// Returns the number of the next row that arrives. Numbers of deleted rows are not used again while a round still names
-/// them as moved.
+/// them as moved, or last values as settled.
 pub(crate) fn next_seq(conn: &Connection) -> Result<i64, StorageError> {
     Ok(conn.query_row(
-        "SELECT 1 + max(upto_seq, ifnull((SELECT max(seq) FROM history_recent), 0)) FROM history_progress",
+        "SELECT 1 + max(upto_seq, values_upto_seq, ifnull((SELECT max(seq) FROM history_recent), 0))
+         FROM history_progress",
         [],
         |row| row.get(0),
     )?)

@@ -28,6 +28,7 @@ mod firmware_images;
 mod history;
 mod idempotency;
 mod key_epochs;
+mod last_values;
 mod metadata;
 mod notifications;
 mod page;

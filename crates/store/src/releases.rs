@@ -143,7 +143,7 @@ const DAMAGED: StorageError = StorageError::Damaged { what: "a release" };
 
 impl Work<'_> {
     pub(crate) fn purge_owner_data(&mut self, id: &DeviceId) -> Result<(), StorageError> {
-        purge_history(self.conn, id)?;
+        self.purged_streams(&purge_history(self.conn, id)?);
         self.conn.prepare_cached("DELETE FROM values_last WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.conn.prepare_cached("DELETE FROM metadata WHERE device_id = ?1")?.execute([id.as_str()])?;
         self.conn.prepare_cached("DELETE FROM properties WHERE device_id = ?1")?.execute([id.as_str()])?;

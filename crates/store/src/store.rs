@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::data_folder::DataFolder;
 use crate::database::{self, Found};
 use crate::history::PlanPlace;
+use crate::last_values::UnsettledValues;
 use crate::readers::Readers;
 use crate::token_index::TokenIndex;
 use crate::value_lane::ValueLane;
@@ -70,6 +71,7 @@ struct Inner {
     index: Arc<TokenIndex>,
     history_settings: HistorySettings,
     history_plan: Arc<PlanPlace>,
+    unsettled_values: Arc<UnsettledValues>,
     // Before `writer`: fields are dropped in order, and the lock goes with the writer.
     readers: Readers,
     writer: Writer,
@@ -111,11 +113,12 @@ impl Store {
         let at_folder = |source| OpenStoreError::Folder { path: folder_path.clone(), source };
         let readers = Readers::start(connections).map_err(at_folder)?;
         let lane = ValueLane::open(&conn).map_err(at_database)?;
+        let unsettled_values = lane.last_values.unsettled();
         let hook = settings.before_commit.clone();
         let writer =
             Writer::start(conn, lane, Arc::clone(&index), hook, folder.into_lock()).map_err(at_folder)?;
         let (history_settings, history_plan) = (settings.history, Arc::default());
-        let inner = Inner { key, index, history_settings, history_plan, readers, writer };
+        let inner = Inner { key, index, history_settings, history_plan, unsettled_values, readers, writer };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -205,6 +208,10 @@ impl Store {
 
     pub(crate) fn history_plan(&self) -> Arc<PlanPlace> {
         Arc::clone(&self.inner.history_plan)
+    }
+
+    pub(crate) fn unsettled_values(&self) -> Arc<UnsettledValues> {
+        Arc::clone(&self.inner.unsettled_values)
     }
 
     pub(crate) fn hash_secret(&self, purpose: SecretPurpose, secret: &str) -> [u8; 32] {

@@ -1,5 +1,5 @@
 //! The part of the writer that stores values: it knows which ownerships allow data and which streams exist, so that a
-//! value costs two statements and no query.
+//! live value costs one statement and no query.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use telemetry::{Pin, Value};
 
 use crate::history::{find_or_make_stream, next_seq};
+use crate::last_values::LastValues;
 use crate::{NewValue, StorageError, WriteValuesError};
 
 /// Ownerships that are remembered; when there are more, all are forgotten and looked up again. About 100 bytes each.
@@ -42,6 +43,7 @@ pub(crate) struct ValueBatch {
 pub(crate) struct ValueLane {
     ownerships: HashMap<DeviceId, Known>,
     next_seq: i64,
+    pub(crate) last_values: LastValues,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,11 @@ struct Known {
 
 impl ValueLane {
     pub(crate) fn open(conn: &Connection) -> Result<Self, StorageError> {
-        Ok(Self { ownerships: HashMap::new(), next_seq: next_seq(conn)? })
+        Ok(Self {
+            ownerships: HashMap::new(),
+            next_seq: next_seq(conn)?,
+            last_values: LastValues::open(conn)?,
+        })
     }
 
     /// Forgets everything: an ownership may have ended, or a transaction in which something was learned has failed.
@@ -61,42 +67,76 @@ impl ValueLane {
         self.ownerships.clear();
     }
 
-    /// Stores a batch in the open transaction. A batch whose ownership has ended is passed over and its sender told.
+    /// Begins a transaction.
     ///
     /// # Errors
     /// When storage fails; the whole transaction is to be given up then.
-    pub(crate) fn store(&mut self, conn: &Connection, batch: &ValueBatch) -> Result<u64, StorageError> {
+    pub(crate) fn begin(&mut self, conn: &Connection) -> Result<(), StorageError> {
+        if self.last_values.is_full() { self.settle(conn) } else { Ok(()) }
+    }
+
+    /// Writes last values to their table, all that there are.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub(crate) fn settle(&mut self, conn: &Connection) -> Result<(), StorageError> {
+        self.last_values.settle(conn, self.next_seq - 1)
+    }
+
+    /// Stores a batch in the open transaction and empties it. A batch whose ownership has ended is passed over and its
+    /// sender told.
+    ///
+    /// # Errors
+    /// When storage fails; the whole transaction is to be given up then.
+    pub(crate) fn store(&mut self, conn: &Connection, batch: &mut ValueBatch) -> Result<u64, StorageError> {
         let Sender { device, epoch, .. } = &*batch.sender;
         if !self.knows(conn, device, *epoch)? {
             batch.sender.fail(WriteValuesError::NotOwned);
             return Ok(0);
         }
-        let mut last = conn.prepare_cached(
-            "INSERT INTO values_last (device_id, epoch, pin, value, at) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (device_id, epoch, pin) DO UPDATE SET value = excluded.value, at = excluded.at",
+        let mut history = conn.prepare_cached(
+            "INSERT INTO history_recent (seq, stream, at, value, is_dated) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        let mut last_dated = conn.prepare_cached(
+        let mut count = 0;
+        for new in batch.values.drain(..) {
+            count += 1;
+            let at = new.dated_at.map_or(batch.arrived_at, |at| at.min(batch.arrived_at)).unix_ms();
+            if !new.keeps_history {
+                self.put_last(conn, (device, *epoch), &new, at)?;
+                continue;
+            }
+            let (seq, is_dated) = (self.next_seq, new.dated_at.is_some());
+            let stream = self.stream(conn, device, *epoch, new.pin)?;
+            history.execute((seq, stream, at, new.value.as_wire(), is_dated))?;
+            self.next_seq += 1;
+            self.last_values.take(conn, seq, stream, (at, new.value), is_dated)?;
+        }
+        Ok(count)
+    }
+
+    /// Stores a value that leaves no row: the table must have everything that came before it.
+    fn put_last(
+        &mut self,
+        conn: &Connection,
+        (device, epoch): (&DeviceId, Epoch),
+        new: &NewValue,
+        at: i64,
+    ) -> Result<(), StorageError> {
+        self.settle(conn)?;
+        conn.prepare_cached(
             "INSERT INTO values_last (device_id, epoch, pin, value, at) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (device_id, epoch, pin) DO UPDATE SET value = excluded.value, at = excluded.at
-             WHERE excluded.at >= at",
-        )?;
-        let mut history = conn
-            .prepare_cached("INSERT INTO history_recent (seq, stream, at, value) VALUES (?1, ?2, ?3, ?4)")?;
-        for (index, new) in batch.values.iter().enumerate() {
-            let at = new.dated_at.map_or(batch.arrived_at, |at| at.min(batch.arrived_at)).unix_ms();
-            let wire = new.value.as_wire();
-            if new.dated_at.is_some() {
-                last_dated.execute((device.as_str(), epoch.get(), new.pin.number(), wire, at))?;
-            } else if !is_overwritten(&batch.values, index) {
-                last.execute((device.as_str(), epoch.get(), new.pin.number(), wire, at))?;
-            }
-            if new.keeps_history {
-                let stream = self.stream(conn, device, *epoch, new.pin)?;
-                history.execute((self.next_seq, stream, at, wire))?;
-                self.next_seq += 1;
-            }
-        }
-        Ok(u64::try_from(batch.values.len()).unwrap_or(u64::MAX))
+             WHERE NOT ?6 OR excluded.at >= at",
+        )?
+        .execute((
+            device.as_str(),
+            epoch.get(),
+            new.pin.number(),
+            new.value.as_wire(),
+            at,
+            new.dated_at.is_some(),
+        ))?;
+        Ok(())
     }
 
     /// Says whether the ownership allows data.
@@ -136,12 +176,6 @@ impl ValueLane {
         }
         Ok(stream)
     }
-}
-
-/// Says whether a later value of the same batch replaces this one as the last value.
-fn is_overwritten(values: &[NewValue], index: usize) -> bool {
-    let (Some(new), Some(later)) = (values.get(index), values.get(index + 1..)) else { return false };
-    later.iter().any(|later| later.pin == new.pin && later.dated_at.is_none())
 }
 
 impl NewValue {

@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock};
 
 use registry::{DeviceId, Epoch, UtcTime};
-use rusqlite::{OptionalExtension, Row};
 use telemetry::{Pin, Value};
 
 use crate::value_lane::{Sender, ValueBatch};
@@ -138,6 +137,7 @@ impl Store {
     /// When storage fails.
     pub async fn erase_value(&self, id: DeviceId, pin: Pin) -> Result<(), StorageError> {
         self.write(move |work| {
+            work.settle_values()?;
             work.conn
                 .prepare_cached(
                     "DELETE FROM values_last WHERE device_id = ?1 AND pin = ?2
@@ -154,17 +154,8 @@ impl Store {
     /// # Errors
     /// When storage fails.
     pub async fn last_value(&self, id: DeviceId, pin: Pin) -> Result<Option<StoredValue>, StorageError> {
-        self.read(move |conn| {
-            conn.prepare_cached(
-                "SELECT v.pin, v.value, v.at FROM devices d
-                 JOIN values_last v ON v.device_id = d.id AND v.epoch = d.epoch
-                 WHERE d.id = ?1 AND v.pin = ?2",
-            )?
-            .query_row((id.as_str(), pin.number()), |row| Ok(read_value(row)))
-            .optional()?
-            .transpose()
-        })
-        .await
+        let unsettled = self.unsettled_values();
+        self.read(move |conn| Ok(unsettled.read(conn, &id, Some(pin))?.pop())).await
     }
 
     /// Returns the last values of all pins in the current ownership, by pin.
@@ -172,28 +163,7 @@ impl Store {
     /// # Errors
     /// When storage fails.
     pub async fn last_values(&self, id: DeviceId) -> Result<Vec<StoredValue>, StorageError> {
-        self.read(move |conn| {
-            let mut statement = conn.prepare_cached(
-                "SELECT v.pin, v.value, v.at FROM devices d
-                 JOIN values_last v ON v.device_id = d.id AND v.epoch = d.epoch
-                 WHERE d.id = ?1 ORDER BY v.pin",
-            )?;
-            let mut rows = statement.query([id.as_str()])?;
-            let mut values = Vec::new();
-            while let Some(row) = rows.next()? {
-                values.push(read_value(row)?);
-            }
-            Ok(values)
-        })
-        .await
+        let unsettled = self.unsettled_values();
+        self.read(move |conn| unsettled.read(conn, &id, None)).await
     }
-}
-
-fn read_value(row: &Row<'_>) -> Result<StoredValue, StorageError> {
-    let joined: Vec<u8> = row.get(1)?;
-    Ok(StoredValue {
-        pin: Pin::new(row.get(0)?),
-        value: Value::from_wire(&joined).or(Err(StorageError::Damaged { what: "a value" }))?,
-        at: UtcTime::from_unix_ms(row.get(2)?),
-    })
 }

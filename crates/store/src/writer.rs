@@ -24,8 +24,8 @@ const QUEUE_ITEMS_MAX: usize = 4_096;
 /// 2,048 pieces share one COMMIT at most, so that the first of them is not kept waiting by a flood.
 const COMMIT_ITEMS_MAX: usize = 2_048;
 
-/// Under load transactions begin 5 ms apart: a COMMIT costs about as much as 50 rows, and a ping can wait that long.
-const PACE: Duration = Duration::from_millis(5);
+/// Under load transactions begin 10 ms apart: a COMMIT costs about as much as 100 rows, and a ping can wait that long.
+const PACE: Duration = Duration::from_millis(10);
 
 /// A transaction takes milliseconds. One that has taken 3 s waits for a disk that may not come back, and nobody new is to
 /// wait with it.
@@ -126,6 +126,7 @@ impl Drop for EndNotice {
 pub(crate) struct Work<'a> {
     pub(crate) conn: &'a Connection,
     effects: &'a mut Effects,
+    lane: &'a mut ValueLane,
 }
 
 /// What follows from a transaction once it is on disk.
@@ -141,6 +142,16 @@ impl Work<'_> {
     pub(crate) fn token_changed(&mut self, hash: &TokenHash) -> Result<(), StorageError> {
         self.effects.tokens.extend(token_now(self.conn, hash)?);
         Ok(())
+    }
+
+    /// Writes last values to their table, for a change that the rows of values cannot tell again.
+    pub(crate) fn settle_values(&mut self) -> Result<(), StorageError> {
+        self.lane.settle(self.conn)
+    }
+
+    /// Says that streams are gone with everything in them.
+    pub(crate) fn purged_streams(&mut self, streams: &[i64]) {
+        self.lane.last_values.purge(streams);
     }
 
     /// Says that personal data was purged: the log, which still holds the old pages, is emptied soon after COMMIT.
@@ -382,7 +393,10 @@ impl Task<'_> {
             run(&self.conn, "COMMIT")?;
             Ok(effects)
         });
-        if outcome.is_err() {
+        if outcome.is_ok() {
+            self.lane.last_values.committed();
+        } else {
+            self.lane.last_values.rolled_back();
             self.lane.forget();
             if !self.conn.is_autocommit() {
                 // Nothing is lost when this fails: the next BEGIN fails too, and no caller is told that anything was
@@ -402,6 +416,7 @@ fn run(conn: &Connection, sql: &str) -> Result<(), StorageError> {
 
 fn run_batch(conn: &Connection, lane: &mut ValueLane, batch: &mut [Item]) -> Result<Effects, StorageError> {
     let mut effects = Effects::default();
+    lane.begin(conn)?;
     for item in batch {
         match item {
             Item::Job(job) => run_job(conn, lane, job.as_mut(), &mut effects)?,
@@ -420,7 +435,8 @@ fn run_job(
 ) -> Result<(), StorageError> {
     run(conn, "SAVEPOINT write")?;
     let tokens_before = effects.tokens.len();
-    let is_kept = job.run(&mut Work { conn, effects });
+    let values_before = lane.last_values.mark();
+    let is_kept = job.run(&mut Work { conn, effects, lane });
     if effects.tokens.len() > tokens_before || effects.has_purged {
         // An ownership begins or ends with a change to a token, or with a purge.
         lane.forget();
@@ -429,6 +445,7 @@ fn run_job(
         return run(conn, "RELEASE write");
     }
     effects.tokens.truncate(tokens_before);
+    lane.last_values.undo_to(values_before);
     if conn.is_autocommit() {
         // SQLite ends the whole transaction by itself on some errors, a full disk among them. The write that met it keeps
         // its own reason.

@@ -8,12 +8,13 @@ mod crash {
     use std::process::{Command, Stdio};
 
     use registry::{DeviceId, Epoch, LookedUp, SessionId, TemplateId, Token, TokenRecord, UtcTime};
-    use store::{Change, HistoryOf, HistoryQuery, NewDevice, NewSession, Page, Store};
+    use store::{Change, HistoryOf, HistoryQuery, NewDevice, NewSession, NewValue, Page, Store};
     use telemetry::{Pin, Value};
 
     const FOLDER_VARIABLE: &str = "STORE_CRASH_TEST_FOLDER";
     const ROUND_COUNT: u64 = 10;
     const WRITER_COUNT: u8 = 8;
+    const MIXED_PIN: u8 = 100;
     const SEED: u64 = 0x5EED_0001;
     const NOW: UtcTime = UtcTime::from_unix_ms(1_795_000_000_000);
 
@@ -36,6 +37,10 @@ mod crash {
         std::array::from_fn(|index| u8::try_from(claim >> (5 * index) & 31).unwrap())
     }
 
+    fn released_id(owner: u64) -> DeviceId {
+        DeviceId::from_random(claim_id(owner + (1 << 48)))
+    }
+
     #[test]
     fn nothing_acknowledged_is_lost_when_the_server_is_killed() {
         if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
@@ -56,7 +61,8 @@ mod crash {
             );
             check(folder.path(), &acknowledged, round);
         }
-        assert!(!acknowledged.claims.is_empty() && acknowledged.values.len() == usize::from(WRITER_COUNT));
+        assert!(!acknowledged.claims.is_empty() && !acknowledged.released.is_empty());
+        assert_eq!(acknowledged.values.len(), usize::from(WRITER_COUNT) + 1);
     }
 
     #[derive(Debug, Default)]
@@ -64,6 +70,7 @@ mod crash {
         line_count: u64,
         values: BTreeMap<u8, u64>,
         claims: Vec<u64>,
+        released: Vec<u64>,
     }
 
     impl Acknowledged {
@@ -74,6 +81,7 @@ mod crash {
                     self.values.insert(pin.parse().unwrap(), number.parse().unwrap());
                 }
                 (Some("claim"), Some(claim), None) => self.claims.push(claim.parse().unwrap()),
+                (Some("released"), Some(owner), None) => self.released.push(owner.parse().unwrap()),
                 // The test runner's own lines.
                 _ => return,
             }
@@ -121,12 +129,16 @@ mod crash {
                 "round {round}: V{pin} {found}, acknowledged {number}"
             );
         }
-        for (pin, number) in &acknowledged.values {
+        for (pin, number) in acknowledged.values.iter().filter(|(pin, _)| **pin != MIXED_PIN) {
             let found = runtime.block_on(history(&store, *pin));
             let last = u64::try_from(found.len()).unwrap();
             // Each number once and in order, wherever the kill fell while rows were being moved.
             assert_eq!(found, (1..=last).collect::<Vec<_>>(), "round {round}: history of V{pin}");
             assert!(last >= *number, "round {round}: V{pin} ends at {last}, acknowledged {number}");
+        }
+        for owner in &acknowledged.released {
+            let found = runtime.block_on(store.last_values(released_id(*owner))).unwrap();
+            assert_eq!(found, [], "round {round}: a value of released device {owner} is back");
         }
         for claim in &acknowledged.claims {
             let found = store.look_up_token(claim_token(*claim).expose().as_bytes());
@@ -169,6 +181,8 @@ mod crash {
             for pin in 0..WRITER_COUNT {
                 writers.push(tokio::spawn(write_for_ever(store.clone(), Pin::new(pin))));
             }
+            writers.push(tokio::spawn(write_every_kind_for_ever(store.clone())));
+            writers.push(tokio::spawn(release_for_ever(store.clone())));
             writers.push(tokio::spawn(move_history_for_ever(store.clone())));
             writers.push(tokio::spawn(claim_for_ever(store)));
             for writer in writers {
@@ -199,6 +213,45 @@ mod crash {
             let write = vec![(pin, Value::from_text(&number.to_string()).unwrap())];
             store.write_values(device_id(), Epoch::FIRST, write, NOW).await.unwrap();
             say(&format!("value {} {number} .\n", pin.number()));
+        }
+    }
+
+    /// Values that leave rows and values that leave none.
+    async fn write_every_kind_for_ever(store: Store) {
+        let pin = Pin::new(MIXED_PIN);
+        let last = store.last_value(device_id(), pin).await.unwrap();
+        let first: u64 = last.map_or(1, |last| last.value.texts().concat().parse::<u64>().unwrap() + 1);
+        for number in first.. {
+            let value = Value::from_text(&number.to_string()).unwrap();
+            let new = match number % 4 {
+                0 => NewValue::dated(pin, value, NOW),
+                1 => NewValue::live(pin, value).without_history(),
+                _ => NewValue::live(pin, value),
+            };
+            store.write_new_values(device_id(), Epoch::FIRST, vec![new], NOW).await.unwrap();
+            say(&format!("value {MIXED_PIN} {number} .\n"));
+        }
+    }
+
+    /// Devices that get a value of an owner and are released.
+    async fn release_for_ever(store: Store) {
+        let mut first = 0;
+        while store.device(released_id(first)).await.unwrap().is_some() {
+            first += 1;
+        }
+        for owner in first.. {
+            let id = released_id(owner);
+            let mut random = [0xEE; 24];
+            random[..8].copy_from_slice(&owner.to_be_bytes());
+            let token = Token::from_random(random);
+            let new = NewDevice { id: id.clone(), template_id: template_id(), name: String::new(), token };
+            store.create_device(new, Change::by("owner", NOW)).await.unwrap();
+            let values =
+                (0..3).map(|pin| (Pin::new(pin), Value::from_text("of an owner").unwrap())).collect();
+            store.write_values(id.clone(), Epoch::FIRST, values, NOW).await.unwrap();
+            assert_eq!(store.last_values(id.clone()).await.unwrap().len(), 3);
+            store.begin_release(id, Change::by("owner", NOW)).await.unwrap();
+            say(&format!("released {owner} .\n"));
         }
     }
 

@@ -104,7 +104,7 @@ fn build(root: &Path) -> Result<()> {
 
 fn measure(bed: &Bed, table: &mut Table, row: &'static Row, kind: Kind) -> Result<()> {
     let context = || format!("measuring {} with {}", row.name, kind.name());
-    let server = bed.start(kind).with_context(context)?;
+    let server = bed.start_afresh(kind).with_context(context)?;
     let report = bed.load(row, &server).with_context(context)?;
     println!("{:<12} {:<10} {}", row.name, kind.name(), table::short(row, &report));
     table.add(row, kind, &report);

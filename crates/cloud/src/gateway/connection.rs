@@ -26,6 +26,8 @@ pub(super) struct Connection {
     /// Held only while the other side does not take everything.
     writing: Option<Box<Writing>>,
     is_over: bool,
+    /// The other side has vanished without an orderly end.
+    has_vanished: bool,
 }
 
 /// Frames that were taken out of the outbox and are not with the system yet.
@@ -45,7 +47,15 @@ pub(super) struct ConnectionEnded;
 impl Connection {
     pub(super) fn new(socket: Socket, outbox: Outbox, write_time_max: Duration) -> Self {
         let Socket { transport, first_bytes } = socket;
-        Self { transport, outbox, buffer: first_bytes, write_time_max, writing: None, is_over: false }
+        Self {
+            transport,
+            outbox,
+            buffer: first_bytes,
+            write_time_max,
+            writing: None,
+            is_over: false,
+            has_vanished: false,
+        }
     }
 
     pub(super) fn outbox(&self) -> &Outbox {
@@ -65,7 +75,11 @@ impl Connection {
             if self.poll_writing(context).is_ready() {
                 return Poll::Ready(Err(ConnectionEnded));
             }
-            self.transport.poll_read(context, &mut self.buffer).map(Ok)
+            let read = self.transport.poll_read(context, &mut self.buffer);
+            if let Poll::Ready(Err(error)) = &read {
+                self.has_vanished |= is_vanished(error);
+            }
+            read.map(Ok)
         })
         .await
     }
@@ -91,7 +105,8 @@ impl Connection {
         poll_fn(|context| self.poll_writing(context)).await;
         // From now on a message finds no reader.
         self.outbox.cut();
-        if self.is_over {
+        if self.is_over || self.has_vanished {
+            // An orderly end, for which TLS writes once more, would find nobody.
             return;
         }
         let closing = poll_fn(|context| self.transport.poll_shut_down(context));
@@ -155,6 +170,12 @@ impl Connection {
             }
         }
     }
+}
+
+/// Says whether nobody is there any more who could read something.
+fn is_vanished(error: &io::Error) -> bool {
+    // Over TLS the end of a stream without an alert is "unexpected".
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
 }
 
 impl Writing {

@@ -91,6 +91,11 @@ impl Link {
         self.shared.is_over_tls.load(Ordering::Acquire)
     }
 
+    /// Notes that bytes came in. The table learns it when it asks for the time of silence, not at each message.
+    pub(super) fn heard(&self, now: MonoTime) {
+        self.shared.last_heard_ms.store(now.ms(), Ordering::Release);
+    }
+
     pub(crate) fn last_heard_at(&self) -> MonoTime {
         MonoTime::from_ms(self.shared.last_heard_ms.load(Ordering::Acquire))
     }
@@ -246,15 +251,6 @@ impl Links {
         (link, turned)
     }
 
-    /// Notes that bytes came in; says when [`Links::timer_fired`] is due now, as [`Links::next_timeout`] does.
-    pub(super) fn heard(&self, link: &Link, now: MonoTime) -> Option<MonoTime> {
-        link.shared.last_heard_ms.store(now.ms(), Ordering::Release);
-        let mut by_device = self.lock();
-        let entry = by_device.get_mut(link.device())?;
-        apply(entry, now, PresenceEvent::Heard(ConnectionNumber(link.id())));
-        entry.presence.next_timeout_ms().map(MonoTime::from_ms)
-    }
-
     /// Notes the heartbeat that a device declared.
     pub(super) fn declared(&self, link: &Link, heartbeat: Heartbeat, now: MonoTime) {
         self.handle(link.device(), now, PresenceEvent::Declared(ConnectionNumber(link.id()), heartbeat));
@@ -285,7 +281,10 @@ impl Links {
 
     /// Says when [`Links::timer_fired`] is due for a device; none when nothing is to be waited for.
     pub(super) fn next_timeout(&self, device: &DeviceId) -> Option<MonoTime> {
-        self.lock().get(device).and_then(|entry| entry.presence.next_timeout_ms()).map(MonoTime::from_ms)
+        let mut by_device = self.lock();
+        let entry = by_device.get_mut(device)?;
+        catch_up(entry);
+        entry.presence.next_timeout_ms().map(MonoTime::from_ms)
     }
 
     /// Applies the passing of time: a silent connection is cut, a device that stayed away goes offline.
@@ -338,6 +337,7 @@ impl Links {
     fn handle(&self, device: &DeviceId, now: MonoTime, event: PresenceEvent) -> Option<Turned> {
         let mut by_device = self.lock();
         let entry = by_device.get_mut(device)?;
+        catch_up(entry);
         let turned = apply(entry, now, event);
         if let PresenceEvent::Closed(number) = event {
             entry.link.take_if(|link| link.id() == number.0);
@@ -356,6 +356,14 @@ impl Links {
     fn lock(&self) -> MutexGuard<'_, HashMap<DeviceId, Entry>> {
         // Every change below is one assignment or one insert, so a panic elsewhere leaves the table usable.
         self.shared.by_device.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the presence of a device when its connection was last heard.
+fn catch_up(entry: &mut Entry) {
+    if let Some(link) = &entry.link {
+        let (heard_at, number) = (link.last_heard_at(), ConnectionNumber(link.id()));
+        apply(entry, heard_at, PresenceEvent::Heard(number));
     }
 }
 

@@ -8,6 +8,7 @@ mod messages;
 mod metadata;
 mod values;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Buf as _;
@@ -61,8 +62,8 @@ pub(super) struct Session {
     has_synced: bool,
     /// Devices that this one may write to.
     bindings: Vec<Binding>,
-    /// When the device counts as silent unless it is heard before.
-    timeout_at: Option<MonoTime>,
+    /// The device has said how long it may be silent, which was not looked at yet.
+    has_new_heartbeat: bool,
 }
 
 impl Session {
@@ -84,7 +85,7 @@ impl Session {
             rejection_noticed_at: None,
             has_synced: false,
             bindings: Vec::new(),
-            timeout_at: None,
+            has_new_heartbeat: false,
         }
     }
 
@@ -120,41 +121,49 @@ impl Session {
     }
 
     async fn read_until_closed(&mut self, connection: &mut Connection) {
-        self.note_timeout();
+        let app = Arc::clone(&self.app);
         loop {
-            // Frames may have arrived together with the login.
-            if !connection.buffer.is_empty() && Box::pin(self.act_on_frames(connection)).await == Flow::Close
-            {
-                return;
-            }
-            tokio::select! {
-                () = wait_for(&self.app, self.timeout_at) => {
-                    let turned = self.app.links.timer_fired(self.link.device(), self.app.clock.now().mono);
-                    self.app.publish_turned(self.link.device(), turned);
-                    self.note_timeout();
+            // One timer for the whole time of silence: setting it anew for each message would cost more than most messages
+            // do. When it fires, the table asks when the device was last heard.
+            let timeout_at = self.app.links.next_timeout(self.link.device());
+            self.has_new_heartbeat = false;
+            let mut silence = pin!(wait_for(&app, timeout_at));
+            loop {
+                // Frames may have arrived together with the login.
+                if !connection.buffer.is_empty()
+                    && Box::pin(self.act_on_frames(connection)).await == Flow::Close
+                {
+                    return;
                 }
-                read = connection.read() => match read {
-                    Err(ConnectionEnded) | Ok(Ok(0)) => return,
-                    Ok(Ok(_)) => self.note_heard().await,
-                    Ok(Err(error)) => {
-                        debug!(%error, "reading from a device failed");
-                        return;
+                if self.has_new_heartbeat {
+                    break;
+                }
+                tokio::select! {
+                    // What has arrived comes before a verdict of silence.
+                    biased;
+                    read = connection.read() => match read {
+                        Err(ConnectionEnded) | Ok(Ok(0)) => return,
+                        Ok(Ok(_)) => self.note_heard().await,
+                        Ok(Err(error)) => {
+                            debug!(%error, "reading from a device failed");
+                            return;
+                        }
+                    },
+                    () = &mut silence => {
+                        let turned = self.app.links.timer_fired(self.link.device(), self.app.clock.now().mono);
+                        self.app.publish_turned(self.link.device(), turned);
+                        break;
                     }
-                },
+                }
             }
         }
     }
 
     async fn note_heard(&mut self) {
-        self.timeout_at = self.app.links.heard(&self.link, self.app.clock.now().mono);
+        self.link.heard(self.app.clock.now().mono);
         if self.link.is_quarantined() {
             self.app.releases.heard(self.link.device().clone(), &self.link).await;
         }
-    }
-
-    /// Asks again when the device counts as silent: it has said something about its heartbeat, or time has passed.
-    fn note_timeout(&mut self) {
-        self.timeout_at = self.app.links.next_timeout(self.link.device());
     }
 
     /// Acts on every whole frame that has arrived; values are with the writer when this returns.
@@ -187,7 +196,7 @@ impl Session {
                 }
             }
         };
-        counter!("gateway_frames_total").increment(frame_count);
+        self.app.counters.frames.increment(frame_count);
         if flow == Flow::Close {
             // Values that stood before the frame that ended the connection are no worse for it.
             self.hand_over_values(connection).await;
@@ -269,7 +278,7 @@ impl Session {
                 return Flow::Close;
             }
             // It has been heard, only not listened to.
-            self.timeout_at = self.app.links.heard(&self.link, self.app.clock.now().mono);
+            self.link.heard(self.app.clock.now().mono);
         }
         Flow::GoOn
     }

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use super::StartServerError;
+use crate::app::Addresses;
 use crate::config::Config;
 use crate::listener::{Transport, bind};
 
@@ -18,6 +19,15 @@ pub(super) struct Listening {
 }
 
 impl Listening {
+    /// Where devices find the server.
+    pub(super) fn addresses_for_devices(&self, config: &Config) -> Addresses {
+        Addresses {
+            host: config.host_for_devices(),
+            plain_port: self.plain_addr.port(),
+            tls_port: self.tls_addr.port(),
+        }
+    }
+
     /// Listens on every configured address, on the passed socket where there is one for it.
     pub(super) fn bind(config: &Config, passed: Vec<PassedListener>) -> Result<Self, StartServerError> {
         let mut passed = Passed::new(passed)?;

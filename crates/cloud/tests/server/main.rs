@@ -24,6 +24,7 @@ mod gateway;
 mod harness;
 #[cfg(test)]
 mod history;
+#[cfg(test)]
 mod hook_listener;
 #[cfg(test)]
 mod hostile_input;

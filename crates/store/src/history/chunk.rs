@@ -41,6 +41,18 @@ struct Last {
     decimal: (u8, i64),
 }
 
+/// A value as it stands in a chunk.
+#[derive(Debug, Clone, Copy)]
+enum Written<'a> {
+    /// The one before.
+    Same,
+    Bytes(&'a [u8]),
+    Decimal {
+        scale: u8,
+        digits: i64,
+    },
+}
+
 impl Encoder {
     /// Starts a chunk with its first point.
     pub(super) fn new(first: &Point) -> Self {
@@ -48,6 +60,30 @@ impl Encoder {
         let mut encoder = Self { from_at: first.at, bytes: Vec::new(), last };
         encoder.push(first);
         encoder
+    }
+
+    /// Goes on where a chunk that starts at `from_at` ends, without taking it apart.
+    pub(super) fn resume(from_at: i64, bytes: &[u8]) -> Result<Self, StorageError> {
+        let mut last = Last { at: from_at, ..Last::default() };
+        let mut latest = None;
+        walk(from_at, bytes, |at, written| {
+            last.at = at;
+            if let Written::Decimal { scale, digits } = written {
+                last.decimal = (scale, digits);
+            }
+            match written {
+                Written::Same if latest.is_none() => return Err(DAMAGED),
+                Written::Same => {}
+                _ => latest = Some(written),
+            }
+            Ok(())
+        })?;
+        last.value = match latest {
+            Some(Written::Bytes(value)) => Some(value.to_vec()),
+            Some(Written::Decimal { scale, digits }) => Some(decimal_text(scale, digits)),
+            Some(Written::Same) | None => None,
+        };
+        Ok(Self { from_at, bytes: bytes.to_vec(), last })
     }
 
     /// Appends a point; its time is not before the one of the point before.
@@ -67,7 +103,14 @@ impl Encoder {
             put_varint(&mut self.bytes, u64::try_from(point.value.len()).unwrap_or(u64::MAX));
             self.bytes.extend_from_slice(&point.value);
         }
-        self.last.value = Some(point.value.clone());
+        let last = self.last.value.get_or_insert_default();
+        last.clear();
+        last.extend_from_slice(&point.value);
+    }
+
+    /// The time of the latest point.
+    pub(super) fn last_at(&self) -> i64 {
+        self.last.at
     }
 
     pub(super) fn first_at(&self) -> i64 {
@@ -84,19 +127,37 @@ impl Encoder {
 }
 
 /// Reads the points of a chunk that starts at `from_at`.
-pub(super) fn decode(from_at: i64, mut bytes: &[u8]) -> Result<Vec<Point>, StorageError> {
+pub(super) fn decode(from_at: i64, bytes: &[u8]) -> Result<Vec<Point>, StorageError> {
     let mut points: Vec<Point> = Vec::new();
+    walk(from_at, bytes, |at, written| {
+        let value = match written {
+            Written::Same => points.last().ok_or(DAMAGED)?.value.clone(),
+            Written::Bytes(value) => value.to_vec(),
+            Written::Decimal { scale, digits } => decimal_text(scale, digits),
+        };
+        points.push(Point { at, value });
+        Ok(())
+    })?;
+    Ok(points)
+}
+
+/// Hands over each value of a chunk with its time.
+fn walk<'a>(
+    from_at: i64,
+    mut bytes: &'a [u8],
+    mut take: impl FnMut(i64, Written<'a>) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
     let mut at = from_at;
     let mut decimal = (0, 0);
     while !bytes.is_empty() {
         at = at.checked_add_unsigned(take_varint(&mut bytes)?).ok_or(DAMAGED)?;
-        let value = match take_varint(&mut bytes)? {
-            TAG_SAME => points.last().ok_or(DAMAGED)?.value.clone(),
+        let written = match take_varint(&mut bytes)? {
+            TAG_SAME => Written::Same,
             TAG_BYTES => {
                 let length = usize::try_from(take_varint(&mut bytes)?).or(Err(DAMAGED))?;
                 let (value, rest) = bytes.split_at_checked(length).ok_or(DAMAGED)?;
                 bytes = rest;
-                value.to_vec()
+                Written::Bytes(value)
             }
             tag => {
                 let scale = u8::try_from(tag - TAG_DECIMAL).or(Err(DAMAGED))?;
@@ -106,12 +167,12 @@ pub(super) fn decode(from_at: i64, mut bytes: &[u8]) -> Result<Vec<Point>, Stora
                 let difference = unzigzag(take_varint(&mut bytes)?);
                 let digits = base(decimal, scale).checked_add(difference).ok_or(DAMAGED)?;
                 decimal = (scale, digits);
-                decimal_text(scale, digits)
+                Written::Decimal { scale, digits }
             }
         };
-        points.push(Point { at, value });
+        take(at, written)?;
     }
-    Ok(points)
+    Ok(())
 }
 
 /// Differences count from the number before when both have the same decimals, otherwise from 0.
@@ -235,6 +296,7 @@ mod tests {
         fn every_chunk_comes_back_as_it_was(
             steps in proptest::collection::vec((0..100_000_u32, "(-?[0-9]{1,3}(\\.[0-9]{1,7})?|[a-z\\x00]{0,9})"), 1..80),
             from_at in -1_000_000..1_000_000_i64,
+            interrupted_after in any::<prop::sample::Index>(),
         ) {
             let mut at = from_at;
             let points: Vec<Point> = steps
@@ -244,12 +306,21 @@ mod tests {
                     Point { at, value: text.into_bytes() }
                 })
                 .collect();
-            prop_assert_eq!(decode(points[0].at, &encode(&points)).unwrap(), points);
+            let bytes = encode(&points);
+            prop_assert_eq!(decode(points[0].at, &bytes).unwrap(), &*points);
+            // Wherever it is interrupted, it goes on as if it had not been.
+            let (before, after) = points.split_at(1 + interrupted_after.index(points.len()));
+            let mut encoder = Encoder::resume(before[0].at, &encode(before)).unwrap();
+            prop_assert_eq!(encoder.last_at(), before.last().unwrap().at);
+            for point in after {
+                encoder.push(point);
+            }
+            prop_assert_eq!(encoder.into_bytes(), bytes);
         }
 
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), from_at in any::<i64>()) {
-            drop(decode(from_at, &bytes));
+            prop_assert_eq!(decode(from_at, &bytes).is_ok(), Encoder::resume(from_at, &bytes).is_ok());
         }
     }
 }

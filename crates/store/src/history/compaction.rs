@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::chunk::Point;
 use super::insert::{add_to_hours, insert_points};
+use crate::writer::Work;
 use crate::{HistorySettings, StorageError, Store};
 
 /// 65,536 rows are moved in one round: enough that a stream of a small fleet brings many points at once, and few enough
@@ -97,7 +98,7 @@ impl Store {
         self.write(move |work| {
             let plan = match place.take() {
                 Some(plan) if plan.progress == Progress::read(work.conn)? => plan,
-                _ => match make_plan(work.conn, rows_min)? {
+                _ => match make_plan(work, rows_min)? {
                     Some(plan) => plan,
                     None => return Ok(Maintained::Done),
                 },
@@ -113,12 +114,15 @@ impl Store {
 }
 
 /// Reads what a round has to move: an unfinished one, or a new one when there is enough.
-fn make_plan(conn: &Connection, rows_min: u32) -> Result<Option<Plan>, StorageError> {
+fn make_plan(work: &mut Work<'_>, rows_min: u32) -> Result<Option<Plan>, StorageError> {
+    let conn = work.conn;
     let mut progress = Progress::read(conn)?;
     if progress.upto_seq == 0 {
         let Some(upto_seq) = end_of_round(conn, rows_min)? else { return Ok(None) };
         progress = Progress { upto_seq, done_stream: 0, ..progress };
         progress.store(conn)?;
+        // Rows go at the end of the round, and with them what they say of last values.
+        work.settle_values()?;
     }
     let mut statement = conn.prepare_cached(
         "SELECT stream, at, value FROM history_recent WHERE seq <= ?1 AND stream > ?2 ORDER BY seq",

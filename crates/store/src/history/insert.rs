@@ -16,6 +16,9 @@ pub(super) fn insert_points(
     mut points: &[Point],
     chunk_bytes_max: usize,
 ) -> Result<(), StorageError> {
+    if append_points(conn, stream, points, chunk_bytes_max)? {
+        return Ok(());
+    }
     while let Some(first) = points.first() {
         let Some(target) = target_chunk(conn, stream, first.at)? else {
             return replace(conn, stream, None, points, None, chunk_bytes_max);
@@ -27,6 +30,53 @@ pub(super) fn insert_points(
         replace(conn, stream, Some(target), &merged, following, chunk_bytes_max)?;
         points = rest;
     }
+    Ok(())
+}
+
+/// Appends points after everything that is stored, which is where nearly all belong; says whether they belonged there.
+fn append_points(
+    conn: &Connection,
+    stream: i64,
+    points: &[Point],
+    chunk_bytes_max: usize,
+) -> Result<bool, StorageError> {
+    let mut last_chunk = conn.prepare_cached(
+        "SELECT from_at, part, points FROM history_chunks WHERE stream = ?1
+         ORDER BY from_at DESC, part DESC LIMIT 1",
+    )?;
+    let mut rows = last_chunk.query([stream])?;
+    let Some(row) = rows.next()? else { return Ok(false) };
+    let key: ChunkKey = (row.get(0)?, row.get(1)?);
+    let bytes = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+    let (open, length) = (Encoder::resume(key.0, bytes)?, bytes.len());
+    if points.first().is_none_or(|first| first.at < open.last_at()) {
+        return Ok(false);
+    }
+    drop(rows);
+    let pieces = cut(Some(open), points, chunk_bytes_max);
+    for (from_at, part, bytes) in with_parts(pieces, Some(key), None) {
+        if (from_at, part) != key {
+            insert_chunk(conn, stream, (from_at, part), &bytes)?;
+        } else if bytes.len() > length {
+            conn.prepare_cached(
+                "UPDATE history_chunks SET points = ?4 WHERE stream = ?1 AND from_at = ?2 AND part = ?3",
+            )?
+            .execute((stream, from_at, part, bytes))?;
+        }
+    }
+    Ok(true)
+}
+
+fn insert_chunk(
+    conn: &Connection,
+    stream: i64,
+    (from_at, part): ChunkKey,
+    bytes: &[u8],
+) -> Result<(), StorageError> {
+    conn.prepare_cached(
+        "INSERT INTO history_chunks (stream, from_at, part, points) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute((stream, from_at, part, bytes))?;
     Ok(())
 }
 
@@ -144,18 +194,15 @@ pub(super) fn replace(
         conn.prepare_cached("DELETE FROM history_chunks WHERE stream = ?1 AND from_at = ?2 AND part = ?3")?
             .execute((stream, from_at, part))?;
     }
-    let mut statement = conn.prepare_cached(
-        "INSERT INTO history_chunks (stream, from_at, part, points) VALUES (?1, ?2, ?3, ?4)",
-    )?;
-    for (from_at, part, bytes) in with_parts(cut(points, chunk_bytes_max), old, following) {
-        statement.execute((stream, from_at, part, bytes))?;
+    for (from_at, part, bytes) in with_parts(cut(None, points, chunk_bytes_max), old, following) {
+        insert_chunk(conn, stream, (from_at, part), &bytes)?;
     }
     Ok(())
 }
 
-fn cut(points: &[Point], chunk_bytes_max: usize) -> Vec<(i64, Vec<u8>)> {
+/// Writes points into chunks, beginning with the one that is open.
+fn cut(mut open: Option<Encoder>, points: &[Point], chunk_bytes_max: usize) -> Vec<(i64, Vec<u8>)> {
     let mut pieces = Vec::new();
-    let mut open: Option<Encoder> = None;
     for point in points {
         match &mut open {
             Some(encoder) if encoder.len() < chunk_bytes_max => encoder.push(point),

@@ -75,6 +75,7 @@ impl Store {
         let stretch = stretch.map(|(from, to)| (from.unix_ms(), to.unix_ms()));
         self.write(move |work| {
             let Some(epoch) = epoch_of(work.conn, &device, of)? else { return Ok(()) };
+            work.settle_values()?;
             let mut statement = work.conn.prepare_cached(
                 "SELECT id FROM history_streams WHERE device_id = ?1 AND epoch = ?2 AND pin = ifnull(?3, pin)",
             )?;
@@ -178,13 +179,13 @@ fn chunks_touching(
     Ok(keys.collect::<Result<_, _>>()?)
 }
 
-/// Deletes all history of a device, of every ownership.
-pub(crate) fn purge_history(conn: &Connection, device: &DeviceId) -> Result<(), StorageError> {
+/// Deletes all history of a device, of every ownership, and returns the streams that it had.
+pub(crate) fn purge_history(conn: &Connection, device: &DeviceId) -> Result<Vec<i64>, StorageError> {
     let mut statement = conn.prepare_cached("SELECT id FROM history_streams WHERE device_id = ?1")?;
     let streams = statement.query_map([device.as_str()], |row| row.get(0))?;
     let streams: Vec<i64> = streams.collect::<Result<_, _>>()?;
     if streams.is_empty() {
-        return Ok(());
+        return Ok(streams);
     }
     for stream in &streams {
         conn.prepare_cached("DELETE FROM history_chunks WHERE stream = ?1")?.execute([stream])?;
@@ -196,5 +197,6 @@ pub(crate) fn purge_history(conn: &Connection, device: &DeviceId) -> Result<(), 
     )?
     .execute([device.as_str()])?;
     conn.prepare_cached("DELETE FROM history_streams WHERE device_id = ?1")?.execute([device.as_str()])?;
-    forget_plans(conn)
+    forget_plans(conn)?;
+    Ok(streams)
 }

@@ -1,6 +1,7 @@
 //! Starts the servers under measurement, each afresh for each run, and the load generator beside them.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -78,18 +79,17 @@ pub(super) struct Server {
 }
 
 impl Bed {
-    /// Makes certificates and devices where there are none.
+    /// Makes certificates where there are none, and a data folder with devices by the program that is measured: another
+    /// version may not read the folder of the one before.
     pub(super) fn prepare(&self, kinds: &[Kind]) -> Result<()> {
         // The floor server makes the certificates that all of them use.
         drop(self.start(Kind::Floor)?);
-        if !kinds.contains(&Kind::Rehome) || self.tokens().exists() {
+        if !kinds.contains(&Kind::Rehome) {
             return Ok(());
         }
-        // Tokens are shown once: without the file the devices are of no use.
-        if self.data().exists() {
-            fs::remove_dir_all(self.data()).with_context(|| format!("removing {}", self.data().display()))?;
-        }
-        let _server = self.start(Kind::Rehome)?;
+        remove_folder(&self.prepared())?;
+        remove_folder(&self.data())?;
+        let server = self.start(Kind::Rehome)?;
         let (api, _tls) = Kind::Rehome.addresses();
         let made = Command::new(&self.load_program)
             .args([
@@ -109,11 +109,45 @@ impl Bed {
         if !made.success() {
             bail!("the devices could not be created");
         }
-        Ok(())
+        // The first login of a device is stored. It happens once in a device's life and is not what the rows measure.
+        let count = DEVICE_COUNT.to_string();
+        let logged_in = Command::new(&self.load_program)
+            .args([
+                "load",
+                "login",
+                "--target",
+                &api,
+                "--count",
+                &count,
+                "--in-flight",
+                "32",
+                "--json",
+                "--tokens",
+            ])
+            .arg(self.tokens())
+            .stdout(Stdio::null())
+            .status()
+            .context("logging the devices in")?;
+        if !logged_in.success() {
+            bail!("the devices could not log in");
+        }
+        drop(server);
+        fs::rename(self.data(), self.prepared())
+            .with_context(|| format!("keeping {}", self.prepared().display()))
+    }
+
+    /// Starts a server for one run. The real one gets the devices and nothing else: values of the run before, which would
+    /// still be moved, are not charged to this one.
+    pub(super) fn start_afresh(&self, kind: Kind) -> Result<Server> {
+        if kind == Kind::Rehome {
+            remove_folder(&self.data())?;
+            copy_folder(&self.prepared(), &self.data())?;
+        }
+        self.start(kind)
     }
 
     /// Starts a server on its core and waits until it listens.
-    pub(super) fn start(&self, kind: Kind) -> Result<Server> {
+    fn start(&self, kind: Kind) -> Result<Server> {
         let (plain, tls) = kind.addresses();
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", &self.server_core.to_string()]);
@@ -183,6 +217,10 @@ impl Bed {
         self.folder.join("data")
     }
 
+    fn prepared(&self) -> PathBuf {
+        self.folder.join("data-prepared")
+    }
+
     fn admin_key(&self) -> PathBuf {
         self.data().join("admin-api-key")
     }
@@ -204,6 +242,25 @@ impl Bed {
         fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         Ok(path)
     }
+}
+
+fn remove_folder(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Copies a folder with its permissions, which the server insists on.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    // `cp` and not a walk of ours: modes of folders and files come along.
+    let copied = Command::new("cp").arg("--archive").arg(from).arg(to).status().context("starting cp")?;
+    if !copied.success() {
+        bail!("{} could not be copied to {}", from.display(), to.display());
+    }
+    Ok(())
 }
 
 impl Server {

@@ -11,8 +11,8 @@ use crate::no_std::NO_STD_CRATES;
 /// Largest file that may be committed, in bytes; a larger one is data that belongs elsewhere.
 const FILE_BYTES_MAX: u64 = 200_000;
 
-/// Generated files that may be larger: lock files grow with their dependencies.
-const LARGE_FILES: [&str; 2] = ["Cargo.lock", "package-lock.json"];
+/// Generated files that may be larger: lock files grow with their dependencies, a description with what it describes.
+const LARGE_FILES: [&str; 3] = ["Cargo.lock", "openapi.json", "package-lock.json"];
 
 /// Product lines after which a Rust file surely holds two ideas.
 const PRODUCT_LINES_MAX: usize = 600;

@@ -109,7 +109,7 @@ impl Session {
         let heartbeat = info.heartbeat_s().map(|seconds| seconds.to_string());
         let heartbeat = Heartbeat::from_info(heartbeat.as_deref(), None);
         self.app.links.declared(&self.link, heartbeat, now.mono);
-        self.timeout_at = self.app.links.next_timeout(device);
+        self.has_new_heartbeat = true;
         self.link.set_body_bytes_max(info.body_bytes_max());
         self.link.set_takes_debug_print(info.mcu.is_some() || info.ncp.is_some());
         let firmware = store::Firmware {

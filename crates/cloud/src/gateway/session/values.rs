@@ -73,7 +73,7 @@ impl Session {
             Err(_ended) => return Flow::Close,
         }
         self.has_unflushed = true;
-        counter!("gateway_values_total").increment(count);
+        self.app.counters.values.increment(count);
         for new in events.into_iter().flatten() {
             self.app.live.publish(LiveEvent::Value(ValueEvent {
                 device_id: self.link.device().as_str().to_owned(),
