@@ -1,4 +1,5 @@
-//! The Debian package: `cargo xtask package` builds it and looks at what a machine would get.
+//! The Debian package: `cargo xtask package` builds it and looks at what a machine would get; `--install` goes through a
+//! machine's life with it.
 
 mod install;
 
