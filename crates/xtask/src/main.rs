@@ -60,7 +60,7 @@ enum Command {
     #[command(disable_help_flag = true)]
     Worlds(worlds::WorldsArguments),
     /// Builds the Debian package and checks what is in it.
-    Package,
+    Package(package::PackageArguments),
 }
 
 fn main() -> ExitCode {
@@ -88,7 +88,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Firmware(arguments) => firmware::run(&root, arguments),
         Command::Size => size::run(&root),
         Command::Wifi(arguments) => wifi::run(&root, arguments),
-        Command::Package => package::run(&root),
+        Command::Package(arguments) => package::run(&root, arguments),
         Command::Worlds(arguments) => worlds::run(&root, arguments),
     }
 }

@@ -1,4 +1,7 @@
-//! The Debian package: `cargo xtask package` builds it and looks at what a machine would get.
+//! The Debian package: `cargo xtask package` builds it and looks at what a machine would get; `--install` goes through a
+//! machine's life with it.
+
+mod install;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
 
 use crate::stage::{Process, Stages};
 use crate::{console, target_folder};
@@ -34,15 +38,28 @@ const PERMISSION_BITS: u32 = 0o7777;
 /// Highest exposure of the service, in tenths, as `systemd-analyze security` counts it.
 const EXPOSURE_MAX: &str = "--threshold=20";
 
+/// Arguments of `cargo xtask package`.
+#[derive(Debug, Args)]
+pub(crate) struct PackageArguments {
+    /// Also installs, upgrades, removes and purges the package in a Debian of its own; needs root and debootstrap.
+    #[arg(long)]
+    install: bool,
+}
+
 /// Builds the package and checks it.
 ///
 /// # Errors
 /// When it cannot be built, or lacks something.
-pub(crate) fn run(root: &Path) -> Result<()> {
+pub(crate) fn run(root: &Path, arguments: &PackageArguments) -> Result<()> {
     let target = target_folder(root)?;
     let (package, unpacked) = (target.join("debian/rehome.deb"), target.join("debian/unpacked"));
     let mut stages = Stages::default();
-    stages.run("tools", || require_cargo_deb(root))?;
+    stages.run("tools", || {
+        if arguments.install {
+            install::require_tools(root)?;
+        }
+        require_cargo_deb(root)
+    })?;
     stages.run("console: packages", || console::install_packages(root))?;
     stages.run("console: build", || console::build(root))?;
     stages.run("package", || {
@@ -55,6 +72,10 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         check_program(root, &unpacked)?;
         check_service(root, &unpacked)
     })?;
+    if arguments.install {
+        let machine = target.join("debian/machine");
+        stages.run("install, upgrade, remove, purge", || install::run(root, &package, &machine))?;
+    }
     stages.print_summary();
     println!("\n{}", package.display());
     Ok(())
@@ -127,6 +148,15 @@ fn check_service(root: &Path, unpacked: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_script_of_the_package_is_one_that_sh_can_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../device-linux/packaging");
+        for script in ["debian/postinst", "debian/postrm", "make-hotspot-interface", "install-test.sh"] {
+            let read = Command::new("sh").arg("-n").arg(folder.join(script)).output().unwrap();
+            assert!(read.status.success(), "{script}: {}", String::from_utf8_lossy(&read.stderr));
+        }
+    }
 
     /// Without the minutes that building takes: what the package is made of is there, and nothing is forgotten here.
     #[test]
