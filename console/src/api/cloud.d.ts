@@ -128,6 +128,23 @@ export interface paths {
         patch: operations["rename_device"];
         trace?: never;
     };
+    "/api/v1/devices/{id}/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells a connected device to do something */
+        post: operations["command_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{id}/datastreams": {
         parameters: {
             query?: never;
@@ -1209,6 +1226,11 @@ export interface components {
             /** @description Resolves it, or opens it again. */
             resolved?: boolean | null;
         };
+        /** @description Sends a connected device an order. */
+        CommandDevice: {
+            /** @description What it is to do. */
+            command: components["schemas"]["DeviceCommand"];
+        };
         /** @description The statuses of the devices of a template. */
         ConnectionLifecycle: {
             /** @description At most 2 further statuses, which apply one after another. */
@@ -1274,6 +1296,8 @@ export interface components {
         };
         /** @description Creates a template. */
         CreateTemplate: {
+            /** @description Whether its devices may speak MQTT for other devices (the gateway API); not when left out. */
+            gateway_api?: boolean | null;
             /** @description The product's name, 1 to 80 characters. */
             name: string;
             reclaim?: components["schemas"]["ReclaimPolicy"] | null;
@@ -1459,6 +1483,11 @@ export interface components {
          * @enum {string}
          */
         DeviceChange: "created" | "updated" | "online" | "offline" | "deleted";
+        /**
+         * @description What a device can be told to do.
+         * @enum {string}
+         */
+        DeviceCommand: "ping" | "reboot" | "reconfigure";
         /** @description Event `device`. */
         DeviceEvent: {
             /** @description When. */
@@ -2096,6 +2125,8 @@ export interface components {
         Template: {
             /** @description When the template was made. */
             created_at: components["schemas"]["Timestamp"];
+            /** @description Whether its devices may speak MQTT for other devices (the gateway API). */
+            gateway_api: boolean;
             /**
              * @description `TMPL…`, as it is compiled into firmware.
              * @example TMPL4kq9Zt2aB
@@ -2238,10 +2269,11 @@ export interface components {
             /** @description Give this back as `cursor` to get the page that follows; `null` on the last page. */
             next_cursor: string | null;
         };
-        /** @description Changes a template. */
+        /** @description Changes a template; what is left out stays. */
         UpdateTemplate: {
-            /** @description What becomes of a device that is claimed again. */
-            reclaim: components["schemas"]["ReclaimPolicy"];
+            /** @description Whether its devices may speak MQTT for other devices (the gateway API). */
+            gateway_api?: boolean | null;
+            reclaim?: components["schemas"]["ReclaimPolicy"] | null;
         };
         /** @description Event `value`. */
         ValueEvent: {
@@ -2305,7 +2337,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
         };
@@ -2661,6 +2693,41 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Device"];
                 };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    command_device: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandDevice"];
+            };
+        };
+        responses: {
+            /** @description Sent. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Any error, as a problem document. */
             default: {
@@ -4855,7 +4922,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -4886,7 +4962,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -4908,7 +4993,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -4917,7 +5002,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description There is no data. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -4948,7 +5051,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -4977,7 +5089,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -4999,7 +5120,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -5008,7 +5129,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -5030,7 +5160,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -5039,7 +5169,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -5061,7 +5200,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -5070,7 +5209,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -5092,7 +5240,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
                 };
             };
             /** @description `{"error":{"message":"..."}}` */
@@ -5101,7 +5249,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -5130,7 +5287,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -5159,7 +5325,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -5188,7 +5363,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -5217,7 +5401,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
@@ -5248,7 +5441,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": unknown;
+                };
+            };
+            /** @description `{"error":{"message":"..."}}` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
         };
