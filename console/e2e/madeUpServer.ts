@@ -2,10 +2,11 @@ import type { Page, Route } from "@playwright/test";
 
 import type { Place, ShipmentState, TemplateDatastream } from "../src/api/types";
 import { madeUpHistory } from "./madeUpData";
+import { answerForDeviceNotices, answerForNotification, answerForTemplateNotices, listNotifications } from "./madeUpNotices";
 import { ago, board, image, shipment, type MadeUpWorld } from "./madeUpWorld";
 
-type Answer = { status?: number; json?: unknown; body?: string | Buffer; contentType?: string };
-type Request = { method: string; path: string; query: URLSearchParams; body: Record<string, unknown> };
+export type Answer = { status?: number; json?: unknown; body?: string | Buffer; contentType?: string };
+export type Request = { method: string; path: string; query: URLSearchParams; body: Record<string, unknown> };
 
 const TOKEN = "k3Jq9ZtVw2aBx81Kw0pQm7RdYcLsN4He";
 const ORDER = `rehome-release-1.DEV0000000001.1.${"0a".repeat(16)}.${"1b".repeat(64)}`;
@@ -79,21 +80,26 @@ export class MadeUpServer {
     if (kind === "templates" && request.method === "PATCH") {
       const template = this.world.templates.find((candidate) => candidate.id === id);
       if (!template) return problem(404, "template_not_found", "There is no such template", "No template has this id.");
-      template.reclaim = request.body.reclaim === "locked" ? "locked" : "open";
+      Object.assign(template, request.body);
       return { json: template };
     }
     if (kind === "devices") return this.answerForDevice(request, decodeURIComponent(id), rest);
     if (kind === "templates") return this.answerForTemplate(request, decodeURIComponent(id), rest);
+    if (kind === "notifications") return answerForNotification(this.world, request, id);
     if (kind === "provisioning-sessions") return this.answerForSession(request, id);
     if (kind === "firmware") return this.answerForImage(request, id);
     if (kind === "shipments") return this.answerForShipment(request, id, rest);
     return problem(404, "not_found", "There is no such thing", request.path);
   }
 
-  private answerForTemplate({ method, body }: Request, id: string, [kind, pin]: string[]): Answer {
+  private answerForTemplate(request: Request, id: string, rest: string[]): Answer {
+    const { method, body } = request;
+    const [kind, pin] = rest;
     const template = this.world.templates.find((known) => known.id === id);
     if (!template) return problem(404, "template_not_found", "There is no such template", "");
     if (kind === undefined) return { json: template };
+    const notices = answerForTemplateNotices(this.world.notices, request, rest);
+    if (notices) return notices;
     const items = (this.world.datastreams[id] ??= []);
     if (pin === undefined) return { json: { items } };
     const others = items.filter((known) => known.pin !== Number(pin));
@@ -193,6 +199,7 @@ export class MadeUpServer {
         world.shipments.unshift(added);
         return { status: 201, json: added };
       },
+      "GET /api/v1/notifications": ({ query }) => listNotifications(world, query),
       "GET /bench/v1/places": () => page(world.places),
       "GET /bench/v1/boards": () => page(world.boards),
       "GET /bench/v1/time": () => ({ json: { scale: 1, bench_ms: 0 } }),
@@ -243,6 +250,8 @@ export class MadeUpServer {
   private answerForDevice(request: Request, id: string, rest: string[]): Answer {
     const found = this.world.devices.find((candidate) => candidate.id === id);
     if (!found) return problem(404, "device_not_found", "There is no such device", `No device has the id ${id}.`);
+    const notices = answerForDeviceNotices(this.world, request, found, rest);
+    if (notices) return notices;
     const data = this.answerForData(request, rest);
     if (data) return data;
     if (rest[0] === "datastreams" && request.method === "GET") return { json: { items: this.world.pins[id] ?? [] } };

@@ -14,6 +14,7 @@ import type {
 } from "../src/api/types";
 
 import { someData, type MadeUpData } from "./madeUpData";
+import { noNotices, someNotices, type MadeUpNotices } from "./madeUpNotices";
 
 /** Everything that the made-up server answers with. Tests change it before and while a page is open. */
 export type MadeUpWorld = {
@@ -26,6 +27,7 @@ export type MadeUpWorld = {
   devices: Device[];
   pins: Record<string, Datastream[]>;
   data: MadeUpData;
+  notices: MadeUpNotices;
   sessions: ProvisioningSession[];
   unknownTokens: UnknownToken[];
   audit: AuditEntry[];
@@ -222,6 +224,7 @@ export function fullWorld(): MadeUpWorld {
       }),
     ],
     data: someData(),
+    notices: someNotices(),
     pins: {
       dev_01: [
         { pin: 0, value: "21.4", at: ago(0.05) },
@@ -353,6 +356,7 @@ export function emptyWorld(): MadeUpWorld {
     images: [],
     shipments: [],
     deliveries: {},
+    notices: noNotices(),
     places: [],
     boards: [],
   };

@@ -2,7 +2,15 @@ import type { QueryClient } from "@tanstack/react-query";
 
 import { answerOf, bench, cloud } from "./client";
 import type { paths as BenchPaths } from "./bench";
-import type { DatastreamSettings, DatastreamValue, NewShipment, ShipmentState } from "./types";
+import type {
+  ConnectionLifecycle,
+  DatastreamSettings,
+  DatastreamValue,
+  DeviceCommand,
+  NewShipment,
+  ShipmentState,
+  TemplateEventSettings,
+} from "./types";
 import { fetchWithProgress } from "./upload";
 
 /** A key that makes repeating one and the same POST harmless. */
@@ -33,6 +41,56 @@ export const deleteTemplateDatastream = (id: string, pin: number) =>
 
 export const setReclaimPolicy = (id: string, reclaim: "open" | "locked") =>
   answerOf(cloud.PATCH("/api/v1/templates/{id}", { params: { path: { id } }, body: { reclaim } }));
+
+export const setGatewayApi = (id: string, gateway_api: boolean) =>
+  answerOf(cloud.PATCH("/api/v1/templates/{id}", { params: { path: { id } }, body: { gateway_api } }));
+
+export const putTemplateEvent = (id: string, code: string, body: TemplateEventSettings) =>
+  answerOf(cloud.PUT("/api/v1/templates/{id}/events/{code}", { params: { path: { id, code } }, body }));
+
+export const deleteTemplateEvent = (id: string, code: string) =>
+  answerOf(cloud.DELETE("/api/v1/templates/{id}/events/{code}", { params: { path: { id, code } } }));
+
+export const putLifecycle = (id: string, body: ConnectionLifecycle) =>
+  answerOf(cloud.PUT("/api/v1/templates/{id}/lifecycle", { params: { path: { id } }, body }));
+
+export const putRecipients = (id: string, email: string[]) =>
+  answerOf(cloud.PUT("/api/v1/templates/{id}/recipients", { params: { path: { id } }, body: { email } }));
+
+export const createWebhook = (id: string, name: string, url: string) =>
+  answerOf(cloud.POST("/api/v1/templates/{id}/webhooks", { params: { path: { id } }, body: { name, url }, ...idempotent() }));
+
+export const deleteWebhook = (id: string, webhook: number) =>
+  answerOf(
+    cloud.DELETE("/api/v1/templates/{id}/webhooks/{webhook}", { params: { path: { id, webhook: String(webhook) } } }),
+  );
+
+export const retryNotification = (id: number) =>
+  answerOf(cloud.POST("/api/v1/notifications/{notification}/retry", { params: { path: { notification: String(id) } } }));
+
+export const deleteNotification = (id: number) =>
+  answerOf(cloud.DELETE("/api/v1/notifications/{notification}", { params: { path: { notification: String(id) } } }));
+
+export const commandDevice = (id: string, command: DeviceCommand) =>
+  answerOf(cloud.POST("/api/v1/devices/{id}/commands", { params: { path: { id } }, body: { command } }));
+
+export const writeNote = (id: string, text: string) =>
+  answerOf(cloud.POST("/api/v1/devices/{id}/timeline", { params: { path: { id } }, body: { text }, ...idempotent() }));
+
+/** Resolves or archives an entry of a timeline, or takes that back. */
+export const changeTimelineEntry = (id: string, entry: number, body: { resolved?: boolean; archived?: boolean }) =>
+  answerOf(
+    cloud.PATCH("/api/v1/devices/{id}/timeline/{entry}", { params: { path: { id, entry: String(entry) } }, body }),
+  );
+
+export const commentEntry = (id: string, entry: number, text: string) =>
+  answerOf(
+    cloud.POST("/api/v1/devices/{id}/timeline/{entry}/comments", {
+      params: { path: { id, entry: String(entry) } },
+      body: { text },
+      ...idempotent(),
+    }),
+  );
 
 export const createDevice = (template_id: string, name: string) =>
   answerOf(cloud.POST("/api/v1/devices", { body: { template_id, name }, ...idempotent() }));

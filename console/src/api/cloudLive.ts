@@ -2,7 +2,19 @@ import type { QueryClient } from "@tanstack/react-query";
 
 import type { paths } from "./cloud";
 import { type FeedState, openLiveFeed } from "./liveFeed";
-import type { Datastream, Device, DeviceEvent, PropertyEvent, RejectedEvent, ReleaseEvent, SessionEvent, ValueEvent } from "./types";
+import type {
+  Datastream,
+  Device,
+  DeviceEvent,
+  LifecycleDeviceStatus,
+  PropertyEvent,
+  RejectedEvent,
+  ReleaseEvent,
+  SessionEvent,
+  StatusEvent,
+  TimelineEvent,
+  ValueEvent,
+} from "./types";
 import { scheduleTimeout } from "./schedule";
 
 const EVENTS_PATH: keyof paths = "/api/v1/events";
@@ -38,6 +50,12 @@ export function followCloud(queries: QueryClient, onState: (state: FeedState) =>
         queries.setQueryData<RejectedEvent | null>(["rejected", event.device_id], event);
       },
       property: (data) => refresh("properties", (data as PropertyEvent).device_id),
+      status: (data) => {
+        const event = data as StatusEvent;
+        queries.setQueryData<LifecycleDeviceStatus>(["status", event.device_id], event.status);
+      },
+      // Which of the filtered lists the entry belongs to is the server's to say.
+      timeline: (data) => refresh("timeline", (data as TimelineEvent).device_id),
       session: (data) => {
         refresh("provisioning-session", (data as SessionEvent).session_id);
         refresh("provisioning-sessions");

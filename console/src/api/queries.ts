@@ -4,7 +4,7 @@ import { rangeOf } from "../logic/history";
 import { isMoving } from "../logic/shipmentWords";
 import { answerOf, bench, cloud } from "./client";
 import { readHistory } from "./history";
-import type { OwnerSession, RejectedEvent, Shipment, ShipmentState } from "./types";
+import type { NotificationState, OwnerSession, RejectedEvent, Shipment, ShipmentState, TimelineEntryType } from "./types";
 import { Problem } from "./problem";
 
 /** Entries fetched at a time. */
@@ -108,6 +108,73 @@ export const filesQuery = (id: string) =>
   queryOptions({
     queryKey: ["files", id],
     queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/devices/{id}/files", { params: { path: { id } }, signal })),
+  });
+
+/** Which entries of a timeline are wanted; what is left out is not asked for. */
+export type TimelineFilter = { type?: TimelineEntryType; resolved?: boolean; archived?: boolean };
+
+/** Entries of a timeline fetched at a time: it is one panel among others. */
+const TIMELINE_PAGE_LEN = 20;
+
+export const timelineQuery = (id: string, filter: TimelineFilter) =>
+  infiniteQueryOptions({
+    queryKey: ["timeline", id, filter],
+    queryFn: ({ pageParam, signal }) =>
+      answerOf(
+        cloud.GET("/api/v1/devices/{id}/timeline", {
+          params: { path: { id }, query: { ...filter, limit: TIMELINE_PAGE_LEN, cursor: pageParam } },
+          signal,
+        }),
+      ),
+    ...firstPage,
+    getNextPageParam: nextPage,
+    placeholderData: keepPreviousData,
+  });
+
+/** The status of a device by its template's connection lifecycle. */
+export const statusQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["status", id],
+    queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/devices/{id}/status", { params: { path: { id } }, signal })),
+  });
+
+export const templateEventsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["template-events", id],
+    queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/templates/{id}/events", { params: { path: { id } }, signal })),
+  });
+
+export const lifecycleQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["lifecycle", id],
+    queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/templates/{id}/lifecycle", { params: { path: { id } }, signal })),
+  });
+
+export const recipientsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["recipients", id],
+    queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/templates/{id}/recipients", { params: { path: { id } }, signal })),
+  });
+
+export const webhooksQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["webhooks", id],
+    queryFn: ({ signal }) => answerOf(cloud.GET("/api/v1/templates/{id}/webhooks", { params: { path: { id } }, signal })),
+  });
+
+/** Time after which notifications are read again: they come, go and fail without an event. */
+const NOTIFICATIONS_AGE_MS = 10_000;
+
+export const notificationsQuery = (state: NotificationState) =>
+  infiniteQueryOptions({
+    queryKey: ["notifications", state],
+    queryFn: ({ pageParam, signal }) =>
+      answerOf(
+        cloud.GET("/api/v1/notifications", { params: { query: { state, limit: PAGE_LEN, cursor: pageParam } }, signal }),
+      ),
+    ...firstPage,
+    getNextPageParam: nextPage,
+    refetchInterval: NOTIFICATIONS_AGE_MS,
   });
 
 /** The last value of a device that was not stored; live updates bring it, and nothing can be fetched again. */

@@ -1,6 +1,6 @@
 import type { Device } from "../api/types";
 
-export type StatusMark = { tone: "good" | "wait" | "bad" | "off"; label: string };
+export type StatusMark = { tone: "good" | "wait" | "bad" | "info" | "off"; label: string };
 
 /** One word on how a device stands, for lists and headings. */
 export function deviceStatus(device: Pick<Device, "ownership" | "online" | "release" | "last_seen_at">): StatusMark {

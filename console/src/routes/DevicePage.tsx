@@ -10,12 +10,14 @@ import { DeviceShipments } from "../components/DeviceShipments";
 import { FilesPanel } from "../components/FilesPanel";
 import { ForcedDeleteDialog } from "../components/ForcedDeleteDialog";
 import { Icon } from "../components/Icon";
+import { LifecycleMark } from "../components/LifecycleMark";
 import { MetadataPanel } from "../components/MetadataPanel";
 import { PageHead } from "../components/PageHead";
 import { ProblemNote } from "../components/ProblemNote";
 import { ReleasePanel } from "../components/ReleasePanel";
 import { RenameDialog } from "../components/RenameDialog";
 import { StatusMark } from "../components/StatusMark";
+import { TimelinePanel } from "../components/TimelinePanel";
 import { When } from "../components/When";
 import { deviceStatus } from "../logic/deviceStatus";
 
@@ -58,6 +60,7 @@ function DeviceDetails({ device }: { device: Device }) {
               </span>
             )}
             <StatusMark mark={deviceStatus(device)} />
+            <LifecycleMark device={device} />
             <Menu position="bottom-end">
               <Menu.Target>
                 <Button variant="default" rightSection={<Icon name="more" size={18} />}>
@@ -88,6 +91,7 @@ function DeviceDetails({ device }: { device: Device }) {
         <div className="columns">
           <div className="stack">
             <DatastreamPanel device={device} />
+            <TimelinePanel device={device} />
             <FilesPanel device={device} />
           </div>
           <div className="stack">
