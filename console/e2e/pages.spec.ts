@@ -34,6 +34,7 @@ const EVERY_PAGE = [
   ["/sessions", "Setups"],
   ["/sessions/ps_02", "Setup"],
   ["/unknown-tokens", "Unknown tokens"],
+  ["/notifications", "Notifications"],
   ["/audit", "Audit"],
   ["/server", "Server"],
   ["/settings", "Settings"],
