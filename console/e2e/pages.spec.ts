@@ -128,6 +128,7 @@ test("empty lists say what will be there and lead on", async ({ page }) => {
   for (const [path, title] of [
     ["/sessions", "No setups yet"],
     ["/unknown-tokens", "No unknown tokens"],
+    ["/notifications", "Nothing was given up"],
     ["/audit", "Nothing yet"],
     ["/bench", "An empty bench"],
   ] as const) {

@@ -10,7 +10,7 @@ export function DeviceLink({ id }: { id: string }) {
   const listed = list.data?.pages.flatMap(({ items }) => items).find((device) => device.id === id);
   const single = useQuery({ ...deviceQuery(id), enabled: !list.isPending && !listed });
   return (
-    <Anchor component={Link} to={`/devices/${encodeURIComponent(id)}`} fw={600} className="break">
+    <Anchor component={Link} to={`/devices/${encodeURIComponent(id)}`} inherit fw={600} className="break">
       {(listed ?? single.data)?.name ?? id}
     </Anchor>
   );

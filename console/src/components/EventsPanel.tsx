@@ -20,7 +20,12 @@ export function EventsPanel({ templateId }: { templateId: string }) {
     <section className="card" aria-labelledby="events-title">
       <div className="card-head">
         <h2 id="events-title">Events</h2>
-        <Button leftSection={<Icon name="plus" size={18} />} onClick={() => setEdited("new")} disabled={!query.data}>
+        <Button
+          variant="default"
+          leftSection={<Icon name="plus" size={18} />}
+          onClick={() => setEdited("new")}
+          disabled={!query.data}
+        >
           Add an event
         </Button>
       </div>

@@ -26,6 +26,7 @@ export function LifecyclePanel({ templateId }: { templateId: string }) {
         <h2 id="lifecycle-title">Connection lifecycle</h2>
         {lifecycle && takesAnother(lifecycle) && (
           <Button
+            variant="default"
             leftSection={<Icon name="plus" size={18} />}
             onClick={() => setEdited(statusesOf(lifecycle).length)}
           >

@@ -12,6 +12,7 @@ import { PagedTable } from "../components/PagedTable";
 import { PageHead } from "../components/PageHead";
 import { ProblemNote } from "../components/ProblemNote";
 import { When } from "../components/When";
+import "../styles/timeline.css";
 
 export function NotificationsPage() {
   const [state, setState] = useState<NotificationState>("dead");
@@ -47,14 +48,13 @@ export function NotificationsPage() {
         columns={[
           { title: "Subject", isLead: true, cell: ({ subject }) => <strong className="break">{subject}</strong> },
           { title: "Device", cell: ({ device_id }) => <DeviceLink id={device_id} /> },
-          { title: "To", cell: (notification) => <span className="break">{targetText(notification)}</span> },
+          { title: "To", cell: targetText },
           { title: "Made", cell: ({ created_at }) => <When at={created_at} /> },
-          { title: "Attempts", cell: attempts },
-          { title: "Last failure", cell: ({ last_error }) => <LastFailure text={last_error} /> },
+          { title: "Last failure", cell: (notification) => <LastFailure notification={notification} /> },
           {
             title: "",
             cell: (notification) => (
-              <span className="row nowrap">
+              <span className="row-actions">
                 <Button
                   size="xs"
                   variant="default"
@@ -88,21 +88,22 @@ function targetText({ email, webhook_id }: Notification): string {
   return email ?? `webhook ${webhook_id ?? "that is gone"}`;
 }
 
-function attempts({ attempts: count, next_attempt_at }: Notification) {
+function LastFailure({ notification }: { notification: Notification }) {
+  const { attempts, last_error, next_attempt_at } = notification;
+  const times = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
   return (
-    <span>
-      {count}
-      {next_attempt_at && (
-        <span className="soft small">
-          , next <When at={next_attempt_at} />
-        </span>
-      )}
+    <span className="small">
+      {last_error ? <span className="break">{last_error} </span> : null}
+      <span className="soft">
+        {attempts === 0 ? "None yet" : `After ${times}`}
+        {next_attempt_at && (
+          <>
+            , next <When at={next_attempt_at} />
+          </>
+        )}
+      </span>
     </span>
   );
-}
-
-function LastFailure({ text }: { text: string | null }) {
-  return text ? <span className="break small">{text}</span> : <span className="soft small">none yet</span>;
 }
 
 function Nothing({ state }: { state: NotificationState }) {
