@@ -190,7 +190,7 @@ test("values and presence change on the page as they change on the device", asyn
   await expect(page.getByTestId("pin-0")).toContainText("22.9");
   server.world.devices[0] = { ...server.world.devices[0]!, online: false };
   await server.emit("/api/v1/events", "device", { device_id: "dev_01", change: "offline", at: ago(0) });
-  await expect(page.getByText("Offline", { exact: true })).toBeVisible();
+  await expect(page.locator(".page-head .mark").filter({ hasText: /^Offline$/ })).toBeVisible();
 });
 
 test("a page that lagged, or lost its connection, fetches everything again", async ({ page }) => {
