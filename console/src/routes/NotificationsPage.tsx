@@ -48,7 +48,7 @@ export function NotificationsPage() {
         columns={[
           { title: "Subject", isLead: true, cell: ({ subject }) => <strong className="break">{subject}</strong> },
           { title: "Device", cell: ({ device_id }) => <DeviceLink id={device_id} /> },
-          { title: "To", cell: targetText },
+          { title: "To", cell: (notification) => <span className="notification-target break">{targetText(notification)}</span> },
           { title: "Made", cell: ({ created_at }) => <When at={created_at} /> },
           { title: "Last failure", cell: (notification) => <LastFailure notification={notification} /> },
           {
