@@ -48,7 +48,7 @@ export function NotificationsPage() {
         columns={[
           { title: "Subject", isLead: true, cell: ({ subject }) => <strong className="break">{subject}</strong> },
           { title: "Device", cell: ({ device_id }) => <DeviceLink id={device_id} /> },
-          { title: "To", cell: (notification) => <span className="notification-target break">{targetText(notification)}</span> },
+          { title: "To", cell: (notification) => <Target text={targetText(notification)} /> },
           { title: "Made", cell: ({ created_at }) => <When at={created_at} /> },
           { title: "Last failure", cell: (notification) => <LastFailure notification={notification} /> },
           {
@@ -86,6 +86,23 @@ export function NotificationsPage() {
 
 function targetText({ email, webhook_id }: Notification): string {
   return email ?? `webhook ${webhook_id ?? "that is gone"}`;
+}
+
+/** An address that does not fit breaks behind its `@` first. */
+function Target({ text }: { text: string }) {
+  const [name, host] = text.split("@");
+  return (
+    <span className="notification-target break">
+      {host === undefined ? (
+        name
+      ) : (
+        <>
+          {name}@<wbr />
+          {host}
+        </>
+      )}
+    </span>
+  );
 }
 
 function LastFailure({ notification }: { notification: Notification }) {
