@@ -34,6 +34,7 @@ const EVERY_PAGE = [
   ["/sessions", "Setups"],
   ["/sessions/ps_02", "Setup"],
   ["/unknown-tokens", "Unknown tokens"],
+  ["/notifications", "Notifications"],
   ["/audit", "Audit"],
   ["/server", "Server"],
   ["/settings", "Settings"],
@@ -127,6 +128,7 @@ test("empty lists say what will be there and lead on", async ({ page }) => {
   for (const [path, title] of [
     ["/sessions", "No setups yet"],
     ["/unknown-tokens", "No unknown tokens"],
+    ["/notifications", "Nothing was given up"],
     ["/audit", "Nothing yet"],
     ["/bench", "An empty bench"],
   ] as const) {
@@ -188,7 +190,7 @@ test("values and presence change on the page as they change on the device", asyn
   await expect(page.getByTestId("pin-0")).toContainText("22.9");
   server.world.devices[0] = { ...server.world.devices[0]!, online: false };
   await server.emit("/api/v1/events", "device", { device_id: "dev_01", change: "offline", at: ago(0) });
-  await expect(page.getByText("Offline", { exact: true })).toBeVisible();
+  await expect(page.locator(".page-head .mark").filter({ hasText: /^Offline$/ })).toBeVisible();
 });
 
 test("a page that lagged, or lost its connection, fetches everything again", async ({ page }) => {

@@ -113,7 +113,7 @@ class Story {
   async seeOnlineWithValues(name: string) {
     const { page } = this;
     await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
-    await expect(page.getByText("Online", { exact: true })).toBeVisible({ timeout: 60_000 });
+    await expect(page.locator(".page-head .mark").filter({ hasText: /^Online$/ })).toBeVisible({ timeout: 60_000 });
     const pins = page.locator("[data-testid^=pin-]");
     await expect(pins.first()).toBeVisible({ timeout: 60_000 });
     await page.getByLabel("Pin", { exact: true }).fill("77");

@@ -114,7 +114,7 @@ export const filesQuery = (id: string) =>
 export type TimelineFilter = { type?: TimelineEntryType; resolved?: boolean; archived?: boolean };
 
 /** Entries of a timeline fetched at a time: it is one panel among others. */
-const TIMELINE_PAGE_LEN = 20;
+const TIMELINE_PAGE_LEN = 10;
 
 export const timelineQuery = (id: string, filter: TimelineFilter) =>
   infiniteQueryOptions({

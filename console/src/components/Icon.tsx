@@ -28,6 +28,7 @@ const SHAPES = {
   pencil: "M4 20h4L20 8l-4-4L4 16zM13.5 6.5l4 4",
   shield: "M12 3 4.5 6v6c0 4.5 3.2 7.7 7.5 9 4.3-1.3 7.5-4.5 7.5-9V6z",
   warning: "M12 4 2.5 20h19zM12 10v4.5M12 17.4h.01",
+  bell: "M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 2h-15zM10 21.5h4",
 } as const;
 
 export type IconName = keyof typeof SHAPES;

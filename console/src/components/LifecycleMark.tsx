@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { statusQuery } from "../api/queries";
 import type { Device, LifecycleDeviceStatus } from "../api/types";
 import { deviceStatus } from "../logic/deviceStatus";
-import { absoluteTime, spanText } from "../logic/timeText";
+import { absoluteTime, lastingText } from "../logic/timeText";
 import "../styles/timeline.css";
 import { useNow } from "./useNow";
 
@@ -36,7 +36,7 @@ export function LifecycleMark({ device }: { device: Device }) {
       {saysMore && <span className="break">{status.name}</span>}
       {status.since && (
         <time className="soft nowrap" dateTime={status.since} title={absoluteTime(status.since)}>
-          for {spanText(now_ms - Date.parse(status.since))}
+          for {lastingText(now_ms - Date.parse(status.since))}
         </time>
       )}
     </span>

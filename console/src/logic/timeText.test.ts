@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { countdown, relativeTime, spanText } from "./timeText";
+import { countdown, lastingText, relativeTime, spanText } from "./timeText";
 
 const now_ms = Date.parse("2026-11-22T12:00:00.000Z");
 
@@ -29,4 +29,8 @@ test("a span shows its two largest units", () => {
   expect(spanText(42_900)).toBe("42 s");
   expect(spanText(185_000)).toBe("3 min 5 s");
   expect(spanText(7_800_000)).toBe("2 h 10 min");
+});
+
+test("what lasts longer is said without seconds", () => {
+  expect([42_000, 60_000, 3_599_000, 7_800_000, 90_000_000].map(lastingText)).toEqual(["42 s", "1 min", "59 min", "2 h 10 min", "1 d 1 h"]);
 });

@@ -59,3 +59,9 @@ export function spanText(span_ms: number): string {
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
+
+/** How long something has lasted, without the seconds that only count at the beginning: "42 s", "3 min", "2 h 10 min". */
+export function lastingText(span_ms: number): string {
+  const minutes = Math.floor(span_ms / 60_000);
+  return minutes >= 1 && minutes < 60 ? `${minutes} min` : spanText(span_ms);
+}

@@ -6,6 +6,7 @@ import { useState } from "react";
 import { deviceQuery } from "../api/queries";
 import type { Device } from "../api/types";
 import { DatastreamPanel } from "../components/DatastreamPanel";
+import { DeviceOrders } from "../components/DeviceOrders";
 import { DeviceShipments } from "../components/DeviceShipments";
 import { FilesPanel } from "../components/FilesPanel";
 import { ForcedDeleteDialog } from "../components/ForcedDeleteDialog";
@@ -98,6 +99,7 @@ function DeviceDetails({ device }: { device: Device }) {
             <ReleasePanel device={device} />
             <DeviceFacts device={device} />
             <MetadataPanel device={device} />
+            <DeviceOrders device={device} />
           </div>
         </div>
       )}

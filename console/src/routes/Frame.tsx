@@ -17,6 +17,7 @@ type Entry = {
     | "/bench"
     | "/sessions"
     | "/unknown-tokens"
+    | "/notifications"
     | "/audit"
     | "/server"
     | "/settings";
@@ -30,6 +31,7 @@ const SETUPS: Entry = { to: "/sessions", icon: "setup", label: "Setups" };
 const REST: Entry[] = [
   { to: "/templates", icon: "template", label: "Templates" },
   { to: "/firmware", icon: "download", label: "Firmware" },
+  { to: "/notifications", icon: "bell", label: "Notifications" },
   { to: "/unknown-tokens", icon: "key", label: "Unknown tokens" },
   { to: "/audit", icon: "history", label: "Audit" },
   { to: "/server", icon: "server", label: "Server" },

@@ -2,8 +2,9 @@ import { Anchor, Skeleton } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 
-import { deliveriesQuery, deviceQuery, devicesQuery, shipmentQuery, templatesQuery } from "../api/queries";
+import { deliveriesQuery, shipmentQuery, templatesQuery } from "../api/queries";
 import type { Delivery, Shipment } from "../api/types";
+import { DeviceLink } from "../components/DeviceLink";
 import { EmptyNote } from "../components/EmptyNote";
 import { Icon } from "../components/Icon";
 import { PagedTable } from "../components/PagedTable";
@@ -123,17 +124,5 @@ function Deliveries({ shipment }: { shipment: Shipment }) {
         }
       />
     </section>
-  );
-}
-
-/** A device by its name. Only those that are not in the list of devices, as far as it is loaded, are asked for. */
-function DeviceLink({ id }: { id: string }) {
-  const list = useInfiniteQuery(devicesQuery);
-  const listed = list.data?.pages.flatMap(({ items }) => items).find((device) => device.id === id);
-  const single = useQuery({ ...deviceQuery(id), enabled: !list.isPending && !listed });
-  return (
-    <Anchor component={Link} to={`/devices/${encodeURIComponent(id)}`} fw={600} className="break">
-      {(listed ?? single.data)?.name ?? id}
-    </Anchor>
   );
 }

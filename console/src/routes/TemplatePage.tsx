@@ -7,9 +7,14 @@ import { templateDatastreamsQuery, templateQuery } from "../api/queries";
 import type { TemplateDatastream } from "../api/types";
 import { DatastreamDialog } from "../components/DatastreamDialog";
 import { EmptyNote } from "../components/EmptyNote";
+import { EventsPanel } from "../components/EventsPanel";
+import { GatewayPanel } from "../components/GatewayPanel";
 import { Icon } from "../components/Icon";
+import { LifecyclePanel } from "../components/LifecyclePanel";
 import { PageHead } from "../components/PageHead";
 import { ProblemNote } from "../components/ProblemNote";
+import { RecipientsPanel } from "../components/RecipientsPanel";
+import { WebhooksPanel } from "../components/WebhooksPanel";
 import { DATASTREAM_TYPES, rangeText } from "../logic/datastreamForm";
 
 export function TemplatePage() {
@@ -31,6 +36,13 @@ export function TemplatePage() {
             <span className="mono">{template.data.id}</span>
           </PageHead>
           <Datastreams templateId={templateId} />
+          <EventsPanel templateId={templateId} />
+          <LifecyclePanel templateId={templateId} />
+          <div className="halves">
+            <RecipientsPanel templateId={templateId} />
+            <WebhooksPanel templateId={templateId} />
+          </div>
+          <GatewayPanel template={template.data} />
         </>
       )}
     </div>

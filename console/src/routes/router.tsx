@@ -74,6 +74,12 @@ const unknownTokens = createRoute({
   component: lazyRouteComponent(() => import("./UnknownTokensPage"), "UnknownTokensPage"),
 });
 
+const notifications = createRoute({
+  getParentRoute: () => root,
+  path: "/notifications",
+  component: lazyRouteComponent(() => import("./NotificationsPage"), "NotificationsPage"),
+});
+
 const audit = createRoute({
   getParentRoute: () => root,
   path: "/audit",
@@ -112,6 +118,7 @@ export const router = createRouter({
     sessions,
     session,
     unknownTokens,
+    notifications,
     audit,
     server,
     settings,
