@@ -290,7 +290,7 @@ test("a template is locked in the settings and stays so", async ({ page }) => {
 test("a forced delete says what it leaves behind and wants the name", async ({ page }) => {
   const server = await MadeUpServer.start(page, fullWorld());
   await page.goto("/devices/dev_02");
-  await page.getByRole("button", { name: "Change" }).click();
+  await page.getByRole("button", { name: "Change", exact: true }).click();
   await page.getByRole("menuitem", { name: "Delete without wiping…" }).click();
   const dialog = page.getByRole("dialog");
   await expect(dialog).toContainText("The board keeps your Wi-Fi password");
@@ -307,7 +307,7 @@ test("a forced delete says what it leaves behind and wants the name", async ({ p
 test("a renamed device has its new name at once", async ({ page }) => {
   await MadeUpServer.start(page, fullWorld());
   await page.goto("/devices/dev_02");
-  await page.getByRole("button", { name: "Change" }).click();
+  await page.getByRole("button", { name: "Change", exact: true }).click();
   await page.getByRole("menuitem", { name: "Rename…" }).click();
   await page.getByRole("textbox", { name: "Name" }).fill("Greenhouse south");
   await page.getByRole("button", { name: "Rename" }).click();
