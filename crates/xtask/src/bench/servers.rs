@@ -89,6 +89,10 @@ impl Bed {
         }
         remove_folder(&self.prepared())?;
         remove_folder(&self.data())?;
+        // Tokens are never written over, and those of the folder that is gone are good for nothing.
+        if self.tokens().exists() {
+            fs::remove_file(self.tokens()).context("removing the tokens of an earlier run")?;
+        }
         let server = self.start(Kind::Rehome)?;
         let (api, _tls) = Kind::Rehome.addresses();
         let made = Command::new(&self.load_program)
