@@ -16,18 +16,37 @@ pub struct Clock {
 
 #[derive(Debug)]
 struct Shared {
-    started_at: Instant,
+    source: Source,
     /// Milliseconds by which a test has put the clock forward.
     forward_ms: AtomicI64,
     moved: Notify,
+}
+
+/// What moves a clock besides [`Clock::advance`].
+#[derive(Debug)]
+enum Source {
+    /// The machine's clocks.
+    Machine { started_at: Instant },
+    /// Nothing: the wall clock stays where it was.
+    Nothing { unix_ms: i64 },
 }
 
 impl Clock {
     /// Makes a clock that shows the machine's time.
     #[must_use]
     pub fn system() -> Self {
-        let shared =
-            Shared { started_at: Instant::now(), forward_ms: AtomicI64::new(0), moved: Notify::new() };
+        Self::from_source(Source::Machine { started_at: Instant::now() })
+    }
+
+    /// Makes a clock that stands at the present until it is put forward. For tests of rates, which would otherwise
+    /// depend on how fast the machine is.
+    #[must_use]
+    pub fn standing() -> Self {
+        Self::from_source(Source::Nothing { unix_ms: machine_unix_ms() })
+    }
+
+    fn from_source(source: Source) -> Self {
+        let shared = Shared { source, forward_ms: AtomicI64::new(0), moved: Notify::new() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -35,10 +54,12 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Moment {
         let forward_ms = self.shared.forward_ms.load(Ordering::Acquire);
-        let since_start_ms = u64::try_from(self.shared.started_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // A clock before 1970 has never been set.
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let unix_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+        let (since_start_ms, unix_ms) = match &self.shared.source {
+            Source::Machine { started_at } => {
+                (u64::try_from(started_at.elapsed().as_millis()).unwrap_or(u64::MAX), machine_unix_ms())
+            }
+            Source::Nothing { unix_ms } => (0, *unix_ms),
+        };
         Moment {
             mono: MonoTime::from_ms(since_start_ms.saturating_add_signed(forward_ms)),
             utc: UtcTime::from_unix_ms(unix_ms).plus_ms(forward_ms),
@@ -71,6 +92,12 @@ impl Clock {
     }
 }
 
+fn machine_unix_ms() -> i64 {
+    // A clock before 1970 has never been set.
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +114,18 @@ mod tests {
         clock.advance(Duration::from_hours(1));
         waiter.await.unwrap();
         assert!(clock.now().mono >= at);
+    }
+
+    #[test]
+    fn a_standing_clock_moves_only_when_it_is_put_forward() {
+        let clock = Clock::standing();
+        let before = clock.now();
+        while machine_unix_ms() < before.utc.unix_ms() + 2 {
+            std::hint::spin_loop();
+        }
+        assert_eq!(clock.now(), before);
+        clock.advance(Duration::from_millis(5));
+        assert_eq!(clock.now().mono, before.mono.plus_ms(5));
+        assert_eq!(clock.now().utc, before.utc.plus_ms(5));
     }
 }

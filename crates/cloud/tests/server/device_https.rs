@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use cloud::{Clock, ServerOptions};
 use serde_json::{Value, json};
 
 use crate::datastreams::device_with;
@@ -170,7 +171,10 @@ async fn errors_have_the_shape_and_the_words_of_the_reference() {
 
 #[tokio::test]
 async fn a_token_that_calls_too_often_is_slowed_down_and_another_one_is_not() {
-    let server = TestServer::start().await;
+    let clock = Some(Clock::standing());
+    let server =
+        TestServer::start_with_options(ServerOptions { clock, ..ServerOptions::default() }, |_config| {})
+            .await;
     let (_, token) = server.create_device().await;
     let (_, other) = server.create_device().await;
     let mut refused = None;

@@ -52,7 +52,8 @@ impl TestServer {
 
     pub(crate) async fn start_with_options(options: ServerOptions, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self::start_in(folder, Clock::system(), options, change).await
+        let clock = options.clock.clone().unwrap_or_else(Clock::system);
+        Self::start_in(folder, clock, options, change).await
     }
 
     async fn start_in(
