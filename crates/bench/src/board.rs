@@ -42,6 +42,8 @@ use crate::seed::SeededRng;
 
 /// Time a scan of all 2.4 GHz channels takes: 13 channels of about 120 ms, and some overhead.
 const SCAN_MS: u64 = 1_800;
+/// Time a radio listens on one channel.
+const CHANNEL_MS: u64 = 120;
 /// Time until an access point says no to a password: two rounds of the handshake.
 const PASSWORD_REFUSAL_MS: u64 = 3_000;
 /// Shortest and longest time for association, handshake and DHCP together.
@@ -318,17 +320,22 @@ impl BoardHandle {
 
     /// Leaves the present network and joins another; takes seconds, as on hardware.
     ///
-    /// With a password only a protected network of that name is joined, never an open one (evil twin).
+    /// With a password only a protected network of that name is joined, never an open one (evil twin). A network that is on
+    /// the expected channel is found sooner than by a scan.
     ///
     /// # Errors
     /// [`JoinError`] after the time a radio needs to find that out.
-    pub async fn join(&self, ssid: &[u8], password: Option<&[u8]>) -> Result<(), JoinError> {
+    pub async fn join(
+        &self,
+        ssid: &[u8],
+        password: Option<&[u8]>,
+        expected_channel: Option<u8>,
+    ) -> Result<(), JoinError> {
         let password = password.filter(|password| !password.is_empty());
         self.note_secret(ssid);
         self.note_secret(password.unwrap_or_default());
         self.core.drop_link();
-        self.sleep_ms(SCAN_MS).await;
-        let network = self.reachable(ssid).ok_or(JoinError::NotFound)?;
+        let network = self.find(ssid, expected_channel).await.ok_or(JoinError::NotFound)?;
         self.core.move_hotspot_to(network.channel());
         match (network.security, password) {
             (Security::Open, Some(_)) => return Err(JoinError::NotFound),
@@ -389,6 +396,17 @@ impl BoardHandle {
             return Err(DialError::NetworkDown);
         }
         Ok(LinkPipe::new(dialed?, self.core.link.clone(), self.core.clock.clone()))
+    }
+
+    async fn find(&self, ssid: &[u8], expected_channel: Option<u8>) -> Option<crate::air::AirNetwork> {
+        if let Some(channel) = expected_channel {
+            self.sleep_ms(CHANNEL_MS).await;
+            if let Some(network) = self.reachable(ssid).filter(|network| network.channel() == channel) {
+                return Some(network);
+            }
+        }
+        self.sleep_ms(SCAN_MS).await;
+        self.reachable(ssid)
     }
 
     fn reachable(&self, ssid: &[u8]) -> Option<crate::air::AirNetwork> {

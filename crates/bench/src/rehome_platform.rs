@@ -271,7 +271,8 @@ impl Radio for BenchPlatform {
         let board = self.board.clone();
         let ssid = request.network.ssid.as_bytes().to_vec();
         let password = request.network.secret.expose().to_vec();
-        self.joining = Some(Box::pin(async move { board.join(&ssid, Some(&password)).await }));
+        let channel = request.channel;
+        self.joining = Some(Box::pin(async move { board.join(&ssid, Some(&password), channel).await }));
     }
 
     fn leave(&mut self) {

@@ -74,7 +74,8 @@ impl Homes {
                 let network = networks.get(*position)?;
                 let has_worked = self.last_joined.as_deref() == Some(network.ssid.as_bytes());
                 let bonus_db = if has_worked { LAST_SUCCESS_BONUS_DB } else { 0 };
-                Some((signal_dbm(network, heard).map(|signal| signal.saturating_add(bonus_db)), has_worked))
+                let signal_dbm = loudest_access_point(network, heard).map(|seen| seen.rssi_dbm);
+                Some((signal_dbm.map(|signal| signal.saturating_add(bonus_db)), has_worked))
             };
             // The position keeps equals in their stored order.
             ranking.sort_unstable_by_key(|position| (core::cmp::Reverse(merit(position)), *position));
@@ -108,13 +109,13 @@ impl Homes {
     }
 }
 
-/// Signal of the strongest access point of a network. An open one of the same name is another network.
-fn signal_dbm(network: &Network, heard: &ScanList) -> Option<i16> {
+/// Returns the strongest access point of a network. An open one of the same name is another network.
+pub(crate) fn loudest_access_point<'a>(network: &Network, heard: &'a ScanList) -> Option<&'a SeenNetwork> {
     let matches = |seen: &&SeenNetwork| {
         let is_open = matches!(seen.security, Security::Open | Security::Owe);
         seen.ssid == network.ssid.as_bytes() && is_open == network.secret.is_open()
     };
-    heard.iter().filter(matches).map(|seen| seen.rssi_dbm).max()
+    heard.iter().filter(matches).max_by_key(|seen| seen.rssi_dbm)
 }
 
 fn with_network_first(stored: &Home, network: &Network) -> Option<Home> {

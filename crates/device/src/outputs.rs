@@ -9,6 +9,7 @@ use crate::agent::Agent;
 use crate::application::Application;
 use crate::clock_text::ClockText;
 use crate::door::Door;
+use crate::homes::loudest_access_point;
 use crate::platform::{CloudAddress, HotspotRequest, JoinRequest, Platform};
 use crate::portal_release::PortalRelease;
 
@@ -107,7 +108,8 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.platform.log(format_args!("[{now}] Connecting to WiFi: {}", network.ssid));
         self.joined_ssid = None;
         self.joining_ssid = network.ssid.as_bytes().iter().copied().take(32).collect();
-        self.platform.start_join(JoinRequest { network });
+        let heard = self.portal.scan.as_ref().and_then(|heard| loudest_access_point(network, heard));
+        self.platform.start_join(JoinRequest { network, channel: heard.map(|seen| seen.channel) });
         None
     }
 

@@ -192,6 +192,9 @@ impl fmt::Debug for HotspotRequest<'_> {
 pub struct JoinRequest<'a> {
     /// Name, secret and address. A secret network must never match an open one of the same name.
     pub network: &'a Network,
+    /// Radio channel, 1 to 14, on which the last scan heard the network. Listening there first saves the time for all the
+    /// others; a network that has moved must still be found.
+    pub channel: Option<u8>,
 }
 
 /// Where to connect.

@@ -53,6 +53,7 @@ struct Script {
     slots: updates::TestSlots,
     wrong_proof_count: u8,
     joined_at: Option<StaticAddress>,
+    joined_channel: Option<u8>,
 }
 
 impl Script {
@@ -133,6 +134,7 @@ impl Radio for Script {
     fn start_join(&mut self, request: JoinRequest<'_>) {
         self.calls.push(format!("join {}", request.network.ssid));
         self.joined_at = request.network.static_address;
+        self.joined_channel = request.channel;
     }
 
     fn leave(&mut self) {
@@ -643,6 +645,23 @@ fn a_request_that_never_ends_is_refused_and_its_connection_closed() {
 fn heard(ssid: &str, rssi_dbm: i16, security: Security) -> SeenNetwork {
     let ssid = ssid.bytes().collect();
     SeenNetwork { ssid, bssid: MacAddress::default(), rssi_dbm, security, channel: 1 }
+}
+
+#[test]
+fn the_radio_is_told_where_the_last_scan_heard_the_network_and_not_where_a_twin_is() {
+    let seen = |security, channel, rssi_dbm| SeenNetwork { channel, ..heard("Home net", rssi_dbm, security) };
+    for (is_heard, expected) in [(true, Some(6)), (false, None)] {
+        let mut script =
+            Script::new(3_000, &[event(1_000, Event::ScanDone), phone(1_500, 0, &submission("Home+net"))]);
+        if is_heard {
+            let around =
+                [seen(Security::Open, 1, -20), seen(Security::Wpa2, 6, -50), seen(Security::Wpa2, 11, -70)];
+            script.heard.extend(around);
+        }
+        let played = play(empty_flash(), script);
+        assert!(played.script.has_called("join Home net"), "{:?}", played.script.calls);
+        assert_eq!(played.script.joined_channel, expected);
+    }
 }
 
 #[test]

@@ -61,6 +61,8 @@ pub(crate) struct JoinOrder {
     /// Empty for an open network.
     pub(crate) secret: heapless::Vec<u8, 64>,
     pub(crate) static_address: Option<StaticAddress>,
+    /// Where the driver listens first.
+    pub(crate) channel: Option<u8>,
 }
 
 /// A server to connect to.

@@ -131,6 +131,7 @@ impl Radio for EspPlatform {
             ssid: network.ssid.as_bytes().iter().copied().take(32).collect(),
             secret: network.secret.expose().iter().copied().take(64).collect(),
             static_address: network.static_address,
+            channel: request.channel,
         }));
     }
 

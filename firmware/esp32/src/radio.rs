@@ -231,7 +231,12 @@ fn station_config(order: &JoinOrder) -> Option<StationConfig> {
     } else {
         AuthenticationMethodConfig::Wpa2Personal(Password::try_from(order.secret.as_slice()).ok()?)
     };
-    Some(StationConfig::default().with_ssid(ssid).with_authentication(authentication))
+    let config = StationConfig::default().with_ssid(ssid).with_authentication(authentication);
+    // A channel is where the driver begins to listen; it goes on with the others. Source: ESP-IDF, `wifi_sta_config_t`.
+    Some(match order.channel {
+        Some(channel) => config.with_channel(channel),
+        None => config,
+    })
 }
 
 fn address_config(address: Option<home_store::StaticAddress>) -> ConfigV4 {

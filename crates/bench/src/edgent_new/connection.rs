@@ -224,7 +224,7 @@ async fn join_strongest(board: &BoardHandle, networks: &[NetworkEntry]) -> Vec<u
             say(board, &format!("Connecting to WiFi: {}", String::from_utf8_lossy(&network.ssid)));
             let password = (!network.password.is_empty()).then_some(network.password.as_slice());
             let is_joined = tokio::select! {
-                joined = board.join(&network.ssid, password) => joined.is_ok(),
+                joined = board.join(&network.ssid, password, None) => joined.is_ok(),
                 () = board.sleep_ms(JOIN_LIMIT_MS) => false,
             };
             if is_joined {

@@ -234,7 +234,7 @@ impl OldRun {
             return self.fail(ERROR_CONFIG).await;
         }
         let joining = async {
-            while self.board.join(&ssid, self.config.password()).await.is_err() {
+            while self.board.join(&ssid, self.config.password(), None).await.is_err() {
                 self.board.sleep_ms(REJOIN_MS).await;
             }
         };

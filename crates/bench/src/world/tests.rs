@@ -399,3 +399,4 @@ mod bench_mode;
 mod captive;
 mod console;
 mod door;
+mod set_up_time;

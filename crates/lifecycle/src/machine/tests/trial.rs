@@ -11,7 +11,7 @@ fn trying_in_recovery() -> Bench {
     let mut bench = Bench::rehome();
     bench.pass_s(40);
     bench.send(SUBMIT);
-    bench.pass(Duration::from_millis(1_100));
+    bench.pass(Duration::from_millis(800));
     assert!(bench.has(JOIN_CANDIDATE));
     bench
 }
@@ -21,7 +21,7 @@ fn the_answer_gets_out_before_the_radio_moves() {
     let mut bench = empty();
     bench.send(SUBMIT);
     assert!(bench.has(Output::StateChanged { from: Some(State::WaitConfig), to: State::SwitchToSta }));
-    bench.pass(Duration::from_millis(1_099));
+    bench.pass(Duration::from_millis(799));
     assert_eq!(bench.outputs, []);
     bench.pass(Duration::from_millis(1));
     assert!(bench.has(JOIN_CANDIDATE));
@@ -88,7 +88,7 @@ fn every_step_of_a_trial_may_fail_and_leads_back_to_the_old_home_with_its_code()
     ];
     for (step, code) in steps {
         let mut bench = trying_in_recovery();
-        let submitted_ms = bench.now_ms - 1_100;
+        let submitted_ms = bench.now_ms - 800;
         step(&mut bench);
         assert!(bench.has(Output::ReportError(code)) && bench.has(Output::DropCandidate), "{code:?}");
         assert!(!bench.machine.is_trying_candidate() && bench.machine.has_home());
@@ -118,7 +118,7 @@ fn joined(bench: &mut Bench, then: Input) {
 #[test]
 fn somebody_reading_the_error_delays_the_old_home_but_not_past_90_s() {
     let mut bench = trying_in_recovery();
-    let submitted_ms = bench.now_ms - 1_100;
+    let submitted_ms = bench.now_ms - 800;
     bench.send(Input::StationAttached);
     bench.send(Input::NetworkFailed(NetworkError::Authentication));
     bench.pass_s(30);
