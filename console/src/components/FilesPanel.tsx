@@ -1,5 +1,5 @@
 import { ActionIcon, Anchor, Skeleton, Tooltip } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { deleteFile } from "../api/actions";
@@ -8,7 +8,7 @@ import { filesQuery } from "../api/queries";
 import type { Device, DeviceFile } from "../api/types";
 import { sizeText } from "../logic/fileSize";
 import "../styles/history.css";
-import { ConfirmDialog } from "./ConfirmDialog";
+import { DeleteDialog } from "./DeleteDialog";
 import { Icon } from "./Icon";
 import { ProblemNote } from "./ProblemNote";
 import { When } from "./When";
@@ -49,32 +49,17 @@ export function FilesPanel({ device }: { device: Device }) {
           ))}
         </ul>
       )}
-      {doomed && <DeleteFile device={device} file={doomed} onClose={() => setDoomed(null)} />}
+      {doomed && (
+        <DeleteDialog
+          title={`Delete ${doomed.name}`}
+          confirm="Delete the file"
+          remove={() => deleteFile(device.id, doomed.key)}
+          queryKey={filesQuery(device.id).queryKey}
+          onClose={() => setDoomed(null)}
+        >
+          <p>The file is gone for good, and so is its address.</p>
+        </DeleteDialog>
+      )}
     </section>
-  );
-}
-
-function DeleteFile({ device, file, onClose }: { device: Device; file: DeviceFile; onClose: () => void }) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () => deleteFile(device.id, file.key),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: filesQuery(device.id).queryKey });
-      onClose();
-    },
-  });
-  return (
-    <ConfirmDialog
-      title={`Delete ${file.name}`}
-      confirm="Delete the file"
-      keep="Keep it"
-      isDangerous
-      isPending={remove.isPending}
-      error={remove.error}
-      onConfirm={() => remove.mutate()}
-      onClose={onClose}
-    >
-      <p>The file is gone for good, and so is its address.</p>
-    </ConfirmDialog>
   );
 }

@@ -6,8 +6,8 @@ import { createWebhook, deleteWebhook } from "../api/actions";
 import { webhooksQuery } from "../api/queries";
 import type { CreatedWebhook, Webhook } from "../api/types";
 import "../styles/history.css";
-import { ConfirmDialog } from "./ConfirmDialog";
 import { CopyField } from "./CopyField";
+import { DeleteDialog } from "./DeleteDialog";
 import { Icon } from "./Icon";
 import { ProblemNote } from "./ProblemNote";
 
@@ -55,7 +55,17 @@ export function WebhooksPanel({ templateId }: { templateId: string }) {
         </ul>
       )}
       {isAdding && <AddWebhook templateId={templateId} onClose={() => setAdding(false)} />}
-      {doomed && <DeleteWebhook templateId={templateId} webhook={doomed} onClose={() => setDoomed(null)} />}
+      {doomed && (
+        <DeleteDialog
+          title={`Delete the webhook ${doomed.name}?`}
+          confirm="Delete the webhook"
+          remove={() => deleteWebhook(templateId, doomed.id)}
+          queryKey={webhooksQuery(templateId).queryKey}
+          onClose={() => setDoomed(null)}
+        >
+          <p>Its address is called no more, and its secret is gone for good.</p>
+        </DeleteDialog>
+      )}
     </section>
   );
 }
@@ -122,32 +132,5 @@ function Secret({ created, onClose }: { created: CreatedWebhook; onClose: () => 
         </div>
       </div>
     </Modal>
-  );
-}
-
-type DeleteProps = { templateId: string; webhook: Webhook; onClose: () => void };
-
-function DeleteWebhook({ templateId, webhook, onClose }: DeleteProps) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () => deleteWebhook(templateId, webhook.id),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: webhooksQuery(templateId).queryKey });
-      onClose();
-    },
-  });
-  return (
-    <ConfirmDialog
-      title={`Delete the webhook ${webhook.name}?`}
-      confirm="Delete the webhook"
-      keep="Keep it"
-      isDangerous
-      isPending={remove.isPending}
-      error={remove.error}
-      onConfirm={() => remove.mutate()}
-      onClose={onClose}
-    >
-      <p>Its address is called no more, and its secret is gone for good.</p>
-    </ConfirmDialog>
   );
 }
