@@ -4,7 +4,8 @@ import { useState } from "react";
 
 import { templateEventsQuery } from "../api/queries";
 import type { TemplateEvent } from "../api/types";
-import { eventMark, notifyingText } from "../logic/eventForm";
+import { notifyingText } from "../logic/eventForm";
+import { entryMark } from "../logic/timelineWords";
 import { ColumnTable } from "./ColumnTable";
 import { EmptyNote } from "./EmptyNote";
 import { EventDialog } from "./EventDialog";
@@ -60,7 +61,7 @@ function EventTable({ items, onEdit }: { items: TemplateEvent[]; onEdit: (event:
       columns={[
         { title: "Name", isLead: true, className: "break", cell: ({ settings }) => <strong>{settings.name}</strong> },
         { title: "Code", className: "mono break", cell: ({ code }) => code },
-        { title: "Type", cell: ({ settings }) => <StatusMark mark={eventMark(settings.type)} /> },
+        { title: "Type", cell: ({ settings }) => <StatusMark mark={entryMark(settings.type)} /> },
         {
           title: "Timeline",
           cell: ({ settings }) => (settings.show_on_timeline ? "shown" : <span className="soft">not shown</span>),
