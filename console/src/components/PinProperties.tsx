@@ -5,6 +5,7 @@ import { useState } from "react";
 import { resetProperty, setProperty } from "../api/actions";
 import { propertiesQuery } from "../api/queries";
 import type { Device, DeviceProperty } from "../api/types";
+import { isHexColor } from "../logic/hexColor";
 import { valueText } from "../logic/pinValue";
 import { Icon } from "./Icon";
 import { ProblemNote } from "./ProblemNote";
@@ -47,7 +48,7 @@ function Property({ property, onReset }: { property: DeviceProperty; onReset: ()
     <li>
       <span className="metadata-name mono">{property.property}</span>
       <span className="metadata-value row">
-        {/^#[0-9a-f]{6}$/i.test(text) && <ColorSwatch color={text} size={14} withShadow={false} aria-hidden />}
+        {isHexColor(text) && <ColorSwatch color={text} size={14} withShadow={false} aria-hidden />}
         {text}
       </span>
       <Tooltip label={`Reset ${property.property}`}>

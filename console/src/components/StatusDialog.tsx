@@ -6,6 +6,7 @@ import { putLifecycle } from "../api/actions";
 import { lifecycleQuery } from "../api/queries";
 import type { ConnectionLifecycle, LifecycleStatus } from "../api/types";
 import { DESCRIPTION_LEN_MAX, NAME_LEN_MAX } from "../logic/eventForm";
+import { isHexColor } from "../logic/hexColor";
 import {
   missingInStatus,
   NEW_STATUS,
@@ -101,6 +102,6 @@ function Fields({ form, change, place }: FieldsProps) {
 }
 
 function Swatch({ color }: { color: string }) {
-  if (!/^#[0-9a-f]{6}$/i.test(color.trim())) return null;
+  if (!isHexColor(color.trim())) return null;
   return <ColorSwatch color={color.trim()} size={16} withShadow={false} aria-hidden />;
 }
