@@ -27,7 +27,7 @@ export function FilesPanel({ device }: { device: Device }) {
       {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
       {query.data && files.length === 0 && <p className="soft">The device has sent no files.</p>}
       {files.length > 0 && (
-        <ul className="file-list">
+        <ul className="lined-list">
           {files.map((file) => (
             <li key={file.key}>
               <span className="grow break">

@@ -31,7 +31,7 @@ export function MetadataPanel({ device }: { device: Device }) {
       {query.isPending && <Skeleton height={60} radius="md" aria-label="Loading the metadata" />}
       {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
       {query.data && (
-        <ul className="metadata-list">
+        <ul className="lined-list">
           <Field device={device} name={ZONE} value={zone} placeholder={server ? `${server.time_zone}, the server’s` : ""} />
           {fields.map(({ id, name, value }) => (
             <Field key={id} device={device} name={name} value={value} placeholder="empty" />

@@ -31,7 +31,7 @@ export function PinProperties({ device, pin }: { device: Device; pin: number }) 
         {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
         {reset.error && <ProblemNote error={reset.error} />}
         {query.data && own.length === 0 && <p className="soft small">Nothing is set. Apps show the pin as they please.</p>}
-        <ul className="property-list" aria-label={`Properties of V${pin}`}>
+        <ul className="lined-list" aria-label={`Properties of V${pin}`}>
           {own.map((property) => (
             <Property key={property.property} property={property} onReset={() => reset.mutate(property.property)} />
           ))}

@@ -4,8 +4,6 @@ import { useState } from "react";
 
 import { putRecipients } from "../api/actions";
 import { recipientsQuery } from "../api/queries";
-import "../styles/history.css";
-import "../styles/timeline.css";
 import { Icon } from "./Icon";
 import { ProblemNote } from "./ProblemNote";
 
@@ -33,7 +31,7 @@ export function RecipientsPanel({ templateId }: { templateId: string }) {
       {query.data && (
         <div className="stack tight">
           {email.length === 0 && <p className="soft">Nobody gets e-mails about this template’s devices.</p>}
-          <ul className="file-list">
+          <ul className="lined-list">
             {email.map((one) => (
               <li key={one}>
                 <span className="grow break">{one}</span>

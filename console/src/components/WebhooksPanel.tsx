@@ -5,7 +5,6 @@ import { useState } from "react";
 import { createWebhook, deleteWebhook } from "../api/actions";
 import { webhooksQuery } from "../api/queries";
 import type { CreatedWebhook, Webhook } from "../api/types";
-import "../styles/history.css";
 import { CopyField } from "./CopyField";
 import { DeleteDialog } from "./DeleteDialog";
 import { Icon } from "./Icon";
@@ -37,7 +36,7 @@ export function WebhooksPanel({ templateId }: { templateId: string }) {
       {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
       {query.data && webhooks.length === 0 && <p className="soft">No address is called about this template’s devices.</p>}
       {webhooks.length > 0 && (
-        <ul className="file-list">
+        <ul className="lined-list">
           {webhooks.map((webhook) => (
             <li key={webhook.id}>
               <span className="grow break">

@@ -12,7 +12,7 @@ import { PagedTable } from "../components/PagedTable";
 import { PageHead } from "../components/PageHead";
 import { ProblemNote } from "../components/ProblemNote";
 import { When } from "../components/When";
-import "../styles/timeline.css";
+import "../styles/notifications.css";
 
 export function NotificationsPage() {
   const [state, setState] = useState<NotificationState>("dead");
