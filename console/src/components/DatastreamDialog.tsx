@@ -63,7 +63,7 @@ export function DatastreamDialog({ templateId, datastream, takenPins, onClose }:
 function Names({ form, change, isNew }: FieldsProps & { isNew: boolean }) {
   return (
     <>
-      <div className="datastream-fields">
+      <div className="short-fields">
         <NumberInput
           label="Pin"
           prefix="V"
@@ -117,7 +117,7 @@ function TypeFields({ form, change }: FieldsProps) {
   if (form.type === "enum") return <EnumRows form={form} change={change} />;
   if (form.type !== "integer" && form.type !== "double") return null;
   return (
-    <div className="datastream-fields">
+    <div className="short-fields">
       <TextInput
         label="Smallest"
         description="Smaller values become it."
@@ -183,7 +183,7 @@ function Keeping({ form, change }: FieldsProps) {
         onChange={(event) => change({ invalidates: event.currentTarget.checked })}
       />
       {form.invalidates && (
-        <div className="datastream-fields">
+        <div className="short-fields">
           <NumberInput
             label="After seconds"
             min={1}

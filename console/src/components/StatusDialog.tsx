@@ -56,7 +56,7 @@ type FieldsProps = { form: StatusForm; change: (changes: Partial<StatusForm>) =>
 function Fields({ form, change, place }: FieldsProps) {
   return (
     <>
-      <div className="datastream-fields">
+      <div className="short-fields">
         <TextInput
           label="Name"
           value={form.name}
