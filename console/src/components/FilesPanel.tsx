@@ -1,4 +1,4 @@
-import { ActionIcon, Anchor, Skeleton, Tooltip } from "@mantine/core";
+import { Anchor, Skeleton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -9,7 +9,7 @@ import type { Device, DeviceFile } from "../api/types";
 import { sizeText } from "../logic/fileSize";
 import "../styles/history.css";
 import { DeleteDialog } from "./DeleteDialog";
-import { Icon } from "./Icon";
+import { IconButton } from "./IconButton";
 import { ProblemNote } from "./ProblemNote";
 import { When } from "./When";
 
@@ -40,11 +40,7 @@ export function FilesPanel({ device }: { device: Device }) {
               <span className="soft small">
                 <When at={file.at} />
               </span>
-              <Tooltip label={`Delete ${file.name}`}>
-                <ActionIcon aria-label={`Delete ${file.name}`} onClick={() => setDoomed(file)}>
-                  <Icon name="trash" size={16} />
-                </ActionIcon>
-              </Tooltip>
+              <IconButton label={`Delete ${file.name}`} icon="trash" iconSize={16} onClick={() => setDoomed(file)} />
             </li>
           ))}
         </ul>

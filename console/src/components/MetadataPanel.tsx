@@ -1,4 +1,4 @@
-import { ActionIcon, Autocomplete, Button, Skeleton, TextInput, Tooltip } from "@mantine/core";
+import { Autocomplete, Button, Skeleton, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -6,7 +6,7 @@ import { setMetadata } from "../api/actions";
 import { metadataQuery, serverQuery } from "../api/queries";
 import type { Device } from "../api/types";
 import "../styles/history.css";
-import { Icon } from "./Icon";
+import { IconButton } from "./IconButton";
 import { ProblemNote } from "./ProblemNote";
 
 /** The name stands at the head of the page and is changed there. */
@@ -53,11 +53,7 @@ function Field({ device, name, value, placeholder }: FieldProps) {
       <li>
         <span className="metadata-name small">{name}</span>
         <span className={value === "" ? "metadata-value soft" : "metadata-value"}>{value === "" ? placeholder : value}</span>
-        <Tooltip label={`Change ${name}`}>
-          <ActionIcon aria-label={`Change ${name}`} onClick={() => setDraft(value)}>
-            <Icon name="pencil" size={15} />
-          </ActionIcon>
-        </Tooltip>
+        <IconButton label={`Change ${name}`} icon="pencil" iconSize={15} onClick={() => setDraft(value)} />
       </li>
     );
   }

@@ -1,4 +1,4 @@
-import { ActionIcon, Autocomplete, Button, ColorSwatch, TextInput, Tooltip } from "@mantine/core";
+import { Autocomplete, Button, ColorSwatch, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -7,7 +7,7 @@ import { propertiesQuery } from "../api/queries";
 import type { Device, DeviceProperty } from "../api/types";
 import { isHexColor } from "../logic/hexColor";
 import { valueText } from "../logic/pinValue";
-import { Icon } from "./Icon";
+import { IconButton } from "./IconButton";
 import { ProblemNote } from "./ProblemNote";
 
 /** The properties that are set most; the server knows more and refuses what is none. */
@@ -51,11 +51,7 @@ function Property({ property, onReset }: { property: DeviceProperty; onReset: ()
         {isHexColor(text) && <ColorSwatch color={text} size={14} withShadow={false} aria-hidden />}
         {text}
       </span>
-      <Tooltip label={`Reset ${property.property}`}>
-        <ActionIcon aria-label={`Reset ${property.property}`} onClick={onReset}>
-          <Icon name="cross" size={15} />
-        </ActionIcon>
-      </Tooltip>
+      <IconButton label={`Reset ${property.property}`} icon="cross" iconSize={15} onClick={onReset} />
     </li>
   );
 }

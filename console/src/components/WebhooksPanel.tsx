@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Modal, Skeleton, TextInput, Tooltip } from "@mantine/core";
+import { Button, Modal, Skeleton, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -7,7 +7,7 @@ import { webhooksQuery } from "../api/queries";
 import type { CreatedWebhook, Webhook } from "../api/types";
 import { CopyField } from "./CopyField";
 import { DeleteDialog } from "./DeleteDialog";
-import { Icon } from "./Icon";
+import { IconButton } from "./IconButton";
 import { ProblemNote } from "./ProblemNote";
 
 /** Webhooks a template has at most. Source: the HTTP API. */
@@ -44,11 +44,12 @@ export function WebhooksPanel({ templateId }: { templateId: string }) {
                 <br />
                 <span className="mono small">{webhook.url}</span>
               </span>
-              <Tooltip label={`Delete ${webhook.name}`}>
-                <ActionIcon aria-label={`Delete ${webhook.name}`} onClick={() => setDoomed(webhook)}>
-                  <Icon name="trash" size={16} />
-                </ActionIcon>
-              </Tooltip>
+              <IconButton
+                label={`Delete ${webhook.name}`}
+                icon="trash"
+                iconSize={16}
+                onClick={() => setDoomed(webhook)}
+              />
             </li>
           ))}
         </ul>
