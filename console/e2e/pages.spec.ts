@@ -255,6 +255,7 @@ test("a release without network shows the order and takes the receipt back", asy
   await page.getByRole("button", { name: "Release without network…" }).click();
   const dialog = page.getByRole("dialog", { name: "Release without network" });
   await expect(dialog.getByRole("img", { name: "Code that erases the board" })).toBeVisible();
+  await expect(dialog.getByRole("list"), "the steps have numbers of their own").toHaveCSS("list-style-type", "none");
   await expect(dialog.getByTestId("copy-release-code")).toHaveText(/^rehome-release-1\./);
   const download = page.waitForEvent("download");
   await dialog.getByRole("button", { name: "Save as a file" }).click();
@@ -492,6 +493,10 @@ test("a datastream is added to a template and changed", async ({ page }) => {
   await page.getByRole("button", { name: "Add a datastream" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name").fill("Level");
+  const top = async (label: string) => (await dialog.getByLabel(label).boundingBox())?.y;
+  await expect
+    .poll(async () => (await top("Name")) === (await top("Pin")), { message: "the name stands beside the pin" })
+    .toBe(true);
   await dialog.getByLabel("Smallest").fill("0");
   await dialog.getByLabel("Largest").fill("100");
   await dialog.getByLabel("Send the last value to the device when it connects").check();

@@ -1,10 +1,11 @@
-import { ActionIcon, Button, Menu, Switch, Tabs, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Menu, Switch, Tabs } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 
 import { holdButton, powerBoard, removeBoard } from "../api/actions";
 import { boardQuery } from "../api/queries";
 import type { Board, Place } from "../api/types";
 import { Icon } from "../components/Icon";
+import { IconButton } from "../components/IconButton";
 import { codeMeaning } from "../logic/errorCodes";
 import { firmwareName } from "../logic/firmwareKinds";
 import { spanText } from "../logic/timeText";
@@ -24,11 +25,7 @@ export function BoardPanel({ board, places, onClose, onSetUp }: Props) {
         <h2 className="break">{board.name}</h2>
         <div className="row" style={{ gap: 2, flexWrap: "nowrap" }}>
           <RemoveAction board={board} onRemoved={onClose} />
-          <Tooltip label="Close the panel">
-            <ActionIcon aria-label="Close the panel" onClick={onClose} data-autofocus>
-              <Icon name="cross" size={18} />
-            </ActionIcon>
-          </Tooltip>
+          <IconButton label="Close the panel" icon="cross" iconSize={18} onClick={onClose} data-autofocus />
         </div>
       </div>
       <div className="row spread">

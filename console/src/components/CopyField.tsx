@@ -1,8 +1,7 @@
-import { ActionIcon, Tooltip } from "@mantine/core";
 import { useState } from "react";
 
 import { copyText } from "../logic/clipboard";
-import { Icon } from "./Icon";
+import { IconButton } from "./IconButton";
 import "../styles/copyField.css";
 
 /** A value with a button that copies it. */
@@ -26,10 +25,12 @@ export function CopyAction({ label, value }: { label: string; value: string }) {
     setTimeout(() => setState("ready"), 1_800);
   };
   return (
-    <Tooltip label={hint}>
-      <ActionIcon aria-label={hint} onClick={() => void copy()} color={state === "copied" ? "harbour" : "gray"}>
-        <Icon name={state === "copied" ? "check" : "copy"} size={17} />
-      </ActionIcon>
-    </Tooltip>
+    <IconButton
+      label={hint}
+      icon={state === "copied" ? "check" : "copy"}
+      iconSize={17}
+      onClick={() => void copy()}
+      color={state === "copied" ? "harbour" : "gray"}
+    />
   );
 }

@@ -1,5 +1,5 @@
-import { Button, Checkbox, Modal, NumberInput, Select, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Checkbox, NumberInput, Select, TextInput } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { deleteTemplateDatastream, putTemplateDatastream } from "../api/actions";
@@ -16,7 +16,7 @@ import {
 } from "../logic/datastreamForm";
 import { PIN_MAX } from "../logic/pinValue";
 import { EnumRows } from "./EnumRows";
-import { ProblemNote } from "./ProblemNote";
+import { SettingsDialog } from "./SettingsDialog";
 
 const BOOLEAN_DEFAULTS = [
   { value: "", label: "Nothing" },
@@ -38,53 +38,32 @@ export function DatastreamDialog({ templateId, datastream, takenPins, onClose }:
   const queries = useQueryClient();
   const [form, setForm] = useState(() => (datastream ? formOf(datastream) : newForm(takenPins)));
   const change = (changes: Partial<DatastreamForm>) => setForm((before) => ({ ...before, ...changes }));
-  const onSuccess = async () => {
-    await queries.invalidateQueries({ queryKey: templateDatastreamsQuery(templateId).queryKey });
-    onClose();
-  };
-  const save = useMutation({
-    mutationFn: () => putTemplateDatastream(templateId, Number(form.pin), settingsOf(form)),
-    onSuccess,
-  });
-  const remove = useMutation({ mutationFn: () => deleteTemplateDatastream(templateId, Number(form.pin)), onSuccess });
   const isTaken = !datastream && typeof form.pin === "number" && takenPins.includes(form.pin);
-  const missing = isTaken ? `V${form.pin} has a datastream already. Edit that one.` : missingIn(form);
   return (
-    <Modal opened onClose={onClose} title={datastream ? "Change a datastream" : "Add a datastream"} size="lg">
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!missing) save.mutate();
-        }}
-      >
-        {(save.error ?? remove.error) && <ProblemNote error={save.error ?? remove.error} />}
-        <Names form={form} change={change} isNew={!datastream} />
-        <TypeFields form={form} change={change} />
-        <Keeping form={form} change={change} />
-        {missing && <p className="soft small">{missing}</p>}
-        <div className="row">
-          <Button type="submit" loading={save.isPending} disabled={missing !== null}>
-            Save
-          </Button>
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          {datastream && (
-            <Button variant="subtle" color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
-              Take the datastream away
-            </Button>
-          )}
-        </div>
-      </form>
-    </Modal>
+    <SettingsDialog
+      title={datastream ? "Change a datastream" : "Add a datastream"}
+      missing={isTaken ? `V${form.pin} has a datastream already. Edit that one.` : missingIn(form)}
+      save={() => putTemplateDatastream(templateId, Number(form.pin), settingsOf(form))}
+      removal={
+        datastream && {
+          label: "Take the datastream away",
+          send: () => deleteTemplateDatastream(templateId, Number(form.pin)),
+        }
+      }
+      refresh={() => queries.invalidateQueries({ queryKey: templateDatastreamsQuery(templateId).queryKey })}
+      onClose={onClose}
+    >
+      <Names form={form} change={change} isNew={!datastream} />
+      <TypeFields form={form} change={change} />
+      <Keeping form={form} change={change} />
+    </SettingsDialog>
   );
 }
 
 function Names({ form, change, isNew }: FieldsProps & { isNew: boolean }) {
   return (
     <>
-      <div className="datastream-fields">
+      <div className="short-fields">
         <NumberInput
           label="Pin"
           prefix="V"
@@ -138,7 +117,7 @@ function TypeFields({ form, change }: FieldsProps) {
   if (form.type === "enum") return <EnumRows form={form} change={change} />;
   if (form.type !== "integer" && form.type !== "double") return null;
   return (
-    <div className="datastream-fields">
+    <div className="short-fields">
       <TextInput
         label="Smallest"
         description="Smaller values become it."
@@ -204,7 +183,7 @@ function Keeping({ form, change }: FieldsProps) {
         onChange={(event) => change({ invalidates: event.currentTarget.checked })}
       />
       {form.invalidates && (
-        <div className="datastream-fields">
+        <div className="short-fields">
           <NumberInput
             label="After seconds"
             min={1}

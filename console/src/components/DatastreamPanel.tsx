@@ -1,4 +1,4 @@
-import { ActionIcon, Button, NumberInput, Skeleton, TextInput, Tooltip } from "@mantine/core";
+import { Button, NumberInput, Skeleton, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useId, useState } from "react";
 
@@ -10,7 +10,7 @@ import { meaningOf } from "../logic/history";
 import { editedValue, PIN_MAX, valueText } from "../logic/pinValue";
 import "../styles/datastreams.css";
 import { DeviceDataMenu } from "./DeviceDataMenu";
-import { Icon } from "./Icon";
+import { IconButton } from "./IconButton";
 import { PinHistory } from "./PinHistory";
 import { PinProperties } from "./PinProperties";
 import { ProblemNote } from "./ProblemNote";
@@ -94,22 +94,21 @@ function PinRow({ device, pin, settings }: PinRowProps) {
             <When at={pin.at} />
           </span>
           <span className="pin-actions">
-            <Tooltip label={`Write ${name}`}>
-              <ActionIcon aria-label={`Write ${name}`} onClick={() => setDraft(valueText(pin.value))}>
-                <Icon name="pencil" size={17} />
-              </ActionIcon>
-            </Tooltip>
-            <Tooltip label={`History of ${name}`}>
-              <ActionIcon
-                aria-label={`History of ${name}`}
-                aria-expanded={isOpen}
-                aria-controls={isOpen ? detailsId : undefined}
-                variant={isOpen ? "light" : "subtle"}
-                onClick={() => setOpen(!isOpen)}
-              >
-                <Icon name="chart" size={17} />
-              </ActionIcon>
-            </Tooltip>
+            <IconButton
+              label={`Write ${name}`}
+              icon="pencil"
+              iconSize={17}
+              onClick={() => setDraft(valueText(pin.value))}
+            />
+            <IconButton
+              label={`History of ${name}`}
+              icon="chart"
+              iconSize={17}
+              aria-expanded={isOpen}
+              aria-controls={isOpen ? detailsId : undefined}
+              variant={isOpen ? "light" : "subtle"}
+              onClick={() => setOpen(!isOpen)}
+            />
           </span>
         </>
       ) : (

@@ -1,6 +1,7 @@
 import { ActionIcon, Button, Select, TextInput } from "@mantine/core";
 
 import type { DatastreamForm } from "../logic/datastreamForm";
+import "../styles/datastreams.css";
 import { Icon } from "./Icon";
 
 type Props = { form: DatastreamForm; change: (changes: Partial<DatastreamForm>) => void };

@@ -1,11 +1,10 @@
 import { SegmentedControl } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { eraseHistory } from "../api/actions";
 import type { Device } from "../api/types";
 import type { Range } from "../logic/history";
-import { ConfirmDialog } from "./ConfirmDialog";
+import { DeleteDialog } from "./DeleteDialog";
 
 type Props = {
   device: Device;
@@ -19,24 +18,13 @@ type Props = {
 
 /** Asks before history goes; nothing brings it back. */
 export function EraseHistoryDialog({ device, pin, name, shown, onClose }: Props) {
-  const queries = useQueryClient();
   const [extent, setExtent] = useState("everything");
-  const erase = useMutation({
-    mutationFn: () => eraseHistory(device.id, pin, extent === "shown" && shown ? Date.now() - shown.length_ms : null),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: ["history", device.id] });
-      onClose();
-    },
-  });
   return (
-    <ConfirmDialog
+    <DeleteDialog
       title={`Erase the history of ${name}`}
       confirm={extent === "shown" && shown ? `Erase the last ${shown.words}` : "Erase everything"}
-      keep="Keep it"
-      isDangerous
-      isPending={erase.isPending}
-      error={erase.error}
-      onConfirm={() => erase.mutate()}
+      remove={() => eraseHistory(device.id, pin, extent === "shown" && shown ? Date.now() - shown.length_ms : null)}
+      queryKey={["history", device.id]}
       onClose={onClose}
     >
       {shown && (
@@ -54,6 +42,6 @@ export function EraseHistoryDialog({ device, pin, name, shown, onClose }: Props)
         {pin === null ? "The history of every pin" : "The values, minutes, hours and days of this pin"} cannot be brought back.
         The last value of {pin === null ? "each pin" : "the pin"} stays.
       </p>
-    </ConfirmDialog>
+    </DeleteDialog>
   );
 }

@@ -1,5 +1,5 @@
-import { Button, Checkbox, Modal, Select, Textarea, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Checkbox, Select, Textarea, TextInput } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { deleteTemplateEvent, putTemplateEvent } from "../api/actions";
@@ -16,7 +16,7 @@ import {
   type EventForm,
 } from "../logic/eventForm";
 import { NotifyingFields } from "./NotifyingFields";
-import { ProblemNote } from "./ProblemNote";
+import { SettingsDialog } from "./SettingsDialog";
 
 type Props = {
   templateId: string;
@@ -30,44 +30,18 @@ export function EventDialog({ templateId, event: edited, takenCodes, onClose }: 
   const queries = useQueryClient();
   const [form, setForm] = useState(() => (edited ? eventFormOf(edited) : NEW_EVENT));
   const change = (changes: Partial<EventForm>) => setForm((before) => ({ ...before, ...changes }));
-  const onSuccess = async () => {
-    await queries.invalidateQueries({ queryKey: templateEventsQuery(templateId).queryKey });
-    onClose();
-  };
-  const save = useMutation({
-    mutationFn: () => putTemplateEvent(templateId, form.code.trim(), eventSettingsOf(form)),
-    onSuccess,
-  });
-  const remove = useMutation({ mutationFn: () => deleteTemplateEvent(templateId, form.code), onSuccess });
-  const missing = missingInEvent(form, edited ? [] : takenCodes);
   return (
-    <Modal opened onClose={onClose} title={edited ? "Change an event" : "Add an event"} size="lg">
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!missing) save.mutate();
-        }}
-      >
-        {(save.error ?? remove.error) && <ProblemNote error={save.error ?? remove.error} />}
-        <Fields form={form} change={change} isNew={!edited} />
-        <NotifyingFields form={form} change={change} counted="events" />
-        {missing && <p className="soft small">{missing}</p>}
-        <div className="row">
-          <Button type="submit" loading={save.isPending} disabled={missing !== null}>
-            Save
-          </Button>
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          {edited && (
-            <Button variant="subtle" color="red" loading={remove.isPending} onClick={() => remove.mutate()}>
-              Take the event away
-            </Button>
-          )}
-        </div>
-      </form>
-    </Modal>
+    <SettingsDialog
+      title={edited ? "Change an event" : "Add an event"}
+      missing={missingInEvent(form, edited ? [] : takenCodes)}
+      save={() => putTemplateEvent(templateId, form.code.trim(), eventSettingsOf(form))}
+      removal={edited && { label: "Take the event away", send: () => deleteTemplateEvent(templateId, form.code) }}
+      refresh={() => queries.invalidateQueries({ queryKey: templateEventsQuery(templateId).queryKey })}
+      onClose={onClose}
+    >
+      <Fields form={form} change={change} isNew={!edited} />
+      <NotifyingFields form={form} change={change} counted="events" />
+    </SettingsDialog>
   );
 }
 

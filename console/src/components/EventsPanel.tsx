@@ -4,7 +4,9 @@ import { useState } from "react";
 
 import { templateEventsQuery } from "../api/queries";
 import type { TemplateEvent } from "../api/types";
-import { eventMark, notifyingText } from "../logic/eventForm";
+import { notifyingText } from "../logic/eventForm";
+import { entryMark } from "../logic/timelineWords";
+import { ColumnTable } from "./ColumnTable";
 import { EmptyNote } from "./EmptyNote";
 import { EventDialog } from "./EventDialog";
 import { Icon } from "./Icon";
@@ -52,47 +54,33 @@ export function EventsPanel({ templateId }: { templateId: string }) {
 
 function EventTable({ items, onEdit }: { items: TemplateEvent[]; onEdit: (event: TemplateEvent) => void }) {
   return (
-    <table className="table folds" aria-label="events">
-      <thead>
-        <tr>
-          {["Name", "Code", "Type", "Timeline", "Tells", ""].map((title) => (
-            <th key={title} scope="col">
-              {title}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {items.map((event) => (
-          <tr key={event.code}>
-            <td data-label="Name" className="lead break">
-              <strong>{event.settings.name}</strong>
-            </td>
-            <td data-label="Code" className="mono break">
-              {event.code}
-            </td>
-            <td data-label="Type">
-              <StatusMark mark={eventMark(event.settings.type)} />
-            </td>
-            <td data-label="Timeline">
-              {event.settings.show_on_timeline ? "shown" : <span className="soft">not shown</span>}
-            </td>
-            <td data-label="Tells" className="break">
-              {notifyingText(event.settings.notifying)}
-            </td>
-            <td>
-              <Button
-                variant="default"
-                size="xs"
-                aria-label={`Edit ${event.settings.name}`}
-                onClick={() => onEdit(event)}
-              >
-                Edit
-              </Button>
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <ColumnTable
+      label="events"
+      items={items}
+      keyOf={({ code }) => code}
+      columns={[
+        { title: "Name", isLead: true, className: "break", cell: ({ settings }) => <strong>{settings.name}</strong> },
+        { title: "Code", className: "mono break", cell: ({ code }) => code },
+        { title: "Type", cell: ({ settings }) => <StatusMark mark={entryMark(settings.type)} /> },
+        {
+          title: "Timeline",
+          cell: ({ settings }) => (settings.show_on_timeline ? "shown" : <span className="soft">not shown</span>),
+        },
+        { title: "Tells", className: "break", cell: ({ settings }) => notifyingText(settings.notifying) },
+        {
+          title: "",
+          cell: (event) => (
+            <Button
+              variant="default"
+              size="xs"
+              aria-label={`Edit ${event.settings.name}`}
+              onClick={() => onEdit(event)}
+            >
+              Edit
+            </Button>
+          ),
+        },
+      ]}
+    />
   );
 }

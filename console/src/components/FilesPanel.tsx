@@ -1,5 +1,5 @@
-import { ActionIcon, Anchor, Skeleton, Tooltip } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Anchor, Skeleton } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { deleteFile } from "../api/actions";
@@ -8,8 +8,8 @@ import { filesQuery } from "../api/queries";
 import type { Device, DeviceFile } from "../api/types";
 import { sizeText } from "../logic/fileSize";
 import "../styles/history.css";
-import { ConfirmDialog } from "./ConfirmDialog";
-import { Icon } from "./Icon";
+import { DeleteDialog } from "./DeleteDialog";
+import { IconButton } from "./IconButton";
 import { ProblemNote } from "./ProblemNote";
 import { When } from "./When";
 
@@ -27,7 +27,7 @@ export function FilesPanel({ device }: { device: Device }) {
       {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
       {query.data && files.length === 0 && <p className="soft">The device has sent no files.</p>}
       {files.length > 0 && (
-        <ul className="file-list">
+        <ul className="lined-list">
           {files.map((file) => (
             <li key={file.key}>
               <span className="grow break">
@@ -40,41 +40,22 @@ export function FilesPanel({ device }: { device: Device }) {
               <span className="soft small">
                 <When at={file.at} />
               </span>
-              <Tooltip label={`Delete ${file.name}`}>
-                <ActionIcon aria-label={`Delete ${file.name}`} onClick={() => setDoomed(file)}>
-                  <Icon name="trash" size={16} />
-                </ActionIcon>
-              </Tooltip>
+              <IconButton label={`Delete ${file.name}`} icon="trash" iconSize={16} onClick={() => setDoomed(file)} />
             </li>
           ))}
         </ul>
       )}
-      {doomed && <DeleteFile device={device} file={doomed} onClose={() => setDoomed(null)} />}
+      {doomed && (
+        <DeleteDialog
+          title={`Delete ${doomed.name}`}
+          confirm="Delete the file"
+          remove={() => deleteFile(device.id, doomed.key)}
+          queryKey={filesQuery(device.id).queryKey}
+          onClose={() => setDoomed(null)}
+        >
+          <p>The file is gone for good, and so is its address.</p>
+        </DeleteDialog>
+      )}
     </section>
-  );
-}
-
-function DeleteFile({ device, file, onClose }: { device: Device; file: DeviceFile; onClose: () => void }) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () => deleteFile(device.id, file.key),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: filesQuery(device.id).queryKey });
-      onClose();
-    },
-  });
-  return (
-    <ConfirmDialog
-      title={`Delete ${file.name}`}
-      confirm="Delete the file"
-      keep="Keep it"
-      isDangerous
-      isPending={remove.isPending}
-      error={remove.error}
-      onConfirm={() => remove.mutate()}
-      onClose={onClose}
-    >
-      <p>The file is gone for good, and so is its address.</p>
-    </ConfirmDialog>
   );
 }

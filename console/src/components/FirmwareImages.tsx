@@ -1,12 +1,12 @@
 import { Button } from "@mantine/core";
-import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { deleteFirmware } from "../api/actions";
 import { firmwareListQuery } from "../api/queries";
 import type { FirmwareImage } from "../api/types";
 import { sizeText } from "../logic/fileSize";
-import { ConfirmDialog } from "./ConfirmDialog";
+import { DeleteDialog } from "./DeleteDialog";
 import { EmptyNote } from "./EmptyNote";
 import { PagedTable } from "./PagedTable";
 import { UploadFirmware } from "./UploadFirmware";
@@ -58,34 +58,19 @@ export function FirmwareImages({ onShip }: { onShip: (image: FirmwareImage) => v
           </EmptyNote>
         }
       />
-      {leaving && <DeleteDialog image={leaving} onClose={() => setLeaving(null)} />}
+      {leaving && (
+        <DeleteDialog
+          title={`Delete ${leaving.file_name}?`}
+          confirm="Delete the image"
+          remove={() => deleteFirmware(leaving.id)}
+          queryKey={firmwareListQuery.queryKey}
+          onClose={() => setLeaving(null)}
+        >
+          <p>
+            Version {leaving.version} of {leaving.kind} is removed from the server. Devices that run it are not touched.
+          </p>
+        </DeleteDialog>
+      )}
     </section>
-  );
-}
-
-function DeleteDialog({ image, onClose }: { image: FirmwareImage; onClose: () => void }) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () => deleteFirmware(image.id),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: firmwareListQuery.queryKey });
-      onClose();
-    },
-  });
-  return (
-    <ConfirmDialog
-      title={`Delete ${image.file_name}?`}
-      confirm="Delete the image"
-      keep="Keep it"
-      isDangerous
-      isPending={remove.isPending}
-      error={remove.error}
-      onConfirm={() => remove.mutate()}
-      onClose={onClose}
-    >
-      <p>
-        Version {image.version} of {image.kind} is removed from the server. Devices that run it are not touched.
-      </p>
-    </ConfirmDialog>
   );
 }

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
-import { meaningOf, numberText, type ChartData, type History } from "../logic/history";
+import { isStepped, meaningOf, numberText, type ChartData, type History } from "../logic/history";
 import type { DatastreamSettings } from "../api/types";
 import { absoluteTime } from "../logic/timeText";
 
@@ -16,13 +16,12 @@ type Props = {
   data: ChartData;
   history: History;
   settings: DatastreamSettings | undefined;
-  isStepped: boolean;
   /** What the chart shows, for those who do not see it. */
   summary: string;
 };
 
 /** The mean as a line over a band from the smallest to the largest number. Arrow keys move along it. */
-export default function HistoryChart({ data, history, settings, isStepped, summary }: Props) {
+export default function HistoryChart({ data, history, settings, summary }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
   const scheme = useComputedColorScheme("light");
@@ -39,7 +38,7 @@ export default function HistoryChart({ data, history, settings, isStepped, summa
     const element = place.current;
     if (!element) return;
     const stretch = () => shown.current.history;
-    const made = new uPlot(optionsFor(element, stretch, settings, isStepped, setIndex), alignedOf(shown.current.data), element);
+    const made = new uPlot(optionsFor(element, stretch, settings, setIndex), alignedOf(shown.current.data), element);
     plot.current = made;
     const resizing = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT_PX }));
     resizing.observe(element);
@@ -48,7 +47,7 @@ export default function HistoryChart({ data, history, settings, isStepped, summa
       plot.current = null;
       made.destroy();
     };
-  }, [settings, isStepped, scheme]);
+  }, [settings, scheme]);
 
   const move = (event: KeyboardEvent) => {
     const next = keyTarget(event.key, index, data);
@@ -97,13 +96,12 @@ function optionsFor(
   element: HTMLElement,
   stretch: () => History,
   settings: DatastreamSettings | undefined,
-  isStepped: boolean,
   onIndex: (index: number | null) => void,
 ): uPlot.Options {
   const styles = getComputedStyle(element);
   const color = (name: string) => styles.getPropertyValue(name).trim();
   const axis = { stroke: color("--ink-soft"), font: FONT, grid: { stroke: color("--line"), width: 1 }, ticks: { show: false } };
-  const paths = isStepped ? uPlot.paths.stepped?.({ align: 1 }) : undefined;
+  const paths = isStepped(settings) ? uPlot.paths.stepped?.({ align: 1 }) : undefined;
   const edge = { points: { show: false }, paths };
   return {
     width: element.clientWidth,

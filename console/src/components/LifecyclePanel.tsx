@@ -8,6 +8,7 @@ import type { ConnectionLifecycle } from "../api/types";
 import { notifyingText } from "../logic/eventForm";
 import { IGNORE_S_MAX, statusesOf, takesAnother, waitText } from "../logic/lifecycleForm";
 import "../styles/timeline.css";
+import { ColumnTable } from "./ColumnTable";
 import { Icon } from "./Icon";
 import { ProblemNote } from "./ProblemNote";
 import { StatusDialog } from "./StatusDialog";
@@ -57,41 +58,38 @@ export function LifecyclePanel({ templateId }: { templateId: string }) {
 
 function StatusTable({ lifecycle, onEdit }: { lifecycle: ConnectionLifecycle; onEdit: (place: number) => void }) {
   return (
-    <table className="table folds" aria-label="statuses">
-      <thead>
-        <tr>
-          {["Status", "Applies", "Timeline", "Tells", ""].map((title) => (
-            <th key={title} scope="col">
-              {title}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {statusesOf(lifecycle).map((status, place) => (
-          <tr key={place}>
-            <td data-label="Status" className="lead break">
-              <span className="lifecycle-status">
-                <span className="lifecycle-dot" aria-hidden="true" style={{ background: status.color ?? "transparent" }} />
-                <strong>{status.name}</strong>
-              </span>
-            </td>
-            <td data-label="Applies">{waitText(place, status)}</td>
-            <td data-label="Timeline">
-              {status.show_on_timeline ? "shown" : <span className="soft">not shown</span>}
-            </td>
-            <td data-label="Tells" className="break">
-              {notifyingText(status.notifying)}
-            </td>
-            <td>
-              <Button variant="default" size="xs" aria-label={`Edit ${status.name}`} onClick={() => onEdit(place)}>
-                Edit
-              </Button>
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <ColumnTable
+      label="statuses"
+      items={statusesOf(lifecycle).map((status, place) => ({ ...status, place }))}
+      keyOf={({ place }) => String(place)}
+      columns={[
+        {
+          title: "Status",
+          isLead: true,
+          className: "break",
+          cell: ({ color, name }) => (
+            <span className="lifecycle-status">
+              <span className="lifecycle-dot" aria-hidden="true" style={{ background: color ?? "transparent" }} />
+              <strong>{name}</strong>
+            </span>
+          ),
+        },
+        { title: "Applies", cell: (status) => waitText(status.place, status) },
+        {
+          title: "Timeline",
+          cell: ({ show_on_timeline }) => (show_on_timeline ? "shown" : <span className="soft">not shown</span>),
+        },
+        { title: "Tells", className: "break", cell: ({ notifying }) => notifyingText(notifying) },
+        {
+          title: "",
+          cell: ({ name, place }) => (
+            <Button variant="default" size="xs" aria-label={`Edit ${name}`} onClick={() => onEdit(place)}>
+              Edit
+            </Button>
+          ),
+        },
+      ]}
+    />
   );
 }
 

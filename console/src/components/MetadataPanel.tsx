@@ -1,4 +1,4 @@
-import { ActionIcon, Autocomplete, Button, Skeleton, TextInput, Tooltip } from "@mantine/core";
+import { Autocomplete, Button, Skeleton, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -6,7 +6,7 @@ import { setMetadata } from "../api/actions";
 import { metadataQuery, serverQuery } from "../api/queries";
 import type { Device } from "../api/types";
 import "../styles/history.css";
-import { Icon } from "./Icon";
+import { IconButton } from "./IconButton";
 import { ProblemNote } from "./ProblemNote";
 
 /** The name stands at the head of the page and is changed there. */
@@ -31,7 +31,7 @@ export function MetadataPanel({ device }: { device: Device }) {
       {query.isPending && <Skeleton height={60} radius="md" aria-label="Loading the metadata" />}
       {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
       {query.data && (
-        <ul className="metadata-list">
+        <ul className="lined-list">
           <Field device={device} name={ZONE} value={zone} placeholder={server ? `${server.time_zone}, the server’s` : ""} />
           {fields.map(({ id, name, value }) => (
             <Field key={id} device={device} name={name} value={value} placeholder="empty" />
@@ -53,11 +53,7 @@ function Field({ device, name, value, placeholder }: FieldProps) {
       <li>
         <span className="metadata-name small">{name}</span>
         <span className={value === "" ? "metadata-value soft" : "metadata-value"}>{value === "" ? placeholder : value}</span>
-        <Tooltip label={`Change ${name}`}>
-          <ActionIcon aria-label={`Change ${name}`} onClick={() => setDraft(value)}>
-            <Icon name="pencil" size={15} />
-          </ActionIcon>
-        </Tooltip>
+        <IconButton label={`Change ${name}`} icon="pencil" iconSize={15} onClick={() => setDraft(value)} />
       </li>
     );
   }

@@ -6,6 +6,7 @@ import { handInReceipt, releaseOrder } from "../api/actions";
 import { deviceQuery } from "../api/queries";
 import type { Device, ReleaseOrder } from "../api/types";
 import { saveFile } from "../logic/saveFile";
+import "../styles/setup.css";
 import { CopyField } from "./CopyField";
 import { ProblemNote } from "./ProblemNote";
 import { QrCode } from "./QrCode";

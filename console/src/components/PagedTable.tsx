@@ -2,16 +2,10 @@ import { Button, Skeleton } from "@mantine/core";
 import type { UseInfiniteQueryResult, InfiniteData } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 
+import { ColumnTable, type Column } from "./ColumnTable";
 import { ProblemNote } from "./ProblemNote";
 
 type Page<Item> = { items: Item[]; next_cursor?: string | null };
-
-type Column<Item> = {
-  title: string;
-  cell: (item: Item) => ReactNode;
-  /** The cell that heads the card into which a row folds on a phone. */
-  isLead?: boolean;
-};
 
 type Props<Item> = {
   label: string;
@@ -56,28 +50,5 @@ export function PagedTable<Item>(props: Props<Item>) {
 function rows<Item>(props: Props<Item>, allCount: number, items: Item[]) {
   if (allCount === 0) return props.empty;
   if (items.length === 0) return props.noMatch ?? props.empty;
-  return (
-    <table className="table folds" aria-label={props.label}>
-      <thead>
-        <tr>
-          {props.columns.map((column) => (
-            <th key={column.title} scope="col">
-              {column.title}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {items.map((item) => (
-          <tr key={props.keyOf(item)} className="link-row">
-            {props.columns.map((column) => (
-              <td key={column.title} data-label={column.title} className={column.isLead ? "lead" : undefined}>
-                {column.cell(item)}
-              </td>
-            ))}
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
+  return <ColumnTable label={props.label} items={items} columns={props.columns} keyOf={props.keyOf} />;
 }

@@ -5,7 +5,7 @@ import { lazy, Suspense, useMemo, useState } from "react";
 import { exportAddress } from "../api/addresses";
 import { historyQuery } from "../api/queries";
 import type { DatastreamSettings, Device } from "../api/types";
-import { chartData, isStepped, PERIOD_WORDS, rangeOf, RANGES, summaryOf, type History } from "../logic/history";
+import { chartData, PERIOD_WORDS, rangeOf, RANGES, summaryOf, type History } from "../logic/history";
 import "../styles/history.css";
 import { EraseHistoryDialog } from "./EraseHistoryDialog";
 import { HistoryTable } from "./HistoryTable";
@@ -105,7 +105,6 @@ function View({ view, history, name, settings }: ViewProps) {
         data={data}
         history={history}
         settings={settings}
-        isStepped={isStepped(settings)}
         summary={summaryOf(data, name, words, settings)}
       />
     </Suspense>

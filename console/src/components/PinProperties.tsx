@@ -1,12 +1,13 @@
-import { ActionIcon, Autocomplete, Button, ColorSwatch, TextInput, Tooltip } from "@mantine/core";
+import { Autocomplete, Button, ColorSwatch, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { resetProperty, setProperty } from "../api/actions";
 import { propertiesQuery } from "../api/queries";
 import type { Device, DeviceProperty } from "../api/types";
+import { isHexColor } from "../logic/hexColor";
 import { valueText } from "../logic/pinValue";
-import { Icon } from "./Icon";
+import { IconButton } from "./IconButton";
 import { ProblemNote } from "./ProblemNote";
 
 /** The properties that are set most; the server knows more and refuses what is none. */
@@ -30,7 +31,7 @@ export function PinProperties({ device, pin }: { device: Device; pin: number }) 
         {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
         {reset.error && <ProblemNote error={reset.error} />}
         {query.data && own.length === 0 && <p className="soft small">Nothing is set. Apps show the pin as they please.</p>}
-        <ul className="property-list" aria-label={`Properties of V${pin}`}>
+        <ul className="lined-list" aria-label={`Properties of V${pin}`}>
           {own.map((property) => (
             <Property key={property.property} property={property} onReset={() => reset.mutate(property.property)} />
           ))}
@@ -47,14 +48,10 @@ function Property({ property, onReset }: { property: DeviceProperty; onReset: ()
     <li>
       <span className="metadata-name mono">{property.property}</span>
       <span className="metadata-value row">
-        {/^#[0-9a-f]{6}$/i.test(text) && <ColorSwatch color={text} size={14} withShadow={false} aria-hidden />}
+        {isHexColor(text) && <ColorSwatch color={text} size={14} withShadow={false} aria-hidden />}
         {text}
       </span>
-      <Tooltip label={`Reset ${property.property}`}>
-        <ActionIcon aria-label={`Reset ${property.property}`} onClick={onReset}>
-          <Icon name="cross" size={15} />
-        </ActionIcon>
-      </Tooltip>
+      <IconButton label={`Reset ${property.property}`} icon="cross" iconSize={15} onClick={onReset} />
     </li>
   );
 }

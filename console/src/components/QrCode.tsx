@@ -1,6 +1,8 @@
 import { encode } from "uqr";
 import { useMemo } from "react";
 
+import "../styles/setup.css";
+
 /** Quiet zone around the code, in modules. Source: ISO/IEC 18004. */
 const BORDER_MODULES = 4;
 

@@ -1,12 +1,10 @@
-import { ActionIcon, Button, Skeleton, TextInput, Tooltip } from "@mantine/core";
+import { Button, Skeleton, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { putRecipients } from "../api/actions";
 import { recipientsQuery } from "../api/queries";
-import "../styles/history.css";
-import "../styles/timeline.css";
-import { Icon } from "./Icon";
+import { IconButton } from "./IconButton";
 import { ProblemNote } from "./ProblemNote";
 
 /** Addresses a template has at most. Source: the HTTP API. */
@@ -33,19 +31,17 @@ export function RecipientsPanel({ templateId }: { templateId: string }) {
       {query.data && (
         <div className="stack tight">
           {email.length === 0 && <p className="soft">Nobody gets e-mails about this template’s devices.</p>}
-          <ul className="file-list">
+          <ul className="lined-list">
             {email.map((one) => (
               <li key={one}>
                 <span className="grow break">{one}</span>
-                <Tooltip label={`Remove ${one}`}>
-                  <ActionIcon
-                    aria-label={`Remove ${one}`}
-                    disabled={save.isPending}
-                    onClick={() => save.mutate(email.filter((other) => other !== one))}
-                  >
-                    <Icon name="cross" size={16} />
-                  </ActionIcon>
-                </Tooltip>
+                <IconButton
+                  label={`Remove ${one}`}
+                  icon="cross"
+                  iconSize={16}
+                  disabled={save.isPending}
+                  onClick={() => save.mutate(email.filter((other) => other !== one))}
+                />
               </li>
             ))}
           </ul>

@@ -1,11 +1,12 @@
-import { Button, Checkbox, ColorSwatch, Modal, NumberInput, Textarea, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Checkbox, ColorSwatch, NumberInput, Textarea, TextInput } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { putLifecycle } from "../api/actions";
 import { lifecycleQuery } from "../api/queries";
 import type { ConnectionLifecycle, LifecycleStatus } from "../api/types";
 import { DESCRIPTION_LEN_MAX, NAME_LEN_MAX } from "../logic/eventForm";
+import { isHexColor } from "../logic/hexColor";
 import {
   missingInStatus,
   NEW_STATUS,
@@ -19,7 +20,7 @@ import {
   type StatusForm,
 } from "../logic/lifecycleForm";
 import { NotifyingFields } from "./NotifyingFields";
-import { ProblemNote } from "./ProblemNote";
+import { SettingsDialog } from "./SettingsDialog";
 
 type Props = {
   templateId: string;
@@ -34,42 +35,19 @@ export function StatusDialog({ templateId, lifecycle, place, onClose }: Props) {
   const known = statusesOf(lifecycle)[place];
   const [form, setForm] = useState(() => (known ? statusFormOf(known) : NEW_STATUS));
   const change = (changes: Partial<StatusForm>) => setForm((before) => ({ ...before, ...changes }));
-  const save = useMutation({
-    mutationFn: (status: LifecycleStatus | null) => putLifecycle(templateId, withStatus(lifecycle, place, status)),
-    onSuccess: (stored) => {
-      queries.setQueryData(lifecycleQuery(templateId).queryKey, stored);
-      onClose();
-    },
-  });
-  const missing = missingInStatus(form);
+  const put = (status: LifecycleStatus | null) => putLifecycle(templateId, withStatus(lifecycle, place, status));
   return (
-    <Modal opened onClose={onClose} title={known ? `Change the status ${known.name}` : "Add a status"} size="lg">
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!missing) save.mutate(statusOf(form));
-        }}
-      >
-        {save.error && <ProblemNote error={save.error} />}
-        <Fields form={form} change={change} place={place} />
-        <NotifyingFields form={form} change={change} counted="changes to this status" />
-        {missing && <p className="soft small">{missing}</p>}
-        <div className="row">
-          <Button type="submit" loading={save.isPending} disabled={missing !== null}>
-            Save
-          </Button>
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          {known && place > OFFLINE && (
-            <Button variant="subtle" color="red" disabled={save.isPending} onClick={() => save.mutate(null)}>
-              Take the status away
-            </Button>
-          )}
-        </div>
-      </form>
-    </Modal>
+    <SettingsDialog
+      title={known ? `Change the status ${known.name}` : "Add a status"}
+      missing={missingInStatus(form)}
+      save={() => put(statusOf(form))}
+      removal={known && place > OFFLINE ? { label: "Take the status away", send: () => put(null) } : null}
+      refresh={(stored) => queries.setQueryData(lifecycleQuery(templateId).queryKey, stored)}
+      onClose={onClose}
+    >
+      <Fields form={form} change={change} place={place} />
+      <NotifyingFields form={form} change={change} counted="changes to this status" />
+    </SettingsDialog>
   );
 }
 
@@ -78,7 +56,7 @@ type FieldsProps = { form: StatusForm; change: (changes: Partial<StatusForm>) =>
 function Fields({ form, change, place }: FieldsProps) {
   return (
     <>
-      <div className="datastream-fields">
+      <div className="short-fields">
         <TextInput
           label="Name"
           value={form.name}
@@ -124,6 +102,6 @@ function Fields({ form, change, place }: FieldsProps) {
 }
 
 function Swatch({ color }: { color: string }) {
-  if (!/^#[0-9a-f]{6}$/i.test(color.trim())) return null;
+  if (!isHexColor(color.trim())) return null;
   return <ColorSwatch color={color.trim()} size={16} withShadow={false} aria-hidden />;
 }

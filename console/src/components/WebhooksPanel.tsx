@@ -1,14 +1,13 @@
-import { ActionIcon, Button, Modal, Skeleton, TextInput, Tooltip } from "@mantine/core";
+import { Button, Modal, Skeleton, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
 import { createWebhook, deleteWebhook } from "../api/actions";
 import { webhooksQuery } from "../api/queries";
 import type { CreatedWebhook, Webhook } from "../api/types";
-import "../styles/history.css";
-import { ConfirmDialog } from "./ConfirmDialog";
 import { CopyField } from "./CopyField";
-import { Icon } from "./Icon";
+import { DeleteDialog } from "./DeleteDialog";
+import { IconButton } from "./IconButton";
 import { ProblemNote } from "./ProblemNote";
 
 /** Webhooks a template has at most. Source: the HTTP API. */
@@ -37,7 +36,7 @@ export function WebhooksPanel({ templateId }: { templateId: string }) {
       {query.isError && <ProblemNote error={query.error} onRetry={() => void query.refetch()} />}
       {query.data && webhooks.length === 0 && <p className="soft">No address is called about this template’s devices.</p>}
       {webhooks.length > 0 && (
-        <ul className="file-list">
+        <ul className="lined-list">
           {webhooks.map((webhook) => (
             <li key={webhook.id}>
               <span className="grow break">
@@ -45,17 +44,28 @@ export function WebhooksPanel({ templateId }: { templateId: string }) {
                 <br />
                 <span className="mono small">{webhook.url}</span>
               </span>
-              <Tooltip label={`Delete ${webhook.name}`}>
-                <ActionIcon aria-label={`Delete ${webhook.name}`} onClick={() => setDoomed(webhook)}>
-                  <Icon name="trash" size={16} />
-                </ActionIcon>
-              </Tooltip>
+              <IconButton
+                label={`Delete ${webhook.name}`}
+                icon="trash"
+                iconSize={16}
+                onClick={() => setDoomed(webhook)}
+              />
             </li>
           ))}
         </ul>
       )}
       {isAdding && <AddWebhook templateId={templateId} onClose={() => setAdding(false)} />}
-      {doomed && <DeleteWebhook templateId={templateId} webhook={doomed} onClose={() => setDoomed(null)} />}
+      {doomed && (
+        <DeleteDialog
+          title={`Delete the webhook ${doomed.name}?`}
+          confirm="Delete the webhook"
+          remove={() => deleteWebhook(templateId, doomed.id)}
+          queryKey={webhooksQuery(templateId).queryKey}
+          onClose={() => setDoomed(null)}
+        >
+          <p>Its address is called no more, and its secret is gone for good.</p>
+        </DeleteDialog>
+      )}
     </section>
   );
 }
@@ -122,32 +132,5 @@ function Secret({ created, onClose }: { created: CreatedWebhook; onClose: () => 
         </div>
       </div>
     </Modal>
-  );
-}
-
-type DeleteProps = { templateId: string; webhook: Webhook; onClose: () => void };
-
-function DeleteWebhook({ templateId, webhook, onClose }: DeleteProps) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () => deleteWebhook(templateId, webhook.id),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: webhooksQuery(templateId).queryKey });
-      onClose();
-    },
-  });
-  return (
-    <ConfirmDialog
-      title={`Delete the webhook ${webhook.name}?`}
-      confirm="Delete the webhook"
-      keep="Keep it"
-      isDangerous
-      isPending={remove.isPending}
-      error={remove.error}
-      onConfirm={() => remove.mutate()}
-      onClose={onClose}
-    >
-      <p>Its address is called no more, and its secret is gone for good.</p>
-    </ConfirmDialog>
   );
 }

@@ -1,4 +1,5 @@
 import type { DatastreamSettings, TemplateDatastream } from "../api/types";
+import { valueText } from "./pinValue";
 
 export type DatastreamType = DatastreamSettings["type"];
 
@@ -74,7 +75,7 @@ export function formOf({ pin, settings }: TemplateDatastream): DatastreamForm {
     decimals: text(settings.decimals),
     enumRows: (settings.enum_rows ?? []).map((row) => ({ number: String(row.number), text: row.text })),
     enumFallback: text(settings.enum_fallback),
-    defaultValue: Array.isArray(settings.default) ? settings.default.join(", ") : text(settings.default),
+    defaultValue: settings.default == null ? "" : valueText(settings.default),
     unit: text(settings.unit),
     syncOnConnect: settings.sync_on_connect ?? false,
     saveRawData: settings.save_raw_data ?? false,

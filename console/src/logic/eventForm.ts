@@ -1,6 +1,4 @@
 import type { EventType, Notifying, TemplateEvent, TemplateEventSettings } from "../api/types";
-import type { StatusMark } from "./deviceStatus";
-import { entryMark } from "./timelineWords";
 
 /** Who is told and when, as it stands in the fields of a form. */
 export type NotifyingForm = {
@@ -34,8 +32,6 @@ export const EVENT_TYPES: { value: EventType; label: string }[] = [
   { value: "critical", label: "Critical: somebody must act" },
   { value: "content", label: "Content: something to read" },
 ];
-
-export const eventMark = (type: EventType): StatusMark => entryMark(type);
 
 export const NEW_EVENT: EventForm = {
   code: "",

@@ -1,5 +1,6 @@
 import type { ConnectionLifecycle, LifecycleStatus } from "../api/types";
 import { missingInNotifying, notifyingFormOf, notifyingOf, periodText, type NotifyingForm } from "./eventForm";
+import { isHexColor } from "./hexColor";
 
 /** A status as it stands in the fields of the form. */
 export type StatusForm = NotifyingForm & {
@@ -90,6 +91,6 @@ export function statusOf(form: StatusForm): LifecycleStatus {
 export function missingInStatus(form: StatusForm): string | null {
   if (form.name.trim() === "") return "Give the status a name.";
   if (typeof form.wait !== "number") return "Say after how many seconds it applies.";
-  if (form.color.trim() !== "" && !/^#[0-9a-f]{6}$/i.test(form.color.trim())) return "Write the colour as #16794C, or leave it empty.";
+  if (form.color.trim() !== "" && !isHexColor(form.color.trim())) return "Write the colour as #16794C, or leave it empty.";
   return missingInNotifying(form);
 }

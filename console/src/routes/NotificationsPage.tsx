@@ -5,14 +5,14 @@ import { useState } from "react";
 import { deleteNotification, retryNotification } from "../api/actions";
 import { notificationsQuery } from "../api/queries";
 import type { Notification, NotificationState } from "../api/types";
-import { ConfirmDialog } from "../components/ConfirmDialog";
+import { DeleteDialog } from "../components/DeleteDialog";
 import { DeviceLink } from "../components/DeviceLink";
 import { EmptyNote } from "../components/EmptyNote";
 import { PagedTable } from "../components/PagedTable";
 import { PageHead } from "../components/PageHead";
 import { ProblemNote } from "../components/ProblemNote";
 import { When } from "../components/When";
-import "../styles/timeline.css";
+import "../styles/notifications.css";
 
 export function NotificationsPage() {
   const [state, setState] = useState<NotificationState>("dead");
@@ -79,7 +79,19 @@ export function NotificationsPage() {
         ]}
         empty={<Nothing state={state} />}
       />
-      {doomed && <DeleteNotification notification={doomed} onClose={() => setDoomed(null)} />}
+      {doomed && (
+        <DeleteDialog
+          title="Delete this notification?"
+          confirm="Delete it"
+          remove={() => deleteNotification(doomed.id)}
+          queryKey={["notifications"]}
+          onClose={() => setDoomed(null)}
+        >
+          <p className="break">
+            “{doomed.subject}” will not reach {targetText(doomed)}. The device’s timeline stays as it is.
+          </p>
+        </DeleteDialog>
+      )}
     </div>
   );
 }
@@ -135,32 +147,5 @@ function Nothing({ state }: { state: NotificationState }) {
     <EmptyNote icon="bell" title="Nothing was given up">
       An e-mail or a webhook call that failed at its last attempt would stand here, with the reason.
     </EmptyNote>
-  );
-}
-
-function DeleteNotification({ notification, onClose }: { notification: Notification; onClose: () => void }) {
-  const queries = useQueryClient();
-  const remove = useMutation({
-    mutationFn: () => deleteNotification(notification.id),
-    onSuccess: async () => {
-      await queries.invalidateQueries({ queryKey: ["notifications"] });
-      onClose();
-    },
-  });
-  return (
-    <ConfirmDialog
-      title="Delete this notification?"
-      confirm="Delete it"
-      keep="Keep it"
-      isDangerous
-      isPending={remove.isPending}
-      error={remove.error}
-      onConfirm={() => remove.mutate()}
-      onClose={onClose}
-    >
-      <p className="break">
-        “{notification.subject}” will not reach {targetText(notification)}. The device’s timeline stays as it is.
-      </p>
-    </ConfirmDialog>
   );
 }

@@ -5,6 +5,7 @@ import { useState } from "react";
 
 import { templateDatastreamsQuery, templateQuery } from "../api/queries";
 import type { TemplateDatastream } from "../api/types";
+import { ColumnTable } from "../components/ColumnTable";
 import { DatastreamDialog } from "../components/DatastreamDialog";
 import { EmptyNote } from "../components/EmptyNote";
 import { EventsPanel } from "../components/EventsPanel";
@@ -16,6 +17,7 @@ import { ProblemNote } from "../components/ProblemNote";
 import { RecipientsPanel } from "../components/RecipientsPanel";
 import { WebhooksPanel } from "../components/WebhooksPanel";
 import { DATASTREAM_TYPES, rangeText } from "../logic/datastreamForm";
+import { valueText } from "../logic/pinValue";
 
 export function TemplatePage() {
   const { templateId } = useParams({ from: "/templates/$templateId" });
@@ -87,50 +89,36 @@ type TableProps = { items: TemplateDatastream[]; onEdit: (datastream: TemplateDa
 function DatastreamTable({ items, onEdit }: TableProps) {
   const typeName = (type: string) => DATASTREAM_TYPES.find(({ value }) => value === type)?.label ?? type;
   return (
-    <table className="table folds" aria-label="datastreams">
-      <thead>
-        <tr>
-          {["Name", "Pin", "Type", "Range", "Default", "Id", ""].map((title) => (
-            <th key={title} scope="col">
-              {title}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {items.map((datastream) => {
-          const { settings } = datastream;
-          const standard = Array.isArray(settings.default) ? settings.default.join(", ") : settings.default;
-          return (
-            <tr key={datastream.id}>
-              <td data-label="Name" className="lead break">
-                <strong>{settings.name}</strong>
-              </td>
-              <td data-label="Pin" className="mono">{`V${datastream.pin}`}</td>
-              <td data-label="Type">{typeName(settings.type)}</td>
-              <td data-label="Range" className="break">
-                {rangeText(settings)}
-              </td>
-              <td data-label="Default" className="break">
-                {standard ?? <span className="soft">none</span>}
-              </td>
-              <td data-label="Id" className="mono small">
-                {datastream.id}
-              </td>
-              <td>
-                <Button
-                  variant="default"
-                  size="xs"
-                  aria-label={`Edit ${settings.name}`}
-                  onClick={() => onEdit(datastream)}
-                >
-                  Edit
-                </Button>
-              </td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </table>
+    <ColumnTable
+      label="datastreams"
+      items={items}
+      keyOf={({ id }) => String(id)}
+      columns={[
+        { title: "Name", isLead: true, className: "break", cell: ({ settings }) => <strong>{settings.name}</strong> },
+        { title: "Pin", className: "mono", cell: ({ pin }) => `V${pin}` },
+        { title: "Type", cell: ({ settings }) => typeName(settings.type) },
+        { title: "Range", className: "break", cell: ({ settings }) => rangeText(settings) },
+        {
+          title: "Default",
+          className: "break",
+          cell: ({ settings }) =>
+            settings.default == null ? <span className="soft">none</span> : valueText(settings.default),
+        },
+        { title: "Id", className: "mono small", cell: ({ id }) => id },
+        {
+          title: "",
+          cell: (datastream) => (
+            <Button
+              variant="default"
+              size="xs"
+              aria-label={`Edit ${datastream.settings.name}`}
+              onClick={() => onEdit(datastream)}
+            >
+              Edit
+            </Button>
+          ),
+        },
+      ]}
+    />
   );
 }
