@@ -26,6 +26,7 @@ mod portal_listener;
 mod program_slots;
 mod radio;
 mod random;
+mod refused_passphrases;
 mod state_file;
 mod wifi;
 

@@ -21,6 +21,7 @@ use crate::portal_listener::PortalListener;
 use crate::program_slots::ProgramSlots;
 use crate::radio::{RadioHandle, Report, StationWish};
 use crate::random::random_u32;
+use crate::refused_passphrases::RefusedPassphrases;
 use crate::wifi::HotspotRequest;
 
 /// Implements [`Platform`] over the parts.
@@ -30,6 +31,8 @@ pub(crate) struct LinuxPlatform {
     link: CloudLink,
     portal: PortalListener,
     services: Option<HotspotServices>,
+    /// Only of a hotspot with a passphrase.
+    refused_passphrases: Option<RefusedPassphrases>,
     pins: Rc<Pins>,
     /// `None` = this process was not started by a launcher and takes no programs.
     pub(crate) slots: Option<ProgramSlots>,
@@ -63,6 +66,7 @@ impl LinuxPlatform {
             link: parts.link,
             portal: parts.portal,
             services: None,
+            refused_passphrases: None,
             pins: parts.pins,
             slots: parts.slots,
             wrong_proof_count: parts.wrong_proof_count,
@@ -110,11 +114,15 @@ impl LinuxPlatform {
             Report::HotspotOpened { interface } => {
                 self.portal.open();
                 self.services = interface.as_deref().map(HotspotServices::start);
+                let has_passphrase = self.wishes_passphrase();
+                self.refused_passphrases =
+                    interface.as_deref().filter(|_| has_passphrase).map(RefusedPassphrases::watch);
                 None
             }
             Report::HotspotClosed => {
                 self.portal.close();
                 self.services = None;
+                self.refused_passphrases = None;
                 // Nobody says goodbye to a hotspot that changes its channel. Who was not told to be gone would count
                 // as attached for ever, and the hotspot of a device that is home again would stay open.
                 self.gone_phone_count += std::mem::take(&mut self.phone_count);
@@ -146,6 +154,17 @@ impl LinuxPlatform {
 
     fn is_wished(&self, ticket: u64) -> bool {
         self.radio.wishes.borrow().station.as_ref().is_some_and(|wish| wish.ticket == ticket)
+    }
+
+    fn wishes_passphrase(&self) -> bool {
+        self.radio.wishes.borrow().hotspot.as_ref().is_some_and(|hotspot| hotspot.passphrase.is_some())
+    }
+
+    fn poll_door(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        match &mut self.refused_passphrases {
+            Some(refused) => refused.poll_refused(context).map(|()| Event::PassphraseRefused),
+            None => Poll::Pending,
+        }
     }
 
     fn poll_cloud(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Event> {
@@ -196,6 +215,9 @@ impl Platform for LinuxPlatform {
         });
         poll_fn(|context| {
             if let Poll::Ready(event) = self.poll_radio(context) {
+                return Poll::Ready(event);
+            }
+            if let Poll::Ready(event) = self.poll_door(context) {
                 return Poll::Ready(event);
             }
             if let Poll::Ready(event) = self.poll_cloud(context, buffer) {
@@ -269,6 +291,7 @@ impl Hotspot for LinuxPlatform {
     fn close_hotspot(&mut self) {
         self.portal.close();
         self.services = None;
+        self.refused_passphrases = None;
         self.phone_count = 0;
         self.gone_phone_count = 0;
         self.radio.wishes.send_modify(|wishes| wishes.hotspot = None);
