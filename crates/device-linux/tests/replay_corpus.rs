@@ -4,7 +4,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::string_slice,
+    clippy::print_stdout,
     reason = "a failing replay stops the test"
 )]
 

@@ -1,6 +1,6 @@
 //! Replays the corpus of the fuzz target, so that it runs without the fuzzer too.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a failing replay stops the test")]
+#![expect(clippy::indexing_slicing, reason = "a failing replay stops the test")]
 
 #[path = "support/image_invariants.rs"]
 mod image_invariants;

@@ -1,7 +1,5 @@
 //! Replays the corpus of the fuzz target, so that it runs without the fuzzer too.
 
-#![expect(clippy::expect_used, reason = "a failing replay stops the test")]
-
 #[path = "support/firmware_tag_invariants.rs"]
 mod firmware_tag_invariants;
 
