@@ -21,6 +21,7 @@ mod launcher;
 pub mod local_api;
 mod neighbours;
 mod network_manager;
+pub mod parsers;
 mod platform;
 mod portal_listener;
 mod program_slots;

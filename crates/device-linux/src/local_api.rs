@@ -22,6 +22,7 @@
 //!
 //! Lines over 4096 bytes end the connection, and so does a subscriber that does not read.
 
+mod conversation;
 mod message;
 mod pins;
 mod server;
@@ -29,6 +30,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+pub use conversation::Conversation;
 pub use message::LINE_BYTES_MAX;
 pub(crate) use pins::{LocalApplication, Pins};
 pub use server::OpenSocketError;

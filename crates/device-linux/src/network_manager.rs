@@ -18,15 +18,16 @@ use home_store::{Network, Ssid};
 use tokio::time::{Instant, sleep, timeout_at};
 use zbus::{Connection, OwnedObjectPath, Variant};
 
+pub use access_points::HeardAccessPoint;
 pub(crate) use access_points::parse_mac;
 pub use borrowed::{
     BorrowedRadio, GiveBackError, HeardNetwork, ParseWifiNetworkError, RadioEvent, WifiNetwork,
 };
+pub use bus::{Signal, read_signal};
 
 use crate::heard;
 use crate::wifi::{HotspotRequest, JoinedLink, OpenedHotspot, Wifi, WifiChange, WifiError};
-use access_points::HeardAccessPoint;
-use bus::{ACCESS_POINT, ACTIVE, Bus, MANAGER, MANAGER_PATH, Signal, WIRELESS};
+use bus::{ACCESS_POINT, ACTIVE, Bus, MANAGER, MANAGER_PATH, WIRELESS};
 use profile::{Profile, hotspot_profile, own, station_profile};
 use radios::Radio;
 

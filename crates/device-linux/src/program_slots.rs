@@ -9,7 +9,9 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use device::{Download, FirmwareSlots, FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts, SlotState};
+use device::{
+    Download, FirmwareSlots, FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts, SlotState, is_version,
+};
 use lifecycle::SlotFault;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -95,6 +97,21 @@ struct Record {
     candidate: Option<Candidate>,
 }
 
+impl Record {
+    /// Versions go into requests, logs and events, and a candidate is in the slot that is free.
+    fn is_sound(&self) -> bool {
+        let candidate = self.candidate.as_ref().map(|candidate| &candidate.program);
+        let has_versions = [self.confirmed.as_ref(), candidate]
+            .into_iter()
+            .flatten()
+            .all(|program| is_version(&program.version));
+        let is_apart = self.confirmed.as_ref().map(|program| program.slot)
+            != candidate.map(|program| program.slot)
+            || candidate.is_none();
+        has_versions && is_apart
+    }
+}
+
 /// What the free slot is being filled with.
 #[derive(Debug, Serialize, Deserialize)]
 struct Incoming {
@@ -106,18 +123,28 @@ struct Incoming {
 
 /// What is to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub enum Choice {
     /// The installed program.
     Installed,
     /// A program that has proved itself.
-    Confirmed { slot: SlotName, path: PathBuf },
+    Confirmed {
+        /// Its slot.
+        slot: SlotName,
+        /// Its file.
+        path: PathBuf,
+    },
     /// A program in its only start before it has to be confirmed.
-    Trial { slot: SlotName, path: PathBuf },
+    Trial {
+        /// Its slot.
+        slot: SlotName,
+        /// Its file.
+        path: PathBuf,
+    },
 }
 
 /// The slots of one device.
 #[derive(Clone, Debug)]
-pub(crate) struct ProgramSlots {
+pub struct ProgramSlots {
     folder: PathBuf,
     /// The slot from which this process was started; `None` is the installed program.
     running: Option<SlotName>,
@@ -127,14 +154,17 @@ pub(crate) struct ProgramSlots {
 }
 
 impl ProgramSlots {
-    pub(crate) fn new(state_dir: &Path, running: Option<SlotName>, built_version: &str) -> Self {
+    /// Takes the slots of a state folder, for a process that was started from `running` and was built as `built_version`.
+    #[must_use]
+    pub fn new(state_dir: &Path, running: Option<SlotName>, built_version: &str) -> Self {
         let (folder, built_version) = (state_dir.join("slots"), built_version.to_owned());
         Self { folder, running, built_version, firmware_key: None }
     }
 
     /// The version of this program. One from a slot has the version under which it was installed: the options file,
     /// which all programs share, may name another.
-    pub(crate) fn version(&self) -> String {
+    #[must_use]
+    pub fn version(&self) -> String {
         let Record { confirmed, candidate } = self.record();
         let programs = [candidate.map(|candidate| candidate.program), confirmed];
         let running = programs.into_iter().flatten().find(|program| self.running == Some(program.slot));
@@ -142,7 +172,8 @@ impl ProgramSlots {
     }
 
     /// Decides what to start, as a boot loader does. What cannot be noted is not tried: it would be tried for ever.
-    pub(crate) fn choose(&self) -> Choice {
+    #[must_use]
+    pub fn choose(&self) -> Choice {
         let mut record = self.record();
         if let Some(candidate) = &mut record.candidate {
             let program = candidate.program.clone();
@@ -192,7 +223,9 @@ impl ProgramSlots {
         }
     }
 
-    fn state(&self) -> SlotState {
+    /// Which program runs, as the agent is told.
+    #[must_use]
+    pub fn state(&self) -> SlotState {
         let version = |text: &str| FirmwareVersion::try_from(text).unwrap_or_default();
         match self.record().candidate {
             Some(Candidate { stage: Stage::Trying, program, former })
@@ -222,10 +255,17 @@ impl ProgramSlots {
     /// A record that cannot be read is as good as none: the installed program runs.
     fn record(&self) -> Record {
         match fs::read(self.folder.join(RECORD_FILE)) {
-            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
-                tracing::error!(%error, "the record of the program slots is damaged");
-                Record::default()
-            }),
+            Ok(text) => match serde_json::from_slice::<Record>(&text) {
+                Ok(record) if record.is_sound() => record,
+                Ok(_) => {
+                    tracing::error!("the record of the program slots names a version that is none");
+                    Record::default()
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the record of the program slots is damaged");
+                    Record::default()
+                }
+            },
             Err(_missing) => Record::default(),
         }
     }
@@ -272,8 +312,10 @@ impl ProgramSlots {
         replace(&self.folder.join(DOWNLOAD_FILE), &serde_json::to_string(&incoming)?)
     }
 
-    /// A note that makes no sense is none: the download begins at the beginning.
-    fn noted_download(&self) -> Option<(Download, u32)> {
+    /// What the free slot is being filled with, and how many of its bytes are there. A note that makes no sense is none: the
+    /// download begins at the beginning.
+    #[must_use]
+    pub fn noted_download(&self) -> Option<(Download, u32)> {
         let text = fs::read(self.folder.join(DOWNLOAD_FILE)).ok()?;
         let incoming: Incoming = serde_json::from_slice(&text).ok()?;
         let file_bytes = fs::metadata(self.path(self.free_slot())).ok()?.len();
@@ -287,7 +329,8 @@ impl ProgramSlots {
             version: FirmwareVersion::try_from(incoming.version.as_str()).ok()?,
         };
         let etag = heapless::String::try_from(incoming.etag.as_str()).ok()?;
-        (written_bytes > 0).then_some((Download { image, etag }, written_bytes))
+        let download = Download { image, etag };
+        (written_bytes > 0 && download.is_usable()).then_some((download, written_bytes))
     }
 
     fn write_at(&self, offset: u32, bytes: &[u8]) -> io::Result<()> {

@@ -4,7 +4,7 @@ use core::future::{Future, ready};
 
 use lifecycle::SlotFault;
 
-use crate::firmware_update::response_head::ETAG_BYTES_MAX;
+use crate::firmware_update::response_head::{ETAG_BYTES_MAX, is_strong};
 
 /// Longest firmware version that is handled, in bytes.
 pub const FIRMWARE_VERSION_BYTES_MAX: usize = 32;
@@ -32,6 +32,18 @@ pub enum SlotState {
     },
 }
 
+impl SlotState {
+    /// Takes away a version that is none: it comes from an image or a record, and goes into logs and events.
+    pub(crate) fn with_usable_versions(mut self) -> Self {
+        if let Self::OnTrial { former: version } | Self::Restored { tried: version } = &mut self
+            && !is_version(version)
+        {
+            version.clear();
+        }
+        self
+    }
+}
+
 /// What is known of an image before it boots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageFacts {
@@ -50,6 +62,25 @@ pub struct Download {
     pub image: ImageFacts,
     /// By which the same image is asked for again.
     pub etag: heapless::String<ETAG_BYTES_MAX>,
+}
+
+impl Download {
+    /// Whether tag and version can have come from a server's answer. Both go into texts in which a line end or a control
+    /// character would say something else: a request, a log, an event. A note that was damaged may hold any.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        is_strong(&self.etag) && is_visible(&self.etag) && is_version(&self.image.version)
+    }
+}
+
+/// Whether this is a firmware's version: 1 to [`FIRMWARE_VERSION_BYTES_MAX`] bytes of ASCII that a line can show.
+#[must_use]
+pub fn is_version(text: &str) -> bool {
+    (1..=FIRMWARE_VERSION_BYTES_MAX).contains(&text.len()) && is_visible(text)
+}
+
+fn is_visible(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
 /// Two slots for firmware, of which the agent runs in one.

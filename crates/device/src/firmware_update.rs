@@ -6,11 +6,11 @@
 //! the platform notes what it is.
 
 mod download;
-mod error;
-mod offer;
-mod request;
+pub(crate) mod error;
+pub(crate) mod offer;
+pub(crate) mod request;
 pub(crate) mod response_head;
-mod url;
+pub(crate) mod url;
 
 use core::fmt::{self, Write as _};
 
@@ -133,7 +133,7 @@ impl FirmwareUpdate {
 impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     /// Tells the lifecycle when this boot is a trial.
     pub(crate) async fn begin_firmware_trial(&mut self) {
-        self.update.slot_state = self.platform.slot_state();
+        self.update.slot_state = self.platform.slot_state().with_usable_versions();
         match &self.update.slot_state {
             SlotState::Confirmed => {}
             SlotState::OnTrial { former } => {

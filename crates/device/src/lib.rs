@@ -23,6 +23,7 @@ mod firmware_slots;
 mod firmware_update;
 mod homes;
 mod identity;
+pub mod ota;
 mod outputs;
 mod platform;
 mod portal_release;
@@ -38,7 +39,7 @@ pub use console::{CONSOLE_LINE_BYTES_MAX, ConsoleCommand, ConsoleFacts, ParseCon
 pub use console_input::ConsoleInput;
 pub use firmware_slots::{
     Download, FIRMWARE_VERSION_BYTES_MAX, FirmwareSlots, FirmwareVersion, IMAGE_PIECE_BYTES, ImageFacts,
-    SlotState,
+    SlotState, is_version,
 };
 pub use firmware_update::response_head::{
     ContentRange, ETAG_BYTES_MAX, HEAD_BYTES_MAX, HEAD_LINE_COUNT_MAX, ReadHeadError, ResponseHead,

@@ -14,6 +14,10 @@ const RECORD_MAGIC: [u8; 4] = *b"rhJ1";
 const RECORD_VERSION: u8 = 1;
 const RECORD_BYTES: u32 = usize_to_u32(CELL_BYTES);
 
+/// Number of the first record. After the last number the journal begins anew with this one: flash wears out long before
+/// so many records are written, so such a number is damage or forgery, and must not keep a wipe from being recorded.
+const SEQUENCE_FIRST: u32 = 1;
+
 const WIPE_IS_PENDING: u8 = 1 << 0;
 const HAS_LAST_ERROR: u8 = 1 << 1;
 
@@ -76,6 +80,10 @@ struct Cursor {
 impl Cursor {
     const fn after(self) -> Self {
         Self { cell_index: self.cell_index.saturating_add(1), ..self }
+    }
+
+    const fn after_last_cell<F: NorFlash>(self) -> Self {
+        Self { cell_index: Journal::cells_per_sector::<F>(), ..self }
     }
 }
 
@@ -151,9 +159,12 @@ impl Journal {
 
     async fn append<F: NorFlash>(&mut self, flash: &mut F, facts: Facts) -> Result<(), AppendRecordError> {
         self.is_stale = true;
-        let record = Record { sequence: self.sequence.saturating_add(1), facts };
+        let next_sequence = self.sequence.checked_add(1);
+        let record = Record { sequence: next_sequence.unwrap_or(SEQUENCE_FIRST), facts };
         let cell = record.to_cell();
-        let mut cursor = self.free_cell(flash, self.cursor).await?;
+        let in_full_sector = Cursor::after_last_cell::<F>;
+        let end = if next_sequence.is_some() { self.cursor } else { self.cursor.map(in_full_sector) };
+        let mut cursor = self.free_cell(flash, end).await?;
         if access::write(flash, self.cell_offset::<F>(cursor), &cell).await.is_err() {
             // A write that was cut before its first bit leaves a cell that reads as erased. Flash with error correction
             // refuses to write it again, and would do so for ever.
@@ -164,6 +175,9 @@ impl Journal {
         self.cursor = Some(cursor.after());
         if access::read_cell(flash, offset).await? != cell {
             return Err(AppendRecordError::NotVerified { offset });
+        }
+        if next_sequence.is_none() {
+            self.erase_other_sectors(flash, cursor).await?;
         }
         self.facts = facts;
         self.sequence = record.sequence;
@@ -194,6 +208,22 @@ impl Journal {
         let cursor = Cursor { sector_index, cell_index: 0 };
         access::erase(flash, self.cell_offset::<F>(cursor), sector_bytes::<F>()).await?;
         Ok(cursor)
+    }
+
+    /// Makes the only record in a sector count, although its number is lower. Until the former newest one, which is in the
+    /// sector before, is gone as the last of all, the earlier facts hold.
+    async fn erase_other_sectors<F: NorFlash>(&self, flash: &mut F, kept: Cursor) -> Result<(), FlashFault> {
+        let sector_count = self.layout.journal_sector_count;
+        let after = kept.sector_index.saturating_add(1)..sector_count;
+        for sector_index in after.chain(0..kept.sector_index) {
+            access::erase(
+                flash,
+                self.cell_offset::<F>(Cursor { sector_index, cell_index: 0 }),
+                sector_bytes::<F>(),
+            )
+            .await?;
+        }
+        Ok(())
     }
 
     /// Returns the newest record and the cell after it.
@@ -242,7 +272,7 @@ impl Journal {
         sector.saturating_add(cursor.cell_index.saturating_mul(RECORD_BYTES))
     }
 
-    fn cells_per_sector<F: NorFlash>() -> u32 {
+    const fn cells_per_sector<F: NorFlash>() -> u32 {
         sector_bytes::<F>() / RECORD_BYTES
     }
 }

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, broadcast};
@@ -80,7 +80,7 @@ async fn accept(listener: UnixListener, pins: Rc<Pins>) {
 
 async fn serve_client(stream: UnixStream, pins: &Pins) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
-    let mut lines = Lines { reader: BufReader::new(reader), line: Vec::new() };
+    let mut lines = Lines::of(BufReader::new(reader));
     let mut notices: Option<broadcast::Receiver<String>> = None;
     loop {
         tokio::select! {
@@ -113,7 +113,8 @@ async fn send(writer: &mut OwnedWriteHalf, line: &str) -> io::Result<()> {
     }
 }
 
-fn handle(line: &[u8], pins: &Pins, notices: &mut Option<broadcast::Receiver<String>>) -> String {
+/// Answers a line.
+pub(super) fn handle(line: &[u8], pins: &Pins, notices: &mut Option<broadcast::Receiver<String>>) -> String {
     let request = match parse(line) {
         Ok(request) => request,
         Err(reason) => return render(&Answer::Refused { ok: false, error: &reason }),
@@ -137,18 +138,22 @@ fn handle(line: &[u8], pins: &Pins, notices: &mut Option<broadcast::Receiver<Str
 }
 
 /// Reads lines of bounded length.
-struct Lines {
-    reader: BufReader<OwnedReadHalf>,
+pub(super) struct Lines<R> {
+    reader: R,
     /// The beginning of a line whose end has not come.
     line: Vec<u8>,
 }
 
-impl Lines {
+impl<R: AsyncBufRead + Unpin> Lines<R> {
+    pub(super) fn of(reader: R) -> Self {
+        Self { reader, line: Vec::new() }
+    }
+
     /// Returns the next line without its end; `None` at the end of the stream.
     ///
     /// # Cancel safety
     /// What was read of a line is kept.
-    async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+    pub(super) async fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             // One byte more than a line may have shows that it is too long; the end of the line counts too.
             let room_bytes = (LINE_BYTES_MAX + 1).saturating_sub(self.line.len());

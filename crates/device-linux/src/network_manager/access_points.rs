@@ -21,32 +21,39 @@ const KEY_ENTERPRISE_192: u32 = 0x2000;
 
 /// One access point that was heard.
 #[derive(Clone, Debug)]
-pub(crate) struct HeardAccessPoint {
+pub struct HeardAccessPoint {
     /// Its object.
-    pub(crate) path: OwnedObjectPath,
+    pub path: OwnedObjectPath,
     /// What the agent needs to know.
-    pub(crate) seen: SeenNetwork,
+    pub seen: SeenNetwork,
     /// It takes only WPA3.
-    pub(crate) takes_only_sae: bool,
+    pub takes_only_sae: bool,
 }
 
 impl HeardAccessPoint {
-    /// Reads the properties of an access point; what is missing or of another type counts as unknown.
-    pub(crate) fn read(path: OwnedObjectPath, properties: &HashMap<String, OwnedVariant>) -> Option<Self> {
+    /// Reads the properties of an access point; what is missing or of another type counts as unknown. `None` without name,
+    /// address and strength.
+    #[must_use]
+    pub fn read(path: OwnedObjectPath, properties: &HashMap<String, OwnedVariant>) -> Option<Self> {
         let number = |name: &str| properties.get(name).and_then(|value| u32::try_from(value).ok());
         let ssid = properties.get("Ssid")?.try_clone().ok()?;
         let ssid = Vec::<u8>::try_from(ssid).ok()?;
         let strength = properties.get("Strength").and_then(|value| u8::try_from(value).ok())?;
         let address = properties.get("HwAddress").and_then(|value| <&str>::try_from(value).ok())?;
-        let flags = number("Flags").unwrap_or_default();
-        let (wpa, rsn) = (number("WpaFlags").unwrap_or_default(), number("RsnFlags").unwrap_or_default());
+        let (flags, wpa, rsn) = (number("Flags"), number("WpaFlags"), number("RsnFlags"));
+        // A network of which that much is not known must not pass for an open one.
+        let security = match (flags, wpa, rsn) {
+            (Some(flags), Some(wpa), Some(rsn)) => security(flags, wpa, rsn),
+            _ => Security::Unknown,
+        };
+        let (wpa, rsn) = (wpa.unwrap_or_default(), rsn.unwrap_or_default());
         Some(Self {
             path,
             seen: SeenNetwork {
                 ssid: heapless::Vec::from_slice(&ssid).ok()?,
                 bssid: parse_mac(address)?,
                 rssi_dbm: dbm_of_percent(strength),
-                security: security(flags, wpa, rsn),
+                security,
                 channel: channel_of_mhz(number("Frequency").unwrap_or_default()),
             },
             takes_only_sae: rsn & KEY_SAE != 0 && (rsn | wpa) & KEY_PSK == 0,
@@ -54,12 +61,15 @@ impl HeardAccessPoint {
     }
 }
 
-/// Reads `aa:bb:cc:dd:ee:ff`.
+/// Reads `aa:bb:cc:dd:ee:ff`, two digits each.
 pub(crate) fn parse_mac(text: &str) -> Option<MacAddress> {
     let mut bytes = [0; 6];
     let mut parts = text.trim().split(':');
     for byte in &mut bytes {
-        *byte = u8::from_str_radix(parts.next()?, 16).ok()?;
+        // The parser of numbers would take a sign as well.
+        let digits =
+            parts.next().filter(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        *byte = u8::from_str_radix(digits?, 16).ok()?;
     }
     parts.next().is_none().then_some(MacAddress(bytes))
 }
@@ -107,6 +117,8 @@ fn channel_of_mhz(mhz: u32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use zbus::Variant;
+
     use super::*;
 
     #[test]
@@ -128,9 +140,33 @@ mod tests {
     }
 
     #[test]
+    fn an_access_point_whose_flags_are_not_known_is_not_an_open_one() {
+        let path = OwnedObjectPath::try_from("/ap/1").unwrap();
+        let value = |value: Variant<'_>| OwnedVariant::try_from(value).unwrap();
+        let mut properties = HashMap::from([
+            ("Ssid".to_owned(), value(Variant::from(b"Haus".to_vec()))),
+            ("Strength".to_owned(), value(Variant::from(50_u8))),
+            ("HwAddress".to_owned(), value(Variant::from("02:00:00:00:01:FF"))),
+            ("Flags".to_owned(), value(Variant::from(0_u32))),
+            ("WpaFlags".to_owned(), value(Variant::from(0_u32))),
+            ("RsnFlags".to_owned(), value(Variant::from(0_u64))),
+        ]);
+        let read = |properties: &HashMap<String, OwnedVariant>| {
+            HeardAccessPoint::read(path.clone(), properties).unwrap().seen.security
+        };
+        assert_eq!(read(&properties), Security::Unknown, "of another type");
+        properties.insert("RsnFlags".to_owned(), value(Variant::from(0_u32)));
+        assert_eq!(read(&properties), Security::Open);
+        properties.remove("Flags");
+        assert_eq!(read(&properties), Security::Unknown, "missing");
+    }
+
+    #[test]
     fn malformed_addresses_are_no_addresses() {
         assert_eq!(parse_mac("02:00:00:00:01:FF\n"), Some(MacAddress([2, 0, 0, 0, 1, 255])));
-        for text in ["", "02:00", "02:00:00:00:01:FF:00", "xx:00:00:00:01:FF"] {
+        for text in
+            ["", "02:00", "02:00:00:00:01:FF:00", "xx:00:00:00:01:FF", "+2:0:0:0:1:F", "002:00:00:00:01:FF"]
+        {
             assert_eq!(parse_mac(text), None, "{text}");
         }
     }

@@ -41,23 +41,52 @@ const MATCH_QUEUE_LEN_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(511);
 
 /// What a signal told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub enum Signal {
     /// A device went from one state to another.
-    DeviceState { device: OwnedObjectPath, new: u32, old: u32, reason: u32 },
+    DeviceState {
+        /// Which.
+        device: OwnedObjectPath,
+        /// Its `NMDeviceState` now.
+        new: u32,
+        /// The one before.
+        old: u32,
+        /// Why, an `NMDeviceStateReason`.
+        reason: u32,
+    },
     /// A connection went to another state.
-    ActiveState { active: OwnedObjectPath, state: u32 },
+    ActiveState {
+        /// Which.
+        active: OwnedObjectPath,
+        /// Its `NMActiveConnectionState`.
+        state: u32,
+    },
     /// A device was unplugged.
-    DeviceRemoved { device: OwnedObjectPath },
+    DeviceRemoved {
+        /// Which.
+        device: OwnedObjectPath,
+    },
     /// A device appeared.
     DeviceAdded,
     /// A device finished a scan.
-    Scanned { device: OwnedObjectPath },
+    Scanned {
+        /// Which.
+        device: OwnedObjectPath,
+    },
     /// NetworkManager came or went.
-    OwnerChanged { is_running: bool },
+    OwnerChanged {
+        /// It is there now.
+        is_running: bool,
+    },
     /// The supplicant let a phone in, or a board.
-    PhoneAttached { address: Option<MacAddress> },
+    PhoneAttached {
+        /// Whose, where the supplicant tells.
+        address: Option<MacAddress>,
+    },
     /// It left.
-    PhoneDetached { address: Option<MacAddress> },
+    PhoneDetached {
+        /// Whose, where the supplicant tells.
+        address: Option<MacAddress>,
+    },
 }
 
 /// A connection to the bus.
@@ -221,7 +250,8 @@ async fn pump(mut stream: MessageStream, signals: mpsc::Sender<Signal>) {
 type ChangedProperties = (String, HashMap<String, OwnedVariant>, Vec<String>);
 
 /// Reads a signal; anything unknown or malformed is no signal of ours.
-fn read_signal(message: &Message) -> Option<Signal> {
+#[must_use]
+pub fn read_signal(message: &Message) -> Option<Signal> {
     let header = message.header();
     let path: &ObjectPath<'_> = header.path()?;
     let body = message.body();

@@ -187,3 +187,44 @@ fn a_trial_that_cannot_be_noted_is_not_begun() {
     fs::remove_dir(folder.path().join("slots/active.new")).unwrap();
     assert_eq!(start(folder.path()).1, trial(folder.path(), SlotName::B), "tried once it can be noted");
 }
+
+#[test]
+fn a_record_with_a_version_that_is_no_text_is_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, _) = start(folder.path());
+    install(&first, "2.0.0");
+    let record_path = folder.path().join("slots").join(RECORD_FILE);
+    let record = fs::read_to_string(&record_path).unwrap();
+    for version in ["2\\r\\nX: y", "", "2.0.0 and much more than a version has"] {
+        fs::write(&record_path, record.replacen("2.0.0", version, 1)).unwrap();
+        let (running, choice) = start(folder.path());
+        assert_eq!((choice, running.version()), (Choice::Installed, "1.0.0".to_owned()), "{version:?}");
+    }
+    fs::write(&record_path, &record).unwrap();
+    assert_eq!(start(folder.path()).1, trial(folder.path(), SlotName::A));
+}
+
+#[test]
+fn a_candidate_in_the_slot_of_the_confirmed_program_is_no_candidate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, _) = start(folder.path());
+    install(&first, "2.0.0");
+    let record_path = folder.path().join("slots").join(RECORD_FILE);
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&record_path).unwrap()).unwrap();
+    record["confirmed"] = record["candidate"]["program"].clone();
+    fs::write(&record_path, record.to_string()).unwrap();
+    assert_eq!(start(folder.path()).1, Choice::Installed);
+}
+
+#[test]
+fn a_note_whose_tag_would_add_lines_to_a_request_is_no_note() {
+    let folder = tempfile::tempdir().unwrap();
+    let (slots, _) = start(folder.path());
+    slots.begin().unwrap();
+    slots.write_at(0, &program("2.0.0")).unwrap();
+    for (etag, is_noted) in [("\"v2\"", true), ("\"a\"\r\nX: \"b\"", false), ("\"a\r\nb\"", false)] {
+        let download = Download { image: facts("2.0.0"), etag: etag.try_into().unwrap() };
+        slots.note_download(Some(&download)).unwrap();
+        assert_eq!(slots.noted_download().is_some(), is_noted, "{etag:?}");
+    }
+}

@@ -42,8 +42,10 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     pub(crate) fn start_update(&mut self) -> Option<Input> {
         self.update.failure_count = 0;
         if self.update.known.is_none()
-            && let Some((Download { image, etag }, written_bytes)) = self.platform.noted_download()
+            && let Some((download, written_bytes)) = self.platform.noted_download()
+            && download.is_usable()
         {
+            let Download { image, etag } = download;
             let offer = Offer { image, etag: Some(etag) };
             let known = Known { offer, written_bytes, digest: Sha256::new() };
             self.update.step = Step::Recalling { known, read_bytes: 0 };

@@ -7,8 +7,8 @@ use super::response_head::{ETAG_BYTES_MAX, ResponseHead};
 use crate::firmware_slots::{FirmwareVersion, ImageFacts};
 use crate::signature::{PUBLIC_KEY_BYTES, is_signed_by};
 
-/// Shortest image. Source: edgent-device.md, section 8, "OTA".
-const IMAGE_BYTES_MIN: u64 = 1024;
+/// Shortest image, in bytes. Source: edgent-device.md, section 8, "OTA".
+pub const IMAGE_BYTES_MIN: u64 = 1024;
 /// First line of what a firmware signature covers.
 const SIGNED_BEGINNING: &str = "rehome-firmware-1";
 /// Room for what a signature covers: the words, a type and a version of 64 bytes each, and a digest.
@@ -16,23 +16,27 @@ const SIGNED_BYTES_MAX: usize = 256;
 
 /// An image that this device may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Offer {
-    pub(crate) image: ImageFacts,
+pub struct Offer {
+    /// What is known of it: size, digest, version.
+    pub image: ImageFacts,
     /// By which the same image is asked for again; without it a broken download starts over.
-    pub(crate) etag: Option<heapless::String<ETAG_BYTES_MAX>>,
+    pub etag: Option<heapless::String<ETAG_BYTES_MAX>>,
 }
 
 /// What the device demands of an image.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Demands<'a> {
-    pub(crate) firmware_type: &'a str,
-    pub(crate) slot_bytes: u32,
-    pub(crate) firmware_key: Option<[u8; PUBLIC_KEY_BYTES]>,
+pub struct Demands<'a> {
+    /// The device's own firmware type.
+    pub firmware_type: &'a str,
+    /// Bytes that the free slot holds.
+    pub slot_bytes: u32,
+    /// The Ed25519 key that must have signed the image, where the device has one.
+    pub firmware_key: Option<[u8; PUBLIC_KEY_BYTES]>,
 }
 
 /// What an answer holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// The whole image.
     Whole(Offer),
     /// The rest of the image that is known already.
@@ -40,7 +44,10 @@ pub(crate) enum Answer {
 }
 
 /// Judges an answer to a request for the whole image, or for what follows `written_bytes` of a known one.
-pub(crate) fn judge_answer(
+///
+/// # Errors
+/// [`UpdateError`], when the device does not take what the server offers.
+pub fn judge_answer(
     head: &ResponseHead<'_>,
     known: Option<(&Offer, u32)>,
     demands: Demands<'_>,

@@ -8,17 +8,20 @@ use super::url::{FirmwareUrl, URL_BYTES_MAX};
 const REQUEST_BYTES_MAX: usize = URL_BYTES_MAX + 448;
 
 /// A request as text.
-pub(super) type RequestText = heapless::String<REQUEST_BYTES_MAX>;
+pub type RequestText = heapless::String<REQUEST_BYTES_MAX>;
 
 /// What is in the slot already.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Resumption<'a> {
-    pub(super) written_bytes: u32,
-    pub(super) etag: &'a str,
+pub struct Resumption<'a> {
+    /// Bytes of the image, from its start.
+    pub written_bytes: u32,
+    /// A strong entity tag, quotes included.
+    pub etag: &'a str,
 }
 
 /// Writes the request; `None` when it does not fit, which a checked address always does.
-pub(super) fn request_text(
+#[must_use]
+pub fn request_text(
     url: &FirmwareUrl<'_>,
     firmware_version: &str,
     resumption: Option<Resumption<'_>>,

@@ -150,7 +150,7 @@ fn text(value: &[u8]) -> Option<&str> {
     core::str::from_utf8(value).ok().filter(|_| is_text)
 }
 
-fn is_strong(etag: &str) -> bool {
+pub(crate) fn is_strong(etag: &str) -> bool {
     let quoted = etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     etag.len() <= ETAG_BYTES_MAX && quoted.is_some_and(|inner| !inner.contains('"'))
 }

@@ -1,29 +1,37 @@
 //! The address of an update order.
 
 /// Longest address that is accepted, in bytes. Ours: a name of 64, a path, and a token of any sane length.
-pub(crate) const URL_BYTES_MAX: usize = 384;
+pub const URL_BYTES_MAX: usize = 384;
 
 /// Where to get an image. The path carries a download token and belongs in no log.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FirmwareUrl<'a> {
-    pub(crate) is_https: bool,
-    pub(crate) host: &'a str,
-    pub(crate) port: u16,
+pub struct FirmwareUrl<'a> {
+    /// `https`, not `http`.
+    pub is_https: bool,
+    /// The server's name or IPv4 address, 1 to 64 bytes of letters, digits, `.`, `-` and `_`.
+    pub host: &'a str,
+    /// From 1; where none is given the scheme's.
+    pub port: u16,
     /// Path and query, beginning with `/`; or only a query, beginning with `?`.
     target: &'a str,
 }
 
 /// Why an address cannot be used. It is not repeated: it may carry a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ParseUrlError {
+pub enum ParseUrlError {
+    /// More than [`URL_BYTES_MAX`].
     #[error("the address is longer than {URL_BYTES_MAX} bytes")]
     TooLong,
+    /// Not only visible ASCII.
     #[error("the address has characters that do not belong in one")]
     Characters,
+    /// Another scheme, or none.
     #[error("the address begins neither with https:// nor with http://")]
     Scheme,
+    /// No host, a user, or characters that no host has.
     #[error("the address names no usable server")]
     Host,
+    /// No number from 1 to 65535 behind the colon.
     #[error("the address names no usable port")]
     Port,
 }
@@ -40,7 +48,10 @@ impl core::fmt::Debug for FirmwareUrl<'_> {
 
 impl<'a> FirmwareUrl<'a> {
     /// Reads an absolute address. Every byte must be visible ASCII, so that none can end a header line.
-    pub(crate) fn parse(text: &'a str) -> Result<Self, ParseUrlError> {
+    ///
+    /// # Errors
+    /// [`ParseUrlError`].
+    pub fn parse(text: &'a str) -> Result<Self, ParseUrlError> {
         if text.len() > URL_BYTES_MAX {
             return Err(ParseUrlError::TooLong);
         }
@@ -67,7 +78,8 @@ impl<'a> FirmwareUrl<'a> {
     }
 
     /// What to ask the server for, in two parts that follow each other.
-    pub(crate) fn target(&self) -> (&'static str, &'a str) {
+    #[must_use]
+    pub fn target(&self) -> (&'static str, &'a str) {
         if self.target.starts_with('/') { ("", self.target) } else { ("/", self.target) }
     }
 }

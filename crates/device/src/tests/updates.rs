@@ -329,6 +329,10 @@ fn a_slot_that_holds_something_else_than_was_written_is_never_booted() {
 
 /// A device that starts with 4096 bytes of the image in its slot, is ordered the same image, and gets the rest of it.
 fn resumed_after_a_restart(left: &[u8], image: &[u8]) -> Played {
+    play_noted(left, image, "2.0.0", ETAG)
+}
+
+fn play_noted(left: &[u8], image: &[u8], version: &str, etag: &str) -> Played {
     let (first, last) = (4_096, image.len() - 1);
     let more = format!(
         "Content-Range: bytes {first}-{last}/{}\r\nContent-Length: {}\r\n",
@@ -342,11 +346,38 @@ fn resumed_after_a_restart(left: &[u8], image: &[u8]) -> Played {
         image: ImageFacts {
             image_bytes: u32::try_from(image.len()).unwrap(),
             sha256: Sha256::digest(image).into(),
-            version: "2.0.0".try_into().unwrap(),
+            version: version.try_into().unwrap(),
         },
-        etag: ETAG.try_into().unwrap(),
+        etag: etag.try_into().unwrap(),
     });
     play_update(script)
+}
+
+#[test]
+fn a_noted_tag_that_would_add_lines_to_the_request_is_no_note() {
+    let image = image(10_000);
+    let cases = [
+        ("2.0.0", "\"a\"\r\nHost: elsewhere.example\r\nX: \"b\""),
+        ("2.0.0", "\"a\r\nX: b\""),
+        ("2.0.0", "W/\"weak\""),
+        ("2.0.0\n[0] lie", ETAG),
+        ("", ETAG),
+    ];
+    for (version, etag) in cases {
+        let played = play_noted(&image[..4_096], &image, version, etag);
+        let asked = &requests_of(&played.script)[0];
+        assert!(!asked.contains("If-Range") && !asked.contains("elsewhere"), "{version:?} {etag:?}: {asked}");
+        assert!(!played.script.log.contains("lie"), "{}", played.script.log);
+    }
+}
+
+#[test]
+fn a_version_in_a_slot_that_is_no_text_is_an_unknown_one() {
+    let mut script = script(20_000, &[online_and(&[])]);
+    script.slots.state = SlotState::OnTrial { former: FirmwareVersion::try_from("1\n[0] lie").unwrap() };
+    let played = play_update(script);
+    assert_eq!(events_of(&played.script), ["Firmware updated from an unknown version to 1.2.3"]);
+    assert!(!played.script.log.contains("lie"), "{}", played.script.log);
 }
 
 #[test]

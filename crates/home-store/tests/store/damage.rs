@@ -282,6 +282,55 @@ fn journal_of_a_newer_firmware_is_an_error_and_stays() {
     assert_eq!(flash.image(), image);
 }
 
+/// Gives the newest record of a journal the last number there is.
+fn at_last_sequence_number() -> SimFlash {
+    let mut image = provisioned().into_image();
+    let journal = &image[JOURNAL_OFFSET..JOURNAL_OFFSET + SECTOR_BYTES];
+    let last = JOURNAL_OFFSET
+        + 32 * journal.chunks(32).rposition(|cell| cell.iter().any(|&byte| byte != 0xFF)).unwrap();
+    image[last + 8..][..4].copy_from_slice(&u32::MAX.to_le_bytes());
+    let crc = crc32(&image[last..][..28]);
+    image[last + 28..][..4].copy_from_slice(&crc.to_le_bytes());
+    SimFlash::from_image(image)
+}
+
+#[test]
+fn a_journal_at_its_last_sequence_number_begins_anew() {
+    let mut flash = at_last_sequence_number();
+    for boot_count in 2..300 {
+        assert_eq!(block_on(open(&mut flash).record_boot()), Ok(boot_count));
+    }
+    block_on(open(&mut flash).wipe()).unwrap();
+    let seen = visible(&mut open(&mut flash));
+    assert_eq!((seen.home, seen.epoch, seen.boot_count), (None, Epoch(3), 299));
+}
+
+#[test]
+fn a_wipe_at_the_last_sequence_number_is_done_or_not_begun_after_any_power_cut() {
+    let tear = EraseTear::RandomBits { seed: 9 };
+    let in_writes = (0..64).map(|written_bytes| PowerCut::InWrite { written_bytes, torn_mask: 0x3C });
+    let in_erases = (0..4).map(|erased_sectors| PowerCut::InErase { erased_sectors, tear });
+    for cut in in_writes.chain(in_erases) {
+        let mut flash = at_last_sequence_number();
+        flash.cut_power(cut);
+        let mut store = open(&mut flash);
+        assert!(block_on(store.wipe()).is_err(), "{cut:?}");
+        flash.power_on();
+        let seen = visible(&mut open(&mut flash));
+        match seen.home {
+            None => {
+                assert_eq!((seen.epoch, seen.boot_count), (Epoch(3), 1), "{cut:?}");
+                assert_eq!(find_trace(flash.image(), &largest_home("stored")), None, "{cut:?}");
+            }
+            Some(home) => {
+                assert_eq!((home, seen.epoch), (largest_home("stored"), Epoch(2)), "{cut:?}");
+                block_on(open(&mut flash).wipe()).unwrap();
+                assert_eq!(open(&mut flash).epoch(), Epoch(3), "{cut:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
