@@ -32,7 +32,7 @@ step_stranded() {
   start_access_point workshop "$workshop_ssid" 1 wpa2 "$workshop_password" || return 1
   until_true 60 'the board radio gets an address in the workshop' test -s "$rundir/board.lease" || return 1
   printf '%s' "$device_token" >"$rundir/board-token"
-  board_is true
+  board_is true || fail 'the bench does not answer' || return 1
   ip netns exec board "$rehome" provision --portal-url "$(jq -r .portal_url <<<"$board_view")" --ssid "$workshop_ssid" \
     --password-file "$rundir/laptop/workshop-password" --token-file "$rundir/board-token" --host "$cloud_name" \
     --port "$cloud_port" --follow-s 3 >"$log/board-setup.log" 2>&1 ||
@@ -55,11 +55,15 @@ step_rescue() {
   started_s=$(uptime_s)
   laptop_rescues || return 1
   note "safe to ship $(($(uptime_s) - started_s)) s after the rescue began"
-  rescue_told '.event == "board_joined" and (.mac | ascii_downcase) == $mac' || fail 'the board was not seen joining' || return 1
+  rescue_told '.event == "board_joined" and (.mac | ascii_downcase) == $mac' ||
+    fail 'the board was not seen joining' || return 1
+  grep -q '^router=10\.42\.' "$rundir/board.lease.last" || fail 'the board got no address of the laptop' || return 1
   ! rescue_told '.event == "no_way_out"' || fail 'the cable was not seen' || return 1
   rescue_told '.event == "network_down" and .restored == $wifi' || fail 'the laptop did not get its Wi-Fi back' || return 1
   is_safe_to_ship || fail 'the cloud does not call it safe to ship' || return 1
-  board_is '.hotspot != null and (.token_stored or .home_stored | not)' || fail "the board is not wiped: $board_view" || return 1
-  [ "$(ask_bench GET "/boards/$board/flash/summary" | jq .secrets_found)" = false ] || fail 'secrets are left' || return 1
+  board_is '.hotspot != null and (.token_stored or .home_stored | not)' ||
+    fail "the board is not wiped: $board_view" || return 1
+  [ "$(ask_bench GET "/boards/$board/flash/summary" | jq .secrets_found)" = false ] ||
+    fail 'something of the old home is left in the memory of the board' || return 1
   is_laptop_as_before || fail 'the laptop is not as before'
 }

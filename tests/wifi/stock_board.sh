@@ -40,8 +40,9 @@ start_board_radio() {
   printf 'ctrl_interface=/run/board-wifi\nfreq_list=2412 2437 2462\nnetwork={\nssid="%s"\npsk="%s"\n}\n' \
     "$workshop_ssid" "$workshop_password" >"$rundir/board.conf"
   ip -n board link set wlan5 up
-  ip netns exec board wpa_supplicant -B -t -i wlan5 -D nl80211 -c "$rundir/board.conf" -f "$log/board-wifi.log" \
-    || fail 'the board has no Wi-Fi' || return 1
+  ip netns exec board wpa_supplicant -B -t -i wlan5 -D nl80211 -c "$rundir/board.conf" -f "$log/board-wifi.log" ||
+    fail 'the board has no Wi-Fi' || return 1
   BOARD_NETWORK=$bench_url$board_network BOARD_ADDRESS=$rundir/board_address.sh BOARD_LEASE=$rundir/board.lease \
+    CLOUD_NAME=$cloud_name CLOUD_ADDRESS=$cloud_address \
     ip netns exec board wpa_cli -p /run/board-wifi -i wlan5 -a "$rundir/board_radio.sh" >>"$log/board-radio.log" 2>&1 &
 }
