@@ -1,7 +1,8 @@
-# The machine's own services, its four radios, and who gets which of them.
+# The machine's own services, its six radios, and who gets which of them.
 #   radio 0: the device, managed by NetworkManager, in the machine's own network
 #   radio 1: the workshop's access point      radio 2: the customer's access point      radio 3: a phone
-# The last three live in network namespaces, so that only the air connects them with the device.
+#   radio 4: the maker's laptop      radio 5: a stock board
+# All but the first live in network namespaces, so that only the air connects them with the device.
 
 start_system() {
   hostname emulated-device
@@ -16,23 +17,25 @@ start_system() {
 start_radios() {
   # Radios for 2.4 GHz and the lower half of 5 GHz (the module's "custom world"). With every band that it knows, one
   # scan takes 9 s, most of it spent on listening at 6 GHz, and this radio's hotspot is silent all the while.
-  insmod /modules/mac80211_hwsim.ko radios=4 regtest=5 || fail 'mac80211_hwsim cannot be loaded' || return 1
+  insmod /modules/mac80211_hwsim.ko radios=6 regtest=5 || fail 'mac80211_hwsim cannot be loaded' || return 1
   insmod /modules/veth.ko || fail 'veth cannot be loaded' || return 1
   /lib/systemd/systemd-udevd --daemon
   udevadm trigger --action=add --subsystem-match=net --subsystem-match=ieee80211 --subsystem-match=rfkill
   udevadm settle --timeout=30
   local phy
-  for phy in 0 1 2 3; do
+  for phy in 0 1 2 3 4 5; do
     [ -e "/sys/class/ieee80211/phy$phy" ] || fail "radio $phy is missing" || return 1
   done
   local place
-  for place in workshop customer phone cloud; do
+  for place in workshop customer phone laptop board cloud; do
     ip netns add "$place"
     ip -n "$place" link set lo up
   done
   iw phy phy1 set netns name workshop
   iw phy phy2 set netns name customer
   iw phy phy3 set netns name phone
+  iw phy phy4 set netns name laptop
+  iw phy phy5 set netns name board
   [ "$(ip -n phone -o link show wlan3 | wc -l)" -eq 1 ] || fail 'the phone has no radio'
 }
 

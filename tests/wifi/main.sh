@@ -9,13 +9,13 @@ rehome=/usr/bin/rehome
 rundir=/run/story
 export HOME=/root LC_ALL=C.UTF-8
 
-for part in report environment access_points phone cloud device story; do
+for part in report environment access_points phone cloud device story laptop stock_board maker_story; do
   # shellcheck source=/dev/null
   . "$story/$part.sh"
 done
 
 steps=(
-  'system|Four radios, udev, D-Bus, polkit, wpa_supplicant and NetworkManager are up'
+  'system|Six radios, udev, D-Bus, polkit, wpa_supplicant and NetworkManager are up'
   'workshop_network|NetworkManager and a phone hear the workshop (WPA2)'
   'cloud|The real cloud runs behind the routers'
   'turns|A second interface that never comes up: one radio opens the hotspot and is set up in turn'
@@ -29,6 +29,10 @@ steps=(
   'evil_twin|An open network of the same name is not joined'
   'wrong_password|A wrong password is explained to the phone, the old home stays'
   'router_back|The router comes back: RUNNING with the old home, hotspot closed'
+  'laptop|The laptop of the maker is in the Wi-Fi of the customer and on a cable'
+  'provision|`rehome provision` finds the hotspot of the released device, joins it, sets it up and leaves'
+  'stranded|A stock Edgent board, set up in the workshop, is stranded without its network'
+  'rescue|`rehome rescue` raises the lost network: the board comes back and is wiped'
 )
 
 has_failed=

@@ -96,6 +96,9 @@ pub(crate) struct Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ReachError {
+    /// The server's name leads nowhere.
+    #[error("its name cannot be looked up")]
+    UnknownName,
     /// Nobody is at that address.
     #[error("nobody answers there")]
     NotThere,
@@ -168,8 +171,9 @@ pub(crate) fn answer(
 fn reach_error(error: &ureq::Error) -> ReachError {
     use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
     match error {
-        ureq::Error::HostNotFound
-        | ureq::Error::ConnectionFailed
+        ureq::Error::HostNotFound => ReachError::UnknownName,
+        ureq::Error::Io(error) if is_failed_lookup(error) => ReachError::UnknownName,
+        ureq::Error::ConnectionFailed
         | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => ReachError::NotThere,
         ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => ReachError::Tls,
         ureq::Error::Io(error) => match error.kind() {
@@ -184,9 +188,23 @@ fn reach_error(error: &ureq::Error) -> ReachError {
     }
 }
 
+/// The standard library gives such an error no kind of its own, and `getaddrinfo` no number that is one of the system.
+fn is_failed_lookup(error: &io::Error) -> bool {
+    error.raw_os_error().is_none() && error.to_string().starts_with("failed to lookup address information")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{ParseServerUrlError, ServerUrl};
+    use super::{ParseServerUrlError, ReachError, ServerUrl, answer, portal_agent};
+
+    #[test]
+    fn a_name_that_cannot_be_looked_up_is_no_broken_connection() {
+        // A label has at most 63 letters, so nobody is asked for this one.
+        let url = format!("http://{}.invalid/", "a".repeat(64));
+        let error = answer(portal_agent().get(url).call()).unwrap_err();
+        assert_eq!(error, ReachError::UnknownName);
+        assert!(!error.may_have_arrived());
+    }
 
     #[test]
     fn only_a_scheme_and_a_server_make_an_address() {

@@ -1,9 +1,9 @@
 //! Plays the founding story on real Wi-Fi software without a radio: `cargo xtask wifi`.
 //!
-//! An emulated machine boots Debian's own kernel, which makes four radios out of nothing (`mac80211_hwsim`). In it run
-//! real access points, a real phone's supplicant, NetworkManager, the cloud and `rehome device`. What they play is in
-//! `tests/wifi/`; here the machine is made, watched and judged. Nothing on this computer is changed: the emulated machine
-//! lives in memory and writes its logs to one folder.
+//! An emulated machine boots Debian's own kernel, which makes six radios out of nothing (`mac80211_hwsim`). In it run
+//! real access points, a real phone's supplicant, NetworkManager, the cloud and `rehome device`, and a laptop with
+//! `rehome provision` and `rehome rescue`. What they play is in `tests/wifi/`; here the machine is made, watched and judged.
+//! Nothing on this computer is changed: the emulated machine lives in memory and writes its logs to one folder.
 
 mod archive;
 mod image;

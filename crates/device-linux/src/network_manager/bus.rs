@@ -101,7 +101,13 @@ impl Bus {
     pub(crate) async fn new(connection: Connection) -> Result<Self, zbus::Error> {
         let (sender, signals) = mpsc::channel(SIGNAL_QUEUE_LEN_MAX);
         let rules = [
-            MatchRule::builder().msg_type(zbus::message::Type::Signal).sender(SERVICE).build()?,
+            // The path, because a stream takes whatever comes over the connection for its own where only a name that
+            // is not unique tells the sender: the supplicant's signals would be told twice.
+            MatchRule::builder()
+                .msg_type(zbus::message::Type::Signal)
+                .sender(SERVICE)
+                .path_namespace(MANAGER_PATH)
+                .build()?,
             MatchRule::builder()
                 .msg_type(zbus::message::Type::Signal)
                 .sender("org.freedesktop.DBus")

@@ -57,6 +57,10 @@ async fn a_lost_network_is_raised_a_board_joins_it_and_the_former_connection_com
     bus.let_in("24:6f:28:aa:bb:cc").await;
     let RadioEvent::Joined(mac) = radio.next_event().await else { panic!("nobody joined") };
     assert_eq!(mac.to_string(), "24:6F:28:AA:BB:CC");
+    // The next event is the next board's: one that joined once is told once.
+    bus.let_in("24:6f:28:aa:bb:cd").await;
+    let RadioEvent::Joined(mac) = radio.next_event().await else { panic!("nobody joined") };
+    assert_eq!(mac.to_string(), "24:6F:28:AA:BB:CD");
 
     let mut calls = bus.calls().await;
     let playing = async {

@@ -159,12 +159,13 @@ struct Rescue {
 impl Rescue {
     /// Returns whether the board was rescued: safe to ship where a release is followed, else joined.
     async fn run(mut self) -> Result<bool> {
+        let mut last_told = None;
         if let Some(followed) = &self.followed {
             let standing = followed.ask().await?.with_context(|| {
                 format!("the release of {:?} cannot be followed; is the device released?", followed.device)
             })?;
             let is_over = standing.safe_to_ship;
-            self.teller.tell(&Event::Release(standing));
+            self.tell_answer(Ok(standing), &mut last_told);
             if is_over {
                 self.teller.tell(&Event::SafeToShip);
                 return Ok(true);
@@ -174,7 +175,7 @@ impl Rescue {
         let mut radio = take(self.interface.take()).await?;
         // Whatever happens from here on, the radio is given back.
         let ended = tokio::select! {
-            ended = self.raise_and_wait(&mut radio) => ended,
+            ended = self.raise_and_wait(&mut radio, last_told) => ended,
             () = stop.wait() => Ok(Ended::Stopped),
         };
         let is_rescued = ended.as_ref().map(|ended| self.tell_end(*ended));
@@ -201,7 +202,7 @@ impl Rescue {
         }
     }
 
-    async fn raise_and_wait(&self, radio: &mut BorrowedRadio) -> Result<Ended> {
+    async fn raise_and_wait(&self, radio: &mut BorrowedRadio, last_told: Option<Answer>) -> Result<Ended> {
         let raised = radio.raise(&self.network).await;
         raised.map_err(|error| with_advice(error, "the network cannot be raised"))?;
         let interface = radio.interface().to_owned();
@@ -210,14 +211,13 @@ impl Rescue {
         if radio.has_way_out().await == Some(false) {
             self.teller.tell(&Event::NoWayOut);
         }
-        self.wait(radio).await
+        self.wait(radio, last_told).await
     }
 
-    async fn wait(&self, radio: &mut BorrowedRadio) -> Result<Ended> {
+    async fn wait(&self, radio: &mut BorrowedRadio, mut last_told: Option<Answer>) -> Result<Ended> {
         let started = Instant::now();
         let mut told = interval_at(started + TELL_EVERY, TELL_EVERY);
         let mut watched = self.followed.clone().map(Followed::watch);
-        let mut last_told = None;
         let mut joined: Vec<String> = Vec::new();
         loop {
             let waited_s = || started.elapsed().as_secs();

@@ -79,15 +79,16 @@ async fn a_rescue_tells_what_happens_and_ctrl_c_restores_what_was_connected() {
 async fn a_rescue_follows_the_release_until_the_board_is_safe_to_ship() {
     let (bus, device) = PrivateBus::with_radio().await;
     let folder = folder();
-    let url = releases(["pending", "sent", "inferred"]);
+    let url = releases(["pending", "pending", "inferred"]);
     let more = ["--server", &url, "--device", "dev-1", "--key-file", "key"];
     let mut process = started(&bus, &device, &mut rescue(folder.path(), &bus, &more)).await;
     let ended = process.wait_for_end();
     assert_eq!(ended.code(), 0, "{ended:?}");
-    for word in ["is up on wlan0", "It stands at pending", "It stands at sent", "safe to ship", "\"Office\""]
-    {
+    for word in ["is up on wlan0", "It stands at inferred", "safe to ship", "\"Office\""] {
         assert!(ended.stdout.contains(word), "{word:?} is not in {}", ended.stdout);
     }
+    let told = ended.stdout.matches("It stands at pending").count();
+    assert_eq!(told, 1, "what did not change is told once: {}", ended.stdout);
     says_no_secret([&ended.stdout, &ended.stderr]);
 }
 

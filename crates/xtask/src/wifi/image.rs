@@ -14,9 +14,23 @@ use super::archive::Archive;
 use super::requirements::{Found, module_files};
 use super::{GUEST_FOLDER, PACKAGING_FOLDER};
 
-/// Modules of the kernel, loaded in this order: the folder for the logs, the radios and their ciphers, the routers' lines.
-const MODULES: [&str; 8] =
-    ["virtio_pci", "9pnet_virtio", "9p", "ctr", "ccm", "cmac", "mac80211_hwsim", "veth"];
+/// Modules of the kernel, loaded in this order: the folder for the logs, the ciphers of the radios, what NetworkManager
+/// needs to share a laptop's cable, the radios, the routers' lines.
+const MODULES: [&str; 13] = [
+    "virtio_pci",
+    "9pnet_virtio",
+    "9p",
+    "ctr",
+    "ccm",
+    "cmac",
+    "nf_tables",
+    "nft_chain_nat",
+    "nft_masq",
+    "nft_ct",
+    "nft_reject_ipv4",
+    "mac80211_hwsim",
+    "veth",
+];
 /// The last two are loaded by the story, with its own settings.
 const MODULES_FOR_LATER: [&str; 2] = ["mac80211_hwsim", "veth"];
 /// Where the story's files are in the machine.

@@ -16,7 +16,7 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("ldd", "libc-bin"),
 ];
 /// Programs that go into the machine. What is not here is an applet of busybox there.
-const MACHINE_PROGRAMS: [(&str, &str); 19] = [
+const MACHINE_PROGRAMS: [(&str, &str); 20] = [
     ("grep", "grep"),
     ("install", "coreutils"),
     ("hostapd", "hostapd"),
@@ -31,6 +31,8 @@ const MACHINE_PROGRAMS: [(&str, &str); 19] = [
     ("/usr/lib/polkit-1/polkitd", "polkitd"),
     ("dnsmasq", "dnsmasq-base"),
     ("iw", "iw"),
+    // NetworkManager calls it to share a way to the internet.
+    ("nft", "nftables"),
     ("ip", "iproute2"),
     ("setpriv", "util-linux"),
     ("curl", "curl"),
