@@ -23,7 +23,7 @@ TOML
 }
 
 start_device() {
-  setpriv --reuid "$device_user" --regid "$device_user" --clear-groups --no-new-privs \
+  setpriv --reuid "$device_user" --regid "$device_user" --init-groups --no-new-privs \
     --bounding-set=-all,+net_bind_service --inh-caps=-all,+net_bind_service --ambient-caps=-all,+net_bind_service \
     "$rehome" device --config "$rundir/device.toml" >>"$log/device.log" 2>&1 &
   device_pid=$!

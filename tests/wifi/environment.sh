@@ -63,7 +63,8 @@ start_network_manager() {
   cp "$story/NetworkManager.conf" "$config/NetworkManager.conf"
   dbus-daemon --system --fork --nopidfile || fail 'no D-Bus' || return 1
   /usr/lib/polkit-1/polkitd --no-debug >"$log/polkit.log" 2>&1 &
-  wpa_supplicant -u -s -O /run/wpa_supplicant >"$log/wpa_supplicant.log" 2>&1 &
+  # As Debian's unit starts it.
+  wpa_supplicant -u -s -O 'DIR=/run/wpa_supplicant GROUP=netdev' >"$log/wpa_supplicant.log" 2>&1 &
   until_true 30 'wpa_supplicant on D-Bus' has_bus_name fi.w1.wpa_supplicant1 || return 1
   NetworkManager --debug --config "$config/NetworkManager.conf" --config-dir "$config/conf.d" \
     >"$log/network-manager.log" 2>&1 &

@@ -19,6 +19,7 @@ steps=(
   'workshop_network|NetworkManager and a phone hear the workshop (WPA2)'
   'cloud|The real cloud runs behind the routers'
   'turns|A second interface that never comes up: one radio opens the hotspot and is set up in turn'
+  'lock|Five wrong passphrases close the hotspot until the next power-on'
   'hotspot|An unprovisioned device opens its hotspot'
   'setup_page|A phone joins it with the PoP, gets an address and the setup page'
   'set_up_in_workshop|Set up by /config, the device runs in the workshop'

@@ -60,6 +60,23 @@ phone_joins() {
   phone_asks_for_address
 }
 
+# phone_is_refused SSID PASSWORD: tries once, and is told that the passphrase is wrong.
+phone_is_refused() {
+  local network refused_before
+  refused_before=$(phone_refusal_count)
+  phone_cli remove_network all >/dev/null
+  network=$(phone_cli add_network | tail -n 1)
+  phone_cli set_network "$network" ssid "\"$1\"" >/dev/null
+  phone_cli set_network "$network" psk "\"$2\"" >/dev/null
+  phone_cli select_network "$network" >/dev/null
+  until_true 40 "the phone is refused by $1" phone_was_refused_since "$refused_before" || return 1
+  phone_cli remove_network all >/dev/null
+}
+
+phone_was_refused_since() { [ "$(phone_refusal_count)" -gt "$1" ]; }
+
+phone_refusal_count() { grep -c 'reason=WRONG_KEY' "$log/phone-wifi.log"; }
+
 phone_is_joined() {
   phone_cli status 2>/dev/null | grep -q '^wpa_state=COMPLETED'
 }

@@ -54,6 +54,23 @@ step_turns() {
   rm -f "$rundir/device/home.flash"
 }
 
+# A stranger does not know the label. What is counted are attempts: the handshakes that fail for one passphrase are one.
+step_lock() {
+  mark_log
+  start_device
+  until_true 45 'the phone sees the hotspot' phone_sees_hotspot || return 1
+  local attempt
+  for attempt in 1 2 3 4 5; do
+    log_says 'Too many wrong proofs' && { fail "closed after $((attempt - 1)) attempts"; return 1; }
+    phone_is_refused "$hotspot_ssid" "guess-number-$attempt" || return 1
+    # Longer than the time within which the handshakes of one phone are one attempt.
+    [ "$attempt" -eq 5 ] || sleep 31
+  done
+  until_true 10 'the device says that its door is closed' log_says 'Too many wrong proofs' || return 1
+  until_true 45 'the hotspot is closed' phone_hears_no_hotspot || return 1
+  stop_device
+}
+
 step_hotspot() {
   create_cloud_device 'Lamp on the workbench' && prepare_device || return 1
   make_hotspot_interface || return 1

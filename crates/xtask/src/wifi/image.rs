@@ -81,7 +81,7 @@ const GROUPS: &str = "root:x:0:
 messagebus:x:101:
 polkitd:x:102:
 rehome-device:x:103:
-netdev:x:104:
+netdev:x:104:rehome-device
 nogroup:x:65534:
 ";
 const NAME_SERVICES: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
