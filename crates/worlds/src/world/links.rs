@@ -161,7 +161,10 @@ impl World {
         let Some(place) = self.places.get(board.place) else { return };
         let Some(ap) = board.joined.and_then(|id| place.find(id)) else { return };
         let is_tls = board.session.is_tls;
-        let peer = if ap.beyond == Beyond::Captive || (ap.is_own && place.has(Trouble::Captive)) {
+        let peer = if board.conduct == Conduct::Mute {
+            // Nobody's answers reach such a firmware, an impostor's no more than the cloud's: it must not be confirmed.
+            Err(CloudError::Timeout)
+        } else if ap.beyond == Beyond::Captive || (ap.is_own && place.has(Trouble::Captive)) {
             match (is_tls, board.dice.chance(500)) {
                 (false, _) => Ok(Peer::Captive),
                 (true, true) => Err(CloudError::CaptivePortal),
@@ -169,7 +172,7 @@ impl World {
             }
         } else if ap.beyond == Beyond::Impostor {
             if is_tls { Err(CloudError::Certificate) } else { Ok(Peer::Impostor) }
-        } else if place.has(Trouble::LineDown) || board.conduct == Conduct::Mute {
+        } else if place.has(Trouble::LineDown) {
             Err(CloudError::Timeout)
         } else if place.has(Trouble::NoDns) {
             Err(CloudError::Dns)
