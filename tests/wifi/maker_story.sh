@@ -11,12 +11,12 @@ step_provision() {
   ask_cloud POST "/api/v1/devices/$device_id/release" '{}' >/dev/null || fail 'the release is refused' || return 1
   until_true 45 'the cloud calls it safe to ship' is_safe_to_ship || return 1
   until_true 45 'the phone sees the hotspot again' phone_sees_hotspot || return 1
-  local started_s
+  local old_id=$device_id started_s
   started_s=$(uptime_s)
   laptop_provisions || return 1
   device_id=$(jq -r 'select(.result == "connected") | .device_id' "$log/provision.json")
-  # A board that the cloud knows goes on in the record that it had first, so this may be another one than before.
-  [ -n "$device_id" ] || fail "provision said $(jq -c . "$log/provision.json")" || return 1
+  # A board that the cloud knows goes on in its newest record.
+  [ "$device_id" = "$old_id" ] || fail "provision said $(jq -c . "$log/provision.json")" || return 1
   grep -qxF "joining the hotspot \"$hotspot_ssid\"" "$log/provision.log" || fail 'no hotspot was joined' || return 1
   note "from the search for the hotspot to the end $(($(uptime_s) - started_s)) s"
   until_true 20 'the cloud sees the device online' is_online || return 1

@@ -135,6 +135,8 @@ impl CloudSession {
 
     pub(crate) fn begin(&mut self, source: HomeSource) {
         self.redirect = None;
+        // The record of a new home knows nothing of the device yet.
+        self.was_introduced &= source == HomeSource::Stored;
         self.phase = Phase::Dialing { source, redirect_count: 0 };
     }
 
@@ -382,7 +384,7 @@ impl CloudSession {
         ownership: Ownership<'_>,
     ) {
         self.send_info(platform, config, ownership);
-        // Once per boot, as new Edgent does. Source: edgent-device.md, section 8.
+        // Once per boot and home; new Edgent restarts between two homes. Source: edgent-device.md, section 8.
         if !core::mem::replace(&mut self.was_introduced, true) {
             for (field, value) in [("Device UID", config.identity.uid), ("Hotspot Name", hotspot_name)] {
                 let value = Secret(value.as_bytes());

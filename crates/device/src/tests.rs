@@ -426,6 +426,26 @@ fn a_submitted_home_is_tried_then_stored_and_the_device_introduces_itself() {
 }
 
 #[test]
+fn a_new_home_is_told_who_the_device_is_although_it_did_not_restart_in_between() {
+    let erase = message(Command::Internal, 9, b"dbg\0config erase");
+    let set_up_at = |at_ms| {
+        [
+            phone(at_ms, 0, &submission("Home+net")),
+            event(at_ms + 3_000, Event::Joined),
+            event(at_ms + 3_500, Event::CloudConnected { is_verified_tls: true }),
+            cloud(at_ms + 4_000, &response(1, 200)),
+        ]
+    };
+    let mut cues = set_up_at(1_000).to_vec();
+    cues.push(cloud(6_000, &erase));
+    cues.extend(set_up_at(30_000));
+    let played = play(empty_flash(), Script::new(35_000, &cues));
+    let says_uid = |frame: &[u8]| frame.windows(10).any(|part| part == b"Device UID");
+    let uid_count = played.script.sent.iter().filter(|(_, frame)| says_uid(frame)).count();
+    assert_eq!(uid_count, 2, "{}", played.script.log);
+}
+
+#[test]
 fn a_corrected_submission_replaces_the_one_on_trial() {
     let cues = [
         phone(100, 0, &submission("Typo+net")),

@@ -254,6 +254,27 @@ async fn a_stock_board_that_claimed_by_a_token_is_the_known_device_after_its_nex
 }
 
 #[tokio::test]
+async fn of_several_records_of_a_board_the_newest_goes_on() {
+    let server = TestServer::start().await;
+    let template = server.create_template().await;
+    let mut newest = String::new();
+    for _ in 0..3 {
+        let (id, token) = server.create_device().await;
+        let mut board = Device::log_in(&server, &token).await;
+        board.send(&frame(INTERNAL, 2, &format!("meta|set|Device UID|{UID}"))).await;
+        board.ping(3).await;
+        drop(board);
+        server.release(&id).await;
+        newest = id;
+    }
+    let session = open_session(&server, &template).await;
+    let mut board = Device::log_in(&server, text(&session, "token")).await;
+    board.send(&frame(INTERNAL, 2, &format!("meta|set|Device UID|{UID}"))).await;
+    while board.next().await.is_some() {}
+    assert_eq!(session_now(&server, &session).await["device_id"], json!(newest));
+}
+
+#[tokio::test]
 async fn an_order_that_a_former_owner_could_obtain_names_no_epoch_of_the_next_one() {
     let server = TestServer::start().await;
     let template = server.create_template().await;
