@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 
-import { withChange } from "./benchLive";
 import { withPin } from "./cloudLive";
 
 const early = "2026-11-22T12:00:00.000Z";
@@ -14,11 +13,4 @@ test("a new pin finds its place by number", () => {
 test("a value that comes late does not replace a newer one", () => {
   const pins = [{ pin: 1, value: "new", at: late }];
   expect(withPin(pins, { pin: 1, value: "old", at: early })).toBe(pins);
-});
-
-test("a bench change replaces, adds or removes one thing", () => {
-  const list = [{ id: "a", name: "A" }];
-  expect(withChange(list, { id: "a", name: "B" })).toEqual([{ id: "a", name: "B" }]);
-  expect(withChange(list, { id: "b", name: "B" })).toHaveLength(2);
-  expect(withChange(list, { id: "a", removed: true })).toEqual([]);
 });

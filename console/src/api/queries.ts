@@ -2,6 +2,7 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/
 
 import { rangeOf } from "../logic/history";
 import { isMoving } from "../logic/shipmentWords";
+import { followedBoards, followedPlaces } from "./benchLive";
 import { answerOf, bench, cloud } from "./client";
 import { readHistory } from "./history";
 import type { NotificationState, OwnerSession, RejectedEvent, Shipment, ShipmentState, TimelineEntryType } from "./types";
@@ -267,12 +268,12 @@ export const deliveriesQuery = (id: string, state: ShipmentState) =>
 
 export const placesQuery = queryOptions({
   queryKey: ["bench", "places"],
-  queryFn: ({ signal }) => answerOf(bench.GET("/bench/v1/places", { signal })),
+  queryFn: ({ signal }) => followedPlaces.read(() => answerOf(bench.GET("/bench/v1/places", { signal }))),
 });
 
 export const boardsQuery = queryOptions({
   queryKey: ["bench", "boards"],
-  queryFn: ({ signal }) => answerOf(bench.GET("/bench/v1/boards", { signal })),
+  queryFn: ({ signal }) => followedBoards.read(() => answerOf(bench.GET("/bench/v1/boards", { signal }))),
 });
 
 /** Time after which a board's counters, which change without an event, are read again. */
