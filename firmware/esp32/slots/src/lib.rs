@@ -279,7 +279,7 @@ impl Slots {
         }
     }
 
-    /// Names the running image for good, then takes away the record that names the other one.
+    /// Names the running image for good, then takes away what names the other one.
     fn make_sure_of_running<F: NorFlash>(&self, flash: &mut F) -> Result<(), SlotError> {
         let mut selection = Selection::read(flash, self.map.otadata)?;
         let own = selection.newest_of(self.running);
@@ -289,10 +289,9 @@ impl Slots {
             self.select(flash, selection, self.running, ImageState::Valid)?;
             selection = Selection::read(flash, self.map.otadata)?;
         }
-        match selection.sector_of(self.running.other()) {
-            Some(sector) => erase(flash, self.map.otadata.offset.saturating_add(sector), SECTOR_BYTES),
-            None => Ok(()),
-        }
+        let mut sectors = selection.sectors_of(self.running.other());
+        sectors
+            .try_for_each(|sector| erase(flash, self.map.otadata.offset.saturating_add(sector), SECTOR_BYTES))
     }
 
     /// Writes a record that counts more than the others, over the one that counts least: until it is whole, the boot

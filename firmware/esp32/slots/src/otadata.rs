@@ -143,10 +143,12 @@ impl Selection {
         of_slot.max_by_key(|entry| entry.sequence)
     }
 
-    /// The sector whose record names `slot`.
-    pub(crate) fn sector_of(&self, slot: Slot) -> Option<u32> {
-        let named = |entry: &Option<Entry>| entry.is_some_and(|entry| entry.slot() == slot);
-        self.entries.iter().position(named).map(sector_offset)
+    /// The sectors whose records name `slot`.
+    pub(crate) fn sectors_of(&self, slot: Slot) -> impl Iterator<Item = u32> {
+        let entries = self.entries.into_iter().enumerate();
+        entries
+            .filter(move |(_, entry)| entry.is_some_and(|entry| entry.slot() == slot))
+            .map(|(index, _)| sector_offset(index))
     }
 
     /// The sector that may be erased: not the one the boot loader goes by.

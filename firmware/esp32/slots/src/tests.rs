@@ -205,6 +205,18 @@ fn no_record_names_a_slot_whose_image_is_in_the_making() {
 }
 
 #[test]
+fn a_confirmation_takes_away_both_records_when_both_refuse_the_other_slot() {
+    let mut flash = new_board();
+    for (sector, sequence) in [(0, 2), (SECTOR_BYTES, 4)] {
+        flash.bytes[sector as usize..][..ENTRY_BYTES]
+            .copy_from_slice(&Entry { sequence, state: ImageState::Invalid }.encode());
+    }
+    assert_eq!(boot_and_start(&mut flash, BootLoader::Plain), (Slot::First, Standing::Restored));
+    slots(Slot::First).confirm(&mut flash).unwrap();
+    assert_eq!(boot_and_start(&mut flash, BootLoader::Plain), (Slot::First, Standing::Confirmed));
+}
+
+#[test]
 fn an_image_on_trial_takes_no_update() {
     let mut flash = new_board();
     update(&mut flash, slots(Slot::First), "2.0.0").unwrap();

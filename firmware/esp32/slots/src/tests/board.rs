@@ -151,7 +151,7 @@ fn change_states(flash: &mut SimulatedFlash, from: ImageState, to: ImageState) {
 
 fn change_selected_state(flash: &mut SimulatedFlash, from: ImageState, to: ImageState) {
     let selection = Selection::read(flash, MAP.otadata).unwrap();
-    if let Some(sector) = selection.sector_of(selection.selected()) {
+    if let Some(sector) = selection.sectors_of(selection.selected()).next() {
         change_state(flash, sector, from, to);
     }
 }
