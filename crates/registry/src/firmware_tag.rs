@@ -10,6 +10,9 @@ const MARKER: &[u8] = b"blnkinf\0";
 /// 64 bytes for one field of the tag: versions, build times and template ids have fewer than 30.
 const FIELD_BYTES_MAX: usize = 64;
 
+/// Bytes of the longest version that a device with Rehome's agent takes: `FIRMWARE_VERSION_BYTES_MAX` of the crate `device`.
+pub const VERSION_BYTES_MAX: usize = 32;
+
 /// 32 pairs: libraries write six.
 const PAIRS_MAX: usize = 32;
 
@@ -51,6 +54,15 @@ pub enum FindTagError {
     /// The marker is there, version or type are not.
     #[error("the firmware tag names no version (`mcu`) or no type (`fw-type`)")]
     Incomplete,
+    /// The version is longer than devices take.
+    #[error(
+        "the version in the firmware tag (`mcu`) has {bytes} bytes, and devices refuse one of more than \
+         {VERSION_BYTES_MAX}; shorten BLYNK_FIRMWARE_VERSION and build the image again"
+    )]
+    LongVersion {
+        /// Bytes of the version.
+        bytes: usize,
+    },
 }
 
 impl FirmwareTag {
@@ -59,13 +71,16 @@ impl FirmwareTag {
     /// The marker alone may also stand in the code that looks for it, so the first complete tag counts.
     ///
     /// # Errors
-    /// When there is no complete tag.
+    /// When there is no complete tag, or the first one names a version that devices refuse.
     pub fn find(image: &[u8]) -> Result<Self, FindTagError> {
         let mut error = FindTagError::Missing;
         let mut rest = image;
         while let Some(start) = rest.windows(MARKER.len()).position(|window| window == MARKER) {
             rest = rest.get(start + MARKER.len()..).unwrap_or_default();
             match read_pairs(rest) {
+                Some(tag) if tag.version.len() > VERSION_BYTES_MAX => {
+                    return Err(FindTagError::LongVersion { bytes: tag.version.len() });
+                }
                 Some(tag) => return Ok(tag),
                 None => error = FindTagError::Incomplete,
             }

@@ -48,6 +48,19 @@ fn an_image_without_a_complete_tag_says_what_is_missing() {
 }
 
 #[test]
+fn a_version_that_devices_refuse_is_refused_at_the_upload() {
+    let with_version = |bytes: usize| {
+        let version = vec![b'1'; bytes];
+        FirmwareTag::find(&image(&[b"blnkinf\0mcu\0", version.as_slice(), b"\0fw-type\0T\0\0"].concat()))
+    };
+    assert_eq!(with_version(32).unwrap().version.len(), 32);
+    let error = with_version(33).unwrap_err();
+    assert_eq!(error, FindTagError::LongVersion { bytes: 33 });
+    let text = error.to_string();
+    assert!(text.contains("has 33 bytes") && text.contains("more than 32; shorten"), "{text}");
+}
+
+#[test]
 fn versions_are_compared_as_numbers() {
     for (lower, higher) in [
         ("0.9", "0.10"),
