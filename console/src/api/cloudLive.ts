@@ -21,7 +21,7 @@ const EVENTS_PATH: keyof paths = "/api/v1/events";
 
 /** Follows the cloud's events and keeps the query cache true. Returns the function that stops it. */
 export function followCloud(queries: QueryClient, onState: (state: FeedState) => void): () => void {
-  const refresh = (...queryKey: string[]) => void queries.invalidateQueries({ queryKey });
+  const refresh = (...queryKey: string[]) => readAgain(queries, queryKey);
   return openLiveFeed({
     openSource: () => new EventSource(EVENTS_PATH),
     schedule: scheduleTimeout,
@@ -72,6 +72,22 @@ export function followCloud(queries: QueryClient, onState: (state: FeedState) =>
   });
 }
 
+/**
+ * Reads what an event has made old once more.
+ *
+ * A request that is under way may be older than the event. React Query begins it anew where there is an answer to show
+ * meanwhile; a first one it lets finish, so that one is followed by a second.
+ */
+export function readAgain(queries: QueryClient, queryKey: string[]) {
+  for (const query of queries.getQueryCache().findAll({ queryKey, fetchStatus: "fetching" })) {
+    if (query.state.data !== undefined) continue;
+    const again = () => queries.invalidateQueries({ queryKey: query.queryKey, exact: true });
+    // A request that fails has nothing to show that could be old.
+    void query.promise?.then(again, () => undefined);
+  }
+  void queries.invalidateQueries({ queryKey });
+}
+
 /** Shows at once that a device came or went; the refetch that follows brings the rest. */
 function setOnline(queries: QueryClient, deviceId: string, online: boolean) {
   queries.setQueryData<Device>(["device", deviceId], (device) => (device ? { ...device, online } : device));
@@ -79,9 +95,11 @@ function setOnline(queries: QueryClient, deviceId: string, online: boolean) {
 
 function applyValue(queries: QueryClient, event: ValueEvent) {
   const { pin, value, at } = event;
-  queries.setQueryData<{ items: Datastream[] }>(["datastreams", event.device_id], (list) =>
+  const queryKey = ["datastreams", event.device_id];
+  queries.setQueryData<{ items: Datastream[] }>(queryKey, (list) =>
     list ? { ...list, items: withPin(list.items, { pin, value, at }) } : list,
   );
+  if (queries.isFetching({ queryKey }) > 0) readAgain(queries, queryKey);
 }
 
 /** Returns the pins with `changed` in its place, by pin number. An older value never replaces a newer one. */
