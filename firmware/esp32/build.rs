@@ -6,6 +6,8 @@ use std::{env, fs};
 
 const BOARD_VARIABLE: &str = "REHOME_BOARD";
 const ANCHOR_FOLDER_VARIABLE: &str = "REHOME_TRUST_ANCHORS";
+const FIRMWARE_KEY_VARIABLE: &str = "REHOME_FIRMWARE_KEY";
+const FIRMWARE_KEY_BYTES: usize = 32;
 const ANCHOR_FOLDER: &str = "trust-anchors";
 const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
@@ -14,7 +16,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo::rerun-if-env-changed={BOARD_VARIABLE}");
     println!("cargo::rerun-if-env-changed={ANCHOR_FOLDER_VARIABLE}");
+    println!("cargo::rerun-if-env-changed={FIRMWARE_KEY_VARIABLE}");
     choose_board(&root, &out)?;
+    build_in_firmware_key(&out)?;
     let folder = env::var_os(ANCHOR_FOLDER_VARIABLE).map_or_else(|| root.join(ANCHOR_FOLDER), PathBuf::from);
     collect_anchors(&folder, &out)?;
     Ok(())
@@ -31,6 +35,26 @@ fn choose_board(root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", path.display());
     fs::copy(path, out.join("board.rs"))?;
     Ok(())
+}
+
+fn build_in_firmware_key(out: &Path) -> Result<(), Box<dyn Error>> {
+    let key = match env::var(FIRMWARE_KEY_VARIABLE).ok().filter(|text| !text.is_empty()) {
+        None => None,
+        Some(text) => Some(read_hex(text.trim()).ok_or_else(|| {
+            format!("{FIRMWARE_KEY_VARIABLE}: {} hexadecimal digits, the public half of the key", 2 * FIRMWARE_KEY_BYTES)
+        })?),
+    };
+    fs::write(
+        out.join("firmware_key.rs"),
+        format!("pub(crate) const FIRMWARE_KEY: Option<[u8; {FIRMWARE_KEY_BYTES}]> = {key:?};\n"),
+    )?;
+    Ok(())
+}
+
+fn read_hex(text: &str) -> Option<Vec<u8>> {
+    let is_key = text.len() == 2 * FIRMWARE_KEY_BYTES && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let digits = text.as_bytes().chunks(2);
+    is_key.then(|| digits.filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect())
 }
 
 fn collect_anchors(folder: &Path, out: &Path) -> Result<(), Box<dyn Error>> {

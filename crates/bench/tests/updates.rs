@@ -360,6 +360,15 @@ fn what_must_not_be_installed_is_refused_in_words() {
     }
 }
 
+/// A good image with the signature of a maker.
+fn signed(version: &str, key: &SigningKey) -> Rc<HostedImage> {
+    let bytes = image(version, ImageConduct::Works);
+    let digest = hex(&Sha256::digest(&bytes));
+    let text = format!("rehome-firmware-1\n{TEMPLATE}\n{version}\n{}\n{digest}\n", bytes.len());
+    let signature = Base64::encode_string(&key.sign(text.as_bytes()).to_bytes());
+    HostedImage::with_header(bytes, "X-Rehome-Signature", &signature)
+}
+
 #[test]
 fn a_board_with_a_firmware_key_takes_signed_images_alone() {
     let key = SigningKey::from_bytes(&[9; 32]);
@@ -375,11 +384,7 @@ fn a_board_with_a_firmware_key_takes_signed_images_alone() {
         stage.world.pass(SECOND).await;
         assert_eq!(stage.events().last().unwrap(), "sys_ota: OTA failed: the image is not signed");
 
-        let bytes = image("2.0.1", ImageConduct::Works);
-        let digest = hex(&Sha256::digest(&bytes));
-        let signed = format!("rehome-firmware-1\n{TEMPLATE}\n2.0.1\n{}\n{digest}\n", bytes.len());
-        let signature = Base64::encode_string(&key.sign(signed.as_bytes()).to_bytes());
-        let hosted = HostedImage::with_header(bytes, "X-Rehome-Signature", &signature);
+        let hosted = signed("2.0.1", &key);
         stage.world.cloud.host_image(PATH, hosted);
         stage.update().await;
         stage.expect_state("RUNNING", MINUTE).await;
@@ -388,16 +393,37 @@ fn a_board_with_a_firmware_key_takes_signed_images_alone() {
     });
 }
 
+/// A home on a plain port, and an image that comes over the same.
+const PLAIN_URL: &str = "http://blynk.cloud/static/f.bin";
+
 #[test]
-fn a_home_without_tls_takes_an_image_without_tls() {
-    let firmware = || -> Rc<dyn Firmware> { Rc::new(RehomeFirmware::new(RecoveryChoice::Rehome)) };
-    play_with(firmware, ("port_ssl", b"80"), |stage| async move {
-        stage.world.cloud.host_image(PATH, good("2.0.0"));
-        stage.world.cloud.order_update(&stage.token, "http://blynk.cloud/static/f.bin");
+fn without_tls_a_signature_proves_whose_image_it_is() {
+    let key = SigningKey::from_bytes(&[9; 32]);
+    let public_key = key.verifying_key().to_bytes();
+    let firmware = move || -> Rc<dyn Firmware> {
+        Rc::new(RehomeFirmware::new(RecoveryChoice::Rehome).with_firmware_key(public_key))
+    };
+    play_with(firmware, ("port_ssl", b"80"), move |stage| async move {
+        stage.world.cloud.host_image(PATH, signed("2.0.0", &key));
+        stage.world.cloud.order_update(&stage.token, PLAIN_URL);
         stage.expect_restart().await;
         stage.expect_state("RUNNING", MINUTE).await;
         stage.world.pass(SECOND).await;
         assert_eq!(stage.version(), "2.0.0", "{}", stage.log());
+    });
+}
+
+#[test]
+fn with_neither_tls_nor_a_firmware_key_no_image_is_taken() {
+    let firmware = || -> Rc<dyn Firmware> { Rc::new(RehomeFirmware::new(RecoveryChoice::Rehome)) };
+    play_with(firmware, ("port_ssl", b"80"), |stage| async move {
+        stage.world.cloud.host_image(PATH, good("2.0.0"));
+        stage.world.cloud.order_update(&stage.token, PLAIN_URL);
+        stage.world.pass(MINUTE).await;
+        let told = "sys_ota: OTA failed: the address is not https, and this device has no firmware key";
+        assert_eq!(stage.events().last().map(String::as_str), Some(told), "{}", stage.log());
+        assert_eq!(stage.version(), BUILT_IN);
+        stage.assert_home_is_kept();
     });
 }
 

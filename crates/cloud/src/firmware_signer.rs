@@ -33,6 +33,11 @@ impl FirmwareSigner {
         Ok(Some(Self(SigningKey::from_bytes(&seed))))
     }
 
+    /// The key by which devices check these signatures, as hexadecimal digits.
+    pub(crate) fn public_key(&self) -> String {
+        hex(self.0.verifying_key().as_bytes())
+    }
+
     /// Signs type, version, size and digest of an image.
     pub(crate) fn sign(&self, image: &FirmwareImage) -> [u8; 64] {
         self.0.sign(signed_text(image).as_bytes()).to_bytes()
@@ -76,6 +81,7 @@ mod tests {
         let signature = ed25519_dalek::Signature::from_bytes(&signer.sign(&image));
         let key = SigningKey::from_bytes(&[7; 32]).verifying_key();
         key.verify_strict(signed_text(&image).as_bytes(), &signature).unwrap();
+        assert_eq!(signer.public_key(), hex(key.as_bytes()), "what a device is given is what checks");
         assert_eq!(format!("{signer:?}"), "FirmwareSigner([redacted])");
     }
 

@@ -309,6 +309,9 @@ async fn open_files(
         let release_signer = ReleaseSigner::open(&config.data_dir)?;
         let firmware_signer =
             FirmwareSigner::open(&config.data_dir).map_err(StartServerError::FirmwareKey)?;
+        if let Some(signer) = &firmware_signer {
+            info!("firmware images are signed; the public key for devices is {}", signer.public_key());
+        }
         let firmware_folder = FirmwareFolder::open(&config.data_dir)
             .map_err(|source| StartServerError::FirmwareFolder { folder: config.data_dir.clone(), source })?;
         let notifier = Notifier::open(&config)?;

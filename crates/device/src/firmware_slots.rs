@@ -93,7 +93,8 @@ pub trait FirmwareSlots {
         None
     }
 
-    /// The Ed25519 key that must have signed an image; without one the digest over verified TLS is enough.
+    /// The Ed25519 key that must have signed an image; without one the digest over verified TLS is enough, and images
+    /// without TLS are refused.
     fn firmware_key(&self) -> Option<[u8; 32]> {
         None
     }

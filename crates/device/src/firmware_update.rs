@@ -166,7 +166,18 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let url = url.ok_or(ParseUrlError::TooLong)?;
         let is_https = FirmwareUrl::parse(&url.0)?.is_https;
         let uses_tls = self.homes.stored.as_ref().is_none_or(|home| home.cloud.uses_tls);
-        if uses_tls && !is_https { Err(UpdateError::NotEncrypted) } else { Ok(url) }
+        self.check_scheme(is_https, uses_tls)?;
+        Ok(url)
+    }
+
+    /// Something must prove where an image comes from: the server's certificate, or a signature.
+    fn check_scheme(&self, is_https: bool, uses_tls: bool) -> Result<(), UpdateError> {
+        match (is_https, uses_tls) {
+            (true, _) => Ok(()),
+            (false, true) => Err(UpdateError::NotEncrypted),
+            (false, false) if self.platform.firmware_key().is_none() => Err(UpdateError::NothingProven),
+            (false, false) => Ok(()),
+        }
     }
 
     pub(crate) fn announce_update(&mut self) {

@@ -15,7 +15,7 @@ pub(crate) const CHUNK_BYTES: usize = 512;
 /// Messages that may wait for the shell; the tasks wait when it is busy.
 const MESSAGE_COUNT_MAX: usize = 8;
 /// Orders that may wait for the radio; the shell never gives more in one turn.
-const RADIO_ORDER_COUNT_MAX: usize = 8;
+pub(crate) const RADIO_ORDER_COUNT_MAX: usize = 8;
 /// Frames that may wait for the cloud connection.
 const OUTBOX_COUNT_MAX: usize = 8;
 /// Parts of an answer that may wait for a phone.

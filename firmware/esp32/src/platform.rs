@@ -8,15 +8,16 @@ use device::{
     WarmMemory,
 };
 use embassy_futures::select::{Either, select};
+use embassy_sync::channel::TrySendError;
 use embassy_time::{Duration, Timer, with_timeout};
 use firmware_slots::{SlotError, Standing};
 use lifecycle::{Instant, Pattern, SlotFault, State};
 
 use crate::messages::{
     ANSWERS, AnswerPart, CHUNK_BYTES, Chunk, DIAL_ORDER, DialOrder, DialSecurity, HANG_UPS, JoinOrder,
-    MESSAGES, Message, OUTBOX, PATTERN, RADIO_ORDERS, RadioOrder, SCAN_LIST, Ticket,
+    MESSAGES, Message, OUTBOX, PATTERN, RADIO_ORDER_COUNT_MAX, RADIO_ORDERS, RadioOrder, SCAN_LIST, Ticket,
 };
-use crate::slots::ChipSlots;
+use crate::slots::{ChipSlots, FIRMWARE_KEY};
 use crate::time::{unix_ms, uptime_ms};
 
 /// Source: [`device::Hotspot::answer_portal`].
@@ -63,9 +64,18 @@ impl EspPlatform {
         }
     }
 
-    /// The shell never gives more orders in one turn than the queue holds; if it ever did, saying so is all that is
-    /// left, and the next time-out of the lifecycle repeats the order.
+    /// Somebody who submits form after form can fill the queue. Joins that wait give way then: a newer one stands for
+    /// them, or the lifecycle's time-out does. Nothing would repeat a scan or an order for the hotspot.
     fn order(&mut self, order: RadioOrder) {
+        let Err(TrySendError::Full(order)) = RADIO_ORDERS.try_send(order) else { return };
+        for _ in 0..RADIO_ORDER_COUNT_MAX {
+            if let Ok(waiting) = RADIO_ORDERS.try_receive()
+                && !matches!(waiting, RadioOrder::Join(_))
+            {
+                // One was taken out just now, so there is room.
+                let _is_queued = RADIO_ORDERS.try_send(waiting);
+            }
+        }
         if RADIO_ORDERS.try_send(order).is_err() {
             self.log(format_args!("[{}] The radio takes no more orders", uptime_ms()));
         }
@@ -228,6 +238,10 @@ impl CloudWire for EspPlatform {
 impl FirmwareSlots for EspPlatform {
     fn slot_bytes(&self) -> Option<u32> {
         Some(self.slots.as_ref()?.capacity_bytes())
+    }
+
+    fn firmware_key(&self) -> Option<[u8; 32]> {
+        FIRMWARE_KEY
     }
 
     fn slot_state(&self) -> SlotState {

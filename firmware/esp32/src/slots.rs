@@ -6,6 +6,13 @@ use esp_bootloader_esp_idf::partitions::{PARTITION_TABLE_MAX_LEN, PartitionEntry
 use esp_storage::FlashStorage;
 use firmware_slots::{Region, Slot, SlotError, SlotMap, Slots, Standing, VERSION_BYTES_MAX};
 
+mod built_in {
+    include!(concat!(env!("OUT_DIR"), "/firmware_key.rs"));
+}
+
+/// The public key of `REHOME_FIRMWARE_KEY`, by which every image must be signed.
+pub(crate) use built_in::FIRMWARE_KEY;
+
 /// The chip as images name it. Source: ESP-IDF, `esp_chip_id_t`.
 #[cfg(feature = "esp32c3")]
 const CHIP_ID: u16 = 5;

@@ -106,16 +106,13 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let url = self.update.url.as_ref().ok_or(UpdateError::Unreachable)?;
         let url = FirmwareUrl::parse(&url.0)?;
         let (host, port) = (url.host, url.port);
-        match (home.cloud.uses_tls, url.is_https) {
-            (true, false) => return Err(UpdateError::NotEncrypted),
-            (true, true) | (false, false) => {
-                self.platform.start_dial(CloudAddress { host, port, binding: &home.cloud });
-            }
-            (false, true) => {
-                let mut binding = home.cloud.clone();
-                binding.uses_tls = true;
-                self.platform.start_dial(CloudAddress { host, port, binding: &binding });
-            }
+        self.check_scheme(url.is_https, home.cloud.uses_tls)?;
+        if url.is_https == home.cloud.uses_tls {
+            self.platform.start_dial(CloudAddress { host, port, binding: &home.cloud });
+        } else {
+            let mut binding = home.cloud.clone();
+            binding.uses_tls = true;
+            self.platform.start_dial(CloudAddress { host, port, binding: &binding });
         }
         self.update.received.clear();
         self.update.step = Step::Dialing { until: self.platform.now().after(SILENCE_MAX) };

@@ -15,6 +15,9 @@ pub enum UpdateError {
     /// A device whose cloud uses TLS takes images over TLS only.
     #[error("the address is not https")]
     NotEncrypted,
+    /// Without TLS only a signature proves who made the image, and nothing here could check one.
+    #[error("the address is not https, and this device has no firmware key")]
+    NothingProven,
     /// No connection to the server.
     #[error("the server could not be reached")]
     Unreachable,

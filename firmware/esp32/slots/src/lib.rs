@@ -134,7 +134,8 @@ impl Slots {
     /// Says how sure the running image is. Comes first after a start: the boot of an image on trial becomes its last.
     ///
     /// # Errors
-    /// [`SlotError`]. An image on trial should restart then: it may get a boot too many, and nothing else is lost.
+    /// [`SlotError`]. The image runs without slots then, and the next start tries again: an image on trial may get a boot too
+    /// many, which is better than a board that restarts for ever.
     pub fn start<F: NorFlash>(&self, flash: &mut F) -> Result<Standing, SlotError> {
         let selection = Selection::read(flash, self.map.otadata)?;
         let own = selection.newest_of(self.running);
