@@ -99,10 +99,10 @@ laptop_provisions() {
     >"$log/provision.json" 2>"$log/provision.log" || fail "rehome provision: $(tail -n 1 "$log/provision.log")"
 }
 
-# laptop_rescues: raises the workshop's lost network until the board is safe to ship.
+# laptop_rescues: releases the board and raises the workshop's lost network until it is safe to ship.
 laptop_rescues() {
   on_laptop "$rehome" rescue --ssid "$workshop_ssid" --password-file "$rundir/laptop/workshop-password" \
-    --device "$device_id" "${laptop_server[@]}" --for-s 240 --json >"$log/rescue.json" 2>"$log/rescue.log" ||
+    --device "$device_id" --release "${laptop_server[@]}" --for-s 240 --json >"$log/rescue.json" 2>"$log/rescue.log" ||
     fail "rehome rescue: $(tail -n 1 "$log/rescue.log") $(tail -n 1 "$log/rescue.json")"
 }
 

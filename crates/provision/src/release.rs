@@ -23,15 +23,32 @@ impl SessionClient {
     /// # Errors
     /// [`SessionClientError`]; status 404 if there is no such device or it is not being released.
     pub fn release(&self, device_id: &str) -> Result<ReleaseStanding, SessionClientError> {
-        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if device_id.is_empty() || !device_id.bytes().all(is_id) {
-            return Err(SessionClientError::DeviceId);
-        }
-        let release: Release = self.get_json(&format!("/api/v1/devices/{device_id}/release"))?;
-        Ok(ReleaseStanding {
+        self.get_json::<Release>(&release_path(device_id)?).map(ReleaseStanding::from)
+    }
+
+    /// Releases a device; one that is being released already goes on as it was.
+    ///
+    /// # Errors
+    /// [`SessionClientError`]; status 404 if there is no such device.
+    pub fn order_release(&self, device_id: &str) -> Result<ReleaseStanding, SessionClientError> {
+        self.post_json::<Release>(&release_path(device_id)?, b"{}").map(ReleaseStanding::from)
+    }
+}
+
+fn release_path(device_id: &str) -> Result<String, SessionClientError> {
+    let is_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if device_id.is_empty() || !device_id.bytes().all(is_id) {
+        return Err(SessionClientError::DeviceId);
+    }
+    Ok(format!("/api/v1/devices/{device_id}/release"))
+}
+
+impl From<Release> for ReleaseStanding {
+    fn from(release: Release) -> Self {
+        Self {
             state: release.state,
             safe_to_ship: release.safe_to_ship,
             explanation: shown(&release.explanation, &[]),
-        })
+        }
     }
 }

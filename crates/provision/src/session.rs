@@ -42,13 +42,7 @@ impl SessionClient {
     pub(crate) fn open(&self, template_id: &str) -> Result<CreatedProvisioningSession, SessionClientError> {
         let request = CreateProvisioningSession { template_id: template_id.to_owned(), name: None };
         let body = serde_json::to_vec(&request).or(Err(SessionClientError::Unreadable))?;
-        let sent = self
-            .agent
-            .post(self.url.at(SESSIONS_PATH))
-            .header("Authorization", self.authorization()?)
-            .content_type("application/json")
-            .send(body.as_slice());
-        self.read(&answer(sent)?)
+        self.post_json(SESSIONS_PATH, &body)
     }
 
     /// Asks where the session stands.
@@ -62,6 +56,15 @@ impl SessionClient {
     ) -> Result<T, SessionClientError> {
         let request = self.agent.get(self.url.at(path));
         self.read(&answer(request.header("Authorization", self.authorization()?).call())?)
+    }
+
+    pub(crate) fn post_json<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &[u8],
+    ) -> Result<T, SessionClientError> {
+        let request = self.agent.post(self.url.at(path)).header("Authorization", self.authorization()?);
+        self.read(&answer(request.content_type("application/json").send(body))?)
     }
 
     /// Ends the session, so that its token is worth nothing.

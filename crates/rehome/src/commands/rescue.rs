@@ -25,6 +25,8 @@ use crate::secret_input::{read_file_or_stdin, refuse_shared_stdin, usage_error};
 const ASK_EVERY: Duration = Duration::from_secs(3);
 /// Between two lines that say how long the board has been waited for.
 const TELL_EVERY: Duration = Duration::from_secs(30);
+/// HTTP status: there is no such device, or it is not being released.
+const NOT_FOUND: u16 = 404;
 
 /// Arguments of `rehome rescue`.
 #[derive(Debug, Args)]
@@ -48,6 +50,10 @@ pub(crate) struct RescueArguments {
     /// Id of the device that is being released.
     #[arg(long, value_name = "ID", requires = "server")]
     device: Option<String>,
+
+    /// Release `--device` first, unless that was done already: its account ends, and it is told to erase itself.
+    #[arg(long, requires = "device")]
+    release: bool,
 
     /// File with an API key of that server, or `-`.
     #[arg(long, visible_alias = "key-file", value_name = "FILE", requires = "server")]
@@ -114,7 +120,11 @@ fn followed(arguments: &RescueArguments) -> Result<Option<Followed>> {
     };
     let trusted = arguments.server_ca.as_deref().map(read_file_or_stdin).transpose()?;
     match SessionClient::new(server, Secret::from_file(key), trusted.as_deref()) {
-        Ok(client) => Ok(Some(Followed { client: Arc::new(client), device: device.clone() })),
+        Ok(client) => Ok(Some(Followed {
+            client: Arc::new(client),
+            device: device.clone(),
+            may_order: arguments.release,
+        })),
         Err(error) => usage_error(&format!("--server: {error}")),
     }
 }
@@ -124,12 +134,30 @@ fn followed(arguments: &RescueArguments) -> Result<Option<Followed>> {
 struct Followed {
     client: Arc<SessionClient>,
     device: String,
+    /// The device is released where it is not yet.
+    may_order: bool,
 }
 
 impl Followed {
     async fn ask(&self) -> Result<Result<ReleaseStanding, SessionClientError>> {
-        let Self { client, device } = self.clone();
+        let Self { client, device, .. } = self.clone();
         tokio::task::spawn_blocking(move || client.release(&device)).await.context("asking the server")
+    }
+
+    /// Asks for the first time, and orders the release where there is none.
+    async fn begin(&self) -> Result<ReleaseStanding> {
+        let Self { client, device, may_order } = self.clone();
+        match self.ask().await? {
+            Err(SessionClientError::Refused { status: NOT_FOUND, .. }) if may_order => {
+                let ordered = tokio::task::spawn_blocking(move || client.order_release(&device));
+                let ordered = ordered.await.context("asking the server")?;
+                ordered.with_context(|| format!("{:?} cannot be released", self.device))
+            }
+            Err(error @ SessionClientError::Refused { status: NOT_FOUND, .. }) => Err(error).with_context(|| {
+                format!("{device:?} is not being released; `--release` does that, where the server has this device")
+            }),
+            answer => answer.with_context(|| format!("the release of {device:?} cannot be followed")),
+        }
     }
 
     /// Asks again and again.
@@ -161,9 +189,7 @@ impl Rescue {
     async fn run(mut self) -> Result<bool> {
         let mut last_told = None;
         if let Some(followed) = &self.followed {
-            let standing = followed.ask().await?.with_context(|| {
-                format!("the release of {:?} cannot be followed; is the device released?", followed.device)
-            })?;
+            let standing = followed.begin().await?;
             let is_over = standing.safe_to_ship;
             self.tell_answer(Ok(standing), &mut last_told);
             if is_over {

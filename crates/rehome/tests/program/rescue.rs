@@ -93,6 +93,21 @@ async fn a_rescue_follows_the_release_until_the_board_is_safe_to_ship() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rescue_orders_the_release_where_it_is_asked_to() {
+    let (bus, device) = PrivateBus::with_radio().await;
+    let folder = folder();
+    let url = releases(["gone", "ordered", "inferred"]);
+    let more = ["--server", &url, "--device", "dev-1", "--key-file", "key", "--release"];
+    let mut process = started(&bus, &device, &mut rescue(folder.path(), &bus, &more)).await;
+    let ended = process.wait_for_end();
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    for word in ["It stands at pending", "It stands at inferred", "safe to ship"] {
+        assert!(ended.stdout.contains(word), "{word:?} is not in {}", ended.stdout);
+    }
+    says_no_secret([&ended.stdout, &ended.stderr]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_ends_by_itself_ends_the_rescue_with_a_reason() {
     let (bus, device) = PrivateBus::with_radio().await;
     let folder = folder();
@@ -131,7 +146,7 @@ async fn a_rescue_that_cannot_be_says_why_and_what_to_do() {
     says(&run(&mut no_bus), ["message bus", "network-manager"]);
     let url = releases(["gone", "gone", "gone"]);
     let more = ["--server", &url, "--device", "dev-1", "--key-file", "key"];
-    says(&run(&mut rescue(folder.path(), &bus, &more)), ["is the device released?", "404"]);
+    says(&run(&mut rescue(folder.path(), &bus, &more)), ["`--release` does that", "404"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,7 +196,8 @@ async fn provision_lists_the_hotspots_where_there_are_several_and_joins_none() {
     says_no_secret([&ended.stdout, &ended.stderr]);
 }
 
-/// A server at which a release comes one state further with each question; `gone` is no release at all.
+/// A server at which a release comes one state further with each question; `gone` is no release at all, `ordered` what
+/// answers to the order for one.
 fn releases(states: [&'static str; 3]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -192,10 +208,13 @@ fn releases(states: [&'static str; 3]) -> String {
             let mut request = [0; 4_096];
             let length = stream.read(&mut request).unwrap();
             let request = String::from_utf8_lossy(&request[..length]).into_owned();
-            assert!(request.starts_with("GET /api/v1/devices/dev-1/release "), "{request}");
+            let state = states[index.min(states.len() - 1)];
+            let method = if state == "ordered" { "POST" } else { "GET" };
+            assert!(request.starts_with(&format!("{method} /api/v1/devices/dev-1/release ")), "{request}");
             assert!(request.contains(&format!("Bearer {KEY}")), "the key is missing");
-            let (head, body) = match states[index.min(states.len() - 1)] {
+            let (head, body) = match state {
                 "gone" => ("404 Not Found", "{}".to_owned()),
+                "ordered" => ("202 Accepted", release("pending")),
                 state => ("200 OK", release(state)),
             };
             let length = body.len();
