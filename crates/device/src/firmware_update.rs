@@ -164,19 +164,21 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     fn check_order(&self, url: Option<OrderedUrl>) -> Result<OrderedUrl, UpdateError> {
         self.platform.slot_bytes().ok_or(UpdateError::NoSlots)?;
         let url = url.ok_or(ParseUrlError::TooLong)?;
-        let is_https = FirmwareUrl::parse(&url.0)?.is_https;
         let uses_tls = self.homes.stored.as_ref().is_none_or(|home| home.cloud.uses_tls);
-        self.check_scheme(is_https, uses_tls)?;
+        self.check_scheme(&FirmwareUrl::parse(&url.0)?, uses_tls)?;
         Ok(url)
     }
 
     /// Something must prove where an image comes from: the server's certificate, or a signature.
-    fn check_scheme(&self, is_https: bool, uses_tls: bool) -> Result<(), UpdateError> {
-        match (is_https, uses_tls) {
-            (true, _) => Ok(()),
-            (false, true) => Err(UpdateError::NotEncrypted),
-            (false, false) if self.platform.firmware_key().is_none() => Err(UpdateError::NothingProven),
-            (false, false) => Ok(()),
+    fn check_scheme(&self, url: &FirmwareUrl<'_>, uses_tls: bool) -> Result<(), UpdateError> {
+        if url.is_https {
+            Ok(())
+        } else if uses_tls {
+            Err(UpdateError::NotEncrypted)
+        } else if self.platform.firmware_key().is_none() {
+            Err(UpdateError::NothingProven)
+        } else {
+            Ok(())
         }
     }
 

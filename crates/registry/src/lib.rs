@@ -18,7 +18,9 @@ mod shipment;
 mod token;
 
 pub use claim_code::{Reclaim, ReclaimPolicy, decide_reclaim};
-pub use firmware_tag::{ApplyRule, Eligibility, FindTagError, FirmwareTag, RunningFirmware, VERSION_BYTES_MAX};
+pub use firmware_tag::{
+    ApplyRule, Eligibility, FindTagError, FirmwareTag, RunningFirmware, VERSION_BYTES_MAX,
+};
 pub use forced_delete::left_behind;
 pub use ids::{DeviceId, Epoch, FirmwareId, ParseIdError, SessionId, ShipmentId, TemplateId};
 pub use login::{

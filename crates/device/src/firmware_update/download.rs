@@ -106,7 +106,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let url = self.update.url.as_ref().ok_or(UpdateError::Unreachable)?;
         let url = FirmwareUrl::parse(&url.0)?;
         let (host, port) = (url.host, url.port);
-        self.check_scheme(url.is_https, home.cloud.uses_tls)?;
+        self.check_scheme(&url, home.cloud.uses_tls)?;
         if url.is_https == home.cloud.uses_tls {
             self.platform.start_dial(CloudAddress { host, port, binding: &home.cloud });
         } else {
