@@ -82,16 +82,37 @@ pub(crate) fn render_summary(fleet: &Fleet) -> String {
     for (label, figure) in ROWS {
         push_row(label, &|tally| figure(tally).replace("<small>", "").replace("</small>", ""));
     }
-    for (position, (_, label)) in DOOR_WAITS.iter().enumerate() {
-        push_row(&format!("Hotspot open after at most: {label}"), &|tally| {
+    for (position, span) in door_wait_spans().enumerate() {
+        push_row(&format!("Hotspot opened after {span}"), &|tally| {
             tally.door_waits.get(position).copied().unwrap_or_default().to_string()
         });
     }
     push_row("Hotspot due, and never open before the trouble ended", &|tally| {
         tally.doors_never_opened.to_string()
     });
-    text.push_str(&format!("\nBroken guarantees under `rehome`: {}.\n", fleet.findings.len()));
+    text.push_str(&format!(
+        "\nEach opened hotspot is in one row. {WHAT_COUNTS}\n\nBroken guarantees under `rehome`: {}.\n",
+        fleet.findings.len()
+    ));
     text
+}
+
+/// What the figures count, and what they do not.
+const WHAT_COUNTS: &str = "Due means: 45 s after power-on without a usable network or token; 11 min after the networks \
+    went while the board ran; at once after a refused token. Only hours with power count. Stock firmware and the workaround \
+    can send no receipt. Nobody presses a button to get a board back: many have none in reach. Under `rehome` a visit \
+    finds no hotspot where the network works and only the certificate check fails, for instance because the clock is wrong: \
+    that is no reason to open one.";
+
+/// The spans of [`DOOR_WAITS`], from the end of one to the end of the next.
+fn door_wait_spans() -> impl Iterator<Item = String> {
+    let mut former: Option<&str> = None;
+    let last = DOOR_WAITS.len().saturating_sub(1);
+    DOOR_WAITS.iter().enumerate().map(move |(position, (_, label))| match former.replace(label) {
+        None => format!("at most {label}"),
+        Some(former) if position == last => format!("more than {former}"),
+        Some(former) => format!("{former} to {label}"),
+    })
 }
 
 type Figure = (&'static str, fn(&Tally) -> String);
@@ -126,14 +147,9 @@ fn push_table(html: &mut String, fleet: &Fleet) {
         }
         html.push_str("</tr>");
     }
-    html.push_str(
-        "</tbody></table></div><p class=\"note\">Due means: 45 s after power-on without a usable network or token; \
-         11 min after the networks went while the board ran; at once after a refused token. Only hours with power \
-         count. Stock firmware and the workaround can send no receipt. Nobody presses a button to get a board back: \
-         many have none in reach. \
-         Under <code>rehome</code> a visit finds no hotspot where the network works and only the certificate check fails, for \
-         instance because the clock is wrong: that is no reason to open one.</p>",
-    );
+    html.push_str("</tbody></table></div><p class=\"note\">");
+    html.push_str(&escape(WHAT_COUNTS).replace("`rehome`", "<code>rehome</code>"));
+    html.push_str("</p>");
 }
 
 fn push_chart(html: &mut String, fleet: &Fleet) {
@@ -143,6 +159,7 @@ fn push_chart(html: &mut String, fleet: &Fleet) {
         counts.push(tally.doors_never_opened);
         counts
     };
+    let spans: Vec<String> = door_wait_spans().collect();
     let highest = fleet.tallies.iter().flat_map(|(_, tally)| counts(tally)).max().unwrap_or(1).max(1);
     let width = columns * GROUP_WIDTH;
     html.push_str("<h2>Until the hotspot opened</h2><p>Troubles that called for the hotspot of a board with a home, by the time from their \
@@ -154,8 +171,7 @@ fn push_chart(html: &mut String, fleet: &Fleet) {
     ));
     for column in 0..columns {
         let left = column * GROUP_WIDTH;
-        let label = DOOR_WAITS.get(column).map_or("never", |(_, label)| label);
-        let prefix = if column + 1 < DOOR_WAITS.len() { "\u{2264} " } else { "" };
+        let label = spans.get(column).map_or("never", String::as_str);
         for (position, (policy, tally)) in fleet.tallies.iter().enumerate() {
             let count = counts(tally).get(column).copied().unwrap_or_default();
             let height = (count * BAR_HEIGHT).div_ceil(highest);
@@ -170,7 +186,7 @@ fn push_chart(html: &mut String, fleet: &Fleet) {
             ));
         }
         html.push_str(&format!(
-            "<text x=\"{}\" y=\"208\" text-anchor=\"middle\">{prefix}{label}</text>",
+            "<text x=\"{}\" y=\"208\" text-anchor=\"middle\">{label}</text>",
             left + 6 + 36
         ));
     }
@@ -241,4 +257,46 @@ fn short(count: u64) -> String {
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fleet::Seeds;
+
+    fn fleet() -> Fleet {
+        let door_waits = [2, 1, 0, 1, 0, 0, 0, 1];
+        let tally = Tally { boards: 50, stranded_boards: 5, receipts: 7, door_waits, ..Tally::default() };
+        let tallies = vec![(RecoveryPolicy::Stock, Tally::default()), (RecoveryPolicy::Rehome, tally)];
+        let seeds = Seeds { first: 3, end: 4 };
+        Fleet { seeds, tallies, findings: BTreeMap::new(), elapsed: Duration::ZERO }
+    }
+
+    #[test]
+    fn every_row_of_the_summary_says_from_when_to_when_a_hotspot_opened() {
+        let summary = render_summary(&fleet());
+        for row in [
+            "| Hotspot opened after at most 15 s | 0 | 2 |",
+            "| Hotspot opened after 15 s to 45 s | 0 | 1 |",
+            "| Hotspot opened after 2 min to 11 min | 0 | 1 |",
+            "| Hotspot opened after more than 1 day | 0 | 1 |",
+            "| Boards without an open hotspot when it was due | 0 (0.0 %) | 5 (10.0 %) |",
+            "| Wipes on a release, with receipt | 0 | 7 |",
+        ] {
+            assert!(summary.contains(row), "{row} is not in {summary}");
+        }
+    }
+
+    #[test]
+    fn the_drawn_report_has_a_bar_for_each_policy_in_each_span() {
+        let html = render(&fleet());
+        assert_eq!(html.matches("<rect class=").count(), 2 * (DOOR_WAITS.len() + 1));
+        assert!(
+            html.contains(">15 s to 45 s</text>") && html.contains("<code>rehome</code> a visit"),
+            "{html}"
+        );
+    }
 }
