@@ -25,13 +25,22 @@ start_access_point() {
   start_router "$place" "$interface"
 }
 
+# start_captive_access_point PLACE SSID CHANNEL PASSWORD: every way leads to the router's login page.
+start_captive_access_point() {
+  local cloud_seen_at
+  cloud_seen_at=10.$(number_of "$1").0.1
+  start_access_point "$1" "$2" "$3" wpa2 "$4" || return 1
+  ip netns exec "$1" busybox nc -ll -p 80 -e sh "$story/login_page.sh" >/dev/null 2>&1 &
+  echo $! >"$rundir/$1.login.pid"
+}
+
 start_router() {
   local place=$1 interface=$2 number
   number=$(number_of "$place")
   ip -n "$place" addr replace "10.$number.0.1/24" dev "$interface"
   ip netns exec "$place" dnsmasq --conf-file=/dev/null --no-resolv --no-hosts --bind-interfaces \
     --interface="$interface" --except-interface=lo --dhcp-authoritative \
-    --dhcp-range="10.$number.0.50,10.$number.0.99,255.255.255.0,1h" --address="/$cloud_name/$cloud_address" \
+    --dhcp-range="10.$number.0.50,10.$number.0.99,255.255.255.0,1h" --address="/$cloud_name/${cloud_seen_at:-$cloud_address}" \
     --dhcp-leasefile="$rundir/$place.leases" --pid-file="$rundir/$place.dnsmasq.pid" \
     --log-facility="$log/dnsmasq-$place.log" --log-dhcp || fail "dnsmasq of the $place does not start"
 }
@@ -39,7 +48,7 @@ start_router() {
 # The router is switched off: no beacon and no goodbye, as when the plug is pulled.
 stop_access_point() {
   local place=$1 service
-  for service in hostapd dnsmasq; do
+  for service in hostapd dnsmasq login; do
     [ ! -e "$rundir/$place.$service.pid" ] || kill -KILL "$(cat "$rundir/$place.$service.pid")"
     rm -f "$rundir/$place.$service.pid"
   done

@@ -44,6 +44,9 @@ stop_device() {
   wait "$device_pid"
 }
 
+# What the agent remembers of this boot of the machine is gone, as after the power was off.
+forget_power_on() { rm -f "$rundir/device/boot-id"; }
+
 # is_access_point INTERFACE: it is one, and sends.
 is_access_point() {
   iw dev "$1" info | grep -q 'type AP' && iw dev "$1" info | grep -q 'channel '

@@ -106,3 +106,8 @@ phone_submits() {
   phone_fetches /config --data-urlencode "ssid=$1" --data-urlencode "pass=$2" --data-urlencode "blynk=$3" \
     --data-urlencode "host=$cloud_name" --data-urlencode "port_ssl=$cloud_port" --data-urlencode 'save=1'
 }
+
+# phone_changes_network SSID PASSWORD: another network and nothing else, for an owner who stays the same.
+phone_changes_network() {
+  phone_fetches /config --data-urlencode "ssid=$1" --data-urlencode "pass=$2" --data-urlencode 'save=1'
+}

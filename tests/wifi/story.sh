@@ -225,6 +225,20 @@ step_wrong_password() {
   stop_access_point workshop
 }
 
+# A network with a login page: the certificate cannot be right, and what answers in place of the cloud is no cloud.
+step_captive_portal() {
+  start_captive_access_point workshop "$workshop_ssid" 11 "$workshop_password" || return 1
+  phone_joins "$hotspot_ssid" "$pop" || return 1
+  mark_log
+  phone_submits "$workshop_ssid" "$workshop_password" "$device_token" >/dev/null || fail '/config gets no answer' || return 1
+  until_true 100 'the phone reads error 712' hears_of_error 712 || return 1
+  note "the phone reads: $(jq -r '"\(.last_error) \(.message)"' <<<"$status")"
+  memory_holds "$workshop_password" && { fail 'a network without a way to the cloud was stored'; return 1; }
+  memory_holds "$device_token" && memory_holds "$customer_password" || fail 'the home is gone' || return 1
+  phone_leaves
+  stop_access_point workshop
+}
+
 step_router_back() {
   mark_log
   local started_s
@@ -238,4 +252,35 @@ step_router_back() {
   # Whoever came because the network was gone has three minutes to read that it is back.
   sleep 170
   until_true 45 'the hotspot closes' phone_hears_no_hotspot
+}
+
+# What strands stock firmware: its network is not where it is powered up. Its owner gives it the other network, and no token.
+step_powered_elsewhere() {
+  stop_device
+  stop_access_point customer
+  start_access_point workshop "$workshop_ssid" 11 wpa2 "$workshop_password" || return 1
+  forget_power_on
+  mark_log
+  local started_s
+  started_s=$(uptime_s)
+  start_device
+  until_true 45 'the hotspot is in the air' is_access_point rehome-ap0 || return 1
+  note "hotspot in the air $(($(uptime_s) - started_s)) s after the start"
+  until_true 45 'the phone sees the hotspot' phone_sees_hotspot || return 1
+  memory_holds "$device_token" && memory_holds "$customer_password" || fail 'the home is gone' || return 1
+  phone_joins "$hotspot_ssid" "$pop" || return 1
+  mark_log
+  phone_changes_network "$workshop_ssid" "$workshop_password" >/dev/null || fail '/config gets no answer' || return 1
+  until_true 60 'the device says RUNNING' log_says '=> RUNNING' || return 1
+  until_true 20 'the cloud sees the device online' is_online || return 1
+  has_station workshop || fail 'the workshop has no station' || return 1
+  phone_leaves
+  local secret
+  for secret in "$device_token" "$customer_password" "$workshop_password"; do
+    memory_holds "$secret" || fail 'the new network is not stored beside the old one' || return 1
+  done
+  mark_log
+  stop_access_point workshop
+  start_access_point customer "$customer_ssid" 6 wpa3 "$customer_password" || return 1
+  until_true $retry_wait_max_s 'the device is back in the network it knew' log_says '=> RUNNING'
 }
