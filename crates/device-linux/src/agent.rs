@@ -10,9 +10,10 @@ use lifecycle::BootReason;
 use portal::MacAddress;
 use tokio::task::LocalSet;
 
-use crate::cloud_link::{Authorities, CloudLink, ReadAuthoritiesError};
+use crate::cloud_link::CloudLink;
 use crate::config::{CheckConfigError, Config};
-use crate::identity::{Addresses, KeepIdentityError, addresses, boot_reason, uid};
+use crate::identity::{Addresses, KeepIdentityError, addresses, boot_reason};
+use crate::lacks::Lacks;
 use crate::local_api::{LocalApplication, OpenSocketError, Pins, serve};
 use crate::network_manager::{Interfaces, NetworkManager};
 use crate::platform::{LinuxPlatform, Parts};
@@ -38,15 +39,12 @@ pub enum RunError {
     /// A setting cannot be used.
     #[error("checking the configuration")]
     Config(#[from] CheckConfigError),
-    /// The state file cannot be used.
+    /// Another agent uses the state file.
     #[error("opening the state file")]
     StateFile(#[from] OpenStateFileError),
-    /// The device's id cannot be kept.
-    #[error("keeping the device's identity")]
+    /// The device has no id, and none can be made up.
+    #[error("giving the device an id")]
     Identity(#[from] KeepIdentityError),
-    /// The list of authorities cannot be read.
-    #[error("reading the authorities")]
-    Authorities(#[from] ReadAuthoritiesError),
     /// The local API's socket cannot be made.
     #[error("opening the local API")]
     Socket(#[from] OpenSocketError),
@@ -73,7 +71,8 @@ pub enum Ended {
 /// `slot` says from where this process was started; `None` is the installed program.
 ///
 /// # Errors
-/// Why the agent cannot run at all. A radio or a cloud that is not there is no error; the agent waits for it.
+/// Why the agent cannot run at all. A radio or a cloud that is not there is no error; the agent waits for it. Files that
+/// cannot be used are none either; it runs without them and says so.
 pub fn run(
     config: &Config,
     slot: Option<SlotName>,
@@ -128,26 +127,28 @@ async fn run_loop<W: Wifi + 'static>(
 ) -> Result<Ended, RunError> {
     config.validate()?;
     let mut reason = None;
+    let mut stand_in_uid = None;
     let wrong_proof_count = Rc::new(Cell::new(0));
     let mut stop = std::pin::pin!(stop);
     loop {
         let (wifi, addresses) = connect().await?;
-        let flash = StateFile::open(&config.state_dir.join("home.flash"))?;
-        let reason = reason.replace(BootReason::Restart).unwrap_or_else(|| boot_reason(&config.state_dir));
         let pins = Rc::new(Pins::new());
+        let mut lacks = Lacks::new(Rc::clone(&pins));
+        let flash = lacks.open_state_file(&config.state_dir.join("home.flash"))?;
+        let reason = reason.replace(BootReason::Restart).unwrap_or_else(|| boot_reason(&config.state_dir));
         let (radio_task, radio) = RadioTask::new(wifi);
         let parts = Parts {
             radio,
-            link: CloudLink::new(Authorities::read(config.ca_file.as_deref())?),
+            link: CloudLink::new(lacks.read_authorities(config)),
             portal: PortalListener::new(config.portal_address),
             pins: Rc::clone(&pins),
             slots: slots.clone(),
             wrong_proof_count: Rc::clone(&wrong_proof_count),
         };
+        let uid = lacks.uid(config, &mut stand_in_uid)?;
         let radio_task = tokio::task::spawn_local(radio_task.run());
         let api_task = serve(&config.socket, Rc::clone(&pins))?;
         let ended = {
-            let uid = config.uid.clone().map_or_else(|| uid(&config.state_dir), Ok)?;
             let version =
                 slots.as_ref().map_or_else(|| config.firmware_version.clone(), ProgramSlots::version);
             let mut device_config = device_config(config, &uid, addresses.unwrap_or(UNKNOWN));
@@ -161,6 +162,7 @@ async fn run_loop<W: Wifi + 'static>(
                 biased;
                 () = &mut stop => None,
                 ended = running => Some(ended),
+                () = lacks.until_less() => Some(RunEnd::Restart),
             }
         };
         api_task.abort();

@@ -49,11 +49,17 @@ pub(crate) fn uid(state_dir: &Path) -> Result<String, KeepIdentityError> {
         Err(missing) if missing.kind() == io::ErrorKind::NotFound => {}
         Err(source) => return Err(error("reading")(source)),
     }
-    let mut bytes = [0; UID_BYTES];
-    fill_random(&mut bytes).map_err(error("making up"))?;
-    let uid = format!("{:016x}", u64::from_be_bytes(bytes));
+    let uid = made_up_uid()?;
     replace(&path, &uid).map_err(error("writing"))?;
     Ok(uid)
+}
+
+/// Makes an id up that no other device has.
+pub(crate) fn made_up_uid() -> Result<String, KeepIdentityError> {
+    let mut bytes = [0; UID_BYTES];
+    let filled = fill_random(&mut bytes);
+    filled.map_err(|source| KeepIdentityError { action: "making up", path: UID_FILE.into(), source })?;
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
 }
 
 fn is_uid(text: &str) -> bool {
@@ -85,8 +91,7 @@ fn boot_reason_of(state_dir: &Path, kernel_boot_id: &Path) -> BootReason {
     }
 }
 
-/// Replaces a small file as a whole.
-/// Replaces a file as a whole; it is on the disk when this returns.
+/// Replaces a small file as a whole; it is on the disk when this returns.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&draft)?;

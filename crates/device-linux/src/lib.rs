@@ -17,6 +17,7 @@ mod config;
 mod heard;
 mod hotspot_services;
 mod identity;
+mod lacks;
 mod launcher;
 pub mod local_api;
 mod neighbours;

@@ -18,6 +18,7 @@
 //!
 //! A pin is a number from 0 to 255; a value is text of at most 64 bytes, or a number. Values that are written while the
 //! device is offline wait, up to 64 of them; then a write is refused until there is room. A wipe forgets every value.
+//! What the agent has to do without, for instance a state file that it cannot open, is told by `state` as `"problems":["..."]`.
 //! The console takes the commands of the serial line, `help` names them; a line has at most 255 bytes, and 8 may wait.
 //!
 //! Lines over 4096 bytes end the connection, and so does a subscriber that does not read.

@@ -56,6 +56,9 @@ pub(super) enum Answer<'a> {
         ok: bool,
         #[serde(flatten)]
         state: StateView,
+        /// What the agent has to do without; left out where there is nothing.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        problems: &'a [String],
     },
 }
 

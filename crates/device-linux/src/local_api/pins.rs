@@ -30,6 +30,8 @@ pub(crate) struct Pins {
     line_queued: Notify,
     state: Cell<StateView>,
     pattern: Cell<Option<Pattern>>,
+    /// What the agent has to do without in this run.
+    problems: RefCell<Vec<String>>,
     notices: broadcast::Sender<String>,
 }
 
@@ -72,6 +74,7 @@ impl Pins {
             line_queued: Notify::new(),
             state: Cell::new(StateView { state: State::WaitConfig.as_str(), last_error: 0, online: false }),
             pattern: Cell::new(None),
+            problems: RefCell::default(),
             notices,
         }
     }
@@ -126,6 +129,15 @@ impl Pins {
     /// Boards without a light show nothing; the pattern is kept for those that will have one.
     pub(crate) fn show_pattern(&self, pattern: Pattern) {
         self.pattern.set(Some(pattern));
+    }
+
+    /// Notes what the agent has to do without.
+    pub(crate) fn note_problem(&self, problem: String) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    pub(super) fn problems(&self) -> Vec<String> {
+        self.problems.borrow().clone()
     }
 
     pub(super) fn state(&self) -> StateView {

@@ -125,7 +125,9 @@ pub(super) fn handle(line: &[u8], pins: &Pins, notices: &mut Option<broadcast::R
             Err(reason) => render(&Answer::Refused { ok: false, error: &reason.to_string() }),
         },
         Request::Read { pin } => render(&Answer::Values { ok: true, pin, values: pins.read(pin) }),
-        Request::State => render(&Answer::State { ok: true, state: pins.state() }),
+        Request::State => {
+            render(&Answer::State { ok: true, state: pins.state(), problems: &pins.problems() })
+        }
         Request::Console { line } => match pins.queue_line(line) {
             Ok(()) => render(&Answer::Done { ok: true }),
             Err(reason) => render(&Answer::Refused { ok: false, error: &reason.to_string() }),

@@ -6,6 +6,7 @@
     reason = "what tests share stops the test when it fails"
 )]
 
+mod broken_files;
 mod simulated_wifi;
 mod small_cloud;
 
