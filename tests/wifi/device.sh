@@ -39,6 +39,22 @@ make_hotspot_interface() {
   [ $((first & 3)) -eq 2 ] || fail "$own is no locally administered address"
 }
 
+# The kernel has another name for each boot, and only another boot is a power-on. This one boots once; the agent is shown
+# another name from now on.
+power_up_device() {
+  [ -e "$rundir/boot-id" ] || { : >"$rundir/boot-id" && mount -o bind "$rundir/boot-id" /proc/sys/kernel/random/boot_id; } ||
+    fail 'the boot gets no other name' || return 1
+  cat /proc/sys/kernel/random/uuid >"$rundir/boot-id"
+  chmod 0644 "$rundir/boot-id"
+  start_device
+}
+
+# The process ends as in a crash.
+kill_device() {
+  kill -9 "$device_pid"
+  wait "$device_pid" 2>/dev/null
+}
+
 stop_device() {
   kill "$device_pid"
   wait "$device_pid"

@@ -1,6 +1,5 @@
 //! Puts the parts together and runs them, restart after restart.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 
@@ -19,6 +18,7 @@ use crate::network_manager::{Interfaces, NetworkManager};
 use crate::platform::{LinuxPlatform, Parts};
 use crate::portal_listener::PortalListener;
 use crate::program_slots::{ProgramSlots, SlotName};
+use crate::proof_memory::ProofMemory;
 use crate::radio::RadioTask;
 use crate::state_file::{OpenStateFileError, STATE_FILE_BYTES, StateFile};
 use crate::wifi::{Wifi, WifiError};
@@ -128,7 +128,7 @@ async fn run_loop<W: Wifi + 'static>(
     config.validate()?;
     let mut reason = None;
     let mut stand_in_uid = None;
-    let wrong_proof_count = Rc::new(Cell::new(0));
+    let wrong_proofs = Rc::new(ProofMemory::open(&config.state_dir));
     let mut stop = std::pin::pin!(stop);
     loop {
         let (wifi, addresses) = connect().await?;
@@ -143,7 +143,8 @@ async fn run_loop<W: Wifi + 'static>(
             portal: PortalListener::new(config.portal_address),
             pins: Rc::clone(&pins),
             slots: slots.clone(),
-            wrong_proof_count: Rc::clone(&wrong_proof_count),
+            wrong_proofs: Rc::clone(&wrong_proofs),
+            supplicant_dir: config.supplicant_dir.clone(),
         };
         let uid = lacks.uid(config, &mut stand_in_uid)?;
         let radio_task = tokio::task::spawn_local(radio_task.run());

@@ -28,6 +28,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Socket of the local API.
     pub socket: PathBuf,
+    /// Folder of the supplicant's control sockets, which tell of wrong passphrases at the hotspot.
+    pub supplicant_dir: PathBuf,
     /// Where the portal listens.
     pub portal_address: SocketAddr,
     /// First word of the hotspot's name.
@@ -152,6 +154,8 @@ impl Default for Config {
             hotspot_interface: Some("rehome-ap0".to_owned()),
             state_dir: PathBuf::from("/var/lib/rehome-device"),
             socket: PathBuf::from("/run/rehome-device/device.sock"),
+            // Source: the option `-O` in the supplicant's unit of Debian.
+            supplicant_dir: PathBuf::from("/run/wpa_supplicant"),
             portal_address: SocketAddr::from((portal::HOTSPOT_ADDRESS, 80)),
             vendor: "Rehome".to_owned(),
             template_name: "Linux device".to_owned(),

@@ -20,7 +20,7 @@ const UID_FILE: &str = "uid";
 /// Name of the file with the kernel's boot that was seen last.
 const BOOT_FILE: &str = "boot-id";
 /// Where the kernel names its boot. Source: `random(4)`.
-const KERNEL_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+pub(crate) const KERNEL_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Neither secret nor anybody's business.
 const MODE: u32 = 0o600;
 

@@ -26,6 +26,7 @@ pub mod parsers;
 mod platform;
 mod portal_listener;
 mod program_slots;
+mod proof_memory;
 mod radio;
 mod random;
 mod refused_passphrases;
