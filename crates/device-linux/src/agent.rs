@@ -1,7 +1,9 @@
 //! Puts the parts together and runs them, restart after restart.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use device::{DeviceConfig, DeviceIdentity, RunEnd};
 use home_store::StoreLayout;
@@ -29,6 +31,9 @@ const _: () = assert!(LAYOUT.total_bytes::<StateFile>() as usize <= STATE_FILE_B
 /// Addresses of a device that has no Wi-Fi interface yet; locally administered.
 const UNKNOWN: Addresses =
     Addresses { station: MacAddress([2, 0, 0, 0, 0, 0]), hotspot: MacAddress([2, 0, 0, 0, 0, 0]) };
+/// First and longest wait before a radio that cannot be reached is tried again: a bus that restarts is back in a moment.
+const CONNECT_WAIT_FIRST: Duration = Duration::from_secs(1);
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(30);
 /// When this was built, as firmware tells it. The version says which sources.
 const BUILD: &str = "Nov 22 2026 12:00:00";
 
@@ -48,7 +53,7 @@ pub enum RunError {
     /// The local API's socket cannot be made.
     #[error("opening the local API")]
     Socket(#[from] OpenSocketError),
-    /// There is no D-Bus.
+    /// There is no D-Bus; it is tried again.
     #[error("reaching NetworkManager")]
     Wifi(#[from] WifiError),
     /// The runtime cannot be started.
@@ -126,32 +131,106 @@ async fn run_loop<W: Wifi + 'static>(
     stop: impl Future<Output = ()>,
 ) -> Result<Ended, RunError> {
     config.validate()?;
-    let mut reason = None;
-    let mut stand_in_uid = None;
-    let wrong_proofs = Rc::new(ProofMemory::open(&config.state_dir));
+    let mut runs = Runs {
+        config,
+        slots,
+        wrong_proofs: Rc::new(ProofMemory::open(&config.state_dir)),
+        stand_in_uid: None,
+        reason: None,
+    };
     let mut stop = std::pin::pin!(stop);
+    let mut wait = Duration::ZERO;
     loop {
-        let (wifi, addresses) = connect().await?;
+        let connected = tokio::select! {
+            biased;
+            () = &mut stop => return Ok(Ended::Stopped),
+            connected = connected(&mut connect, wait) => connected?,
+        };
+        wait = Duration::ZERO;
+        match runs.run(connected, stop.as_mut()).await? {
+            RunEnded::Stopped => return Ok(Ended::Stopped),
+            RunEnded::Restart if runs.slots.as_ref().is_some_and(ProgramSlots::is_other_due) => {
+                return Ok(Ended::OtherProgram);
+            }
+            RunEnded::Restart => tracing::info!("restarting"),
+            RunEnded::RadioGone => {
+                tracing::error!("NetworkManager's bus is gone; connecting again");
+                wait = CONNECT_WAIT_FIRST;
+            }
+        }
+    }
+}
+
+/// Connects to whatever manages the radio, as often as it takes; the first time after `wait`.
+async fn connected<C>(
+    connect: &mut impl AsyncFnMut() -> Result<C, RunError>,
+    mut wait: Duration,
+) -> Result<C, RunError> {
+    loop {
+        tokio::time::sleep(wait).await;
+        match connect().await {
+            Err(RunError::Wifi(error)) => {
+                wait = wait.saturating_mul(2).clamp(CONNECT_WAIT_FIRST, CONNECT_WAIT_MAX);
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "{error}; next try in {} s",
+                    wait.as_secs()
+                );
+            }
+            done => return done,
+        }
+    }
+}
+
+/// What one run of the device hands on to the next.
+struct Runs<'a> {
+    config: &'a Config,
+    slots: Option<ProgramSlots>,
+    wrong_proofs: Rc<ProofMemory>,
+    /// The device's id while it cannot be kept.
+    stand_in_uid: Option<String>,
+    /// Why the next run starts; `None` before the first.
+    reason: Option<BootReason>,
+}
+
+/// What ended a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RunEnded {
+    Stopped,
+    Restart,
+    RadioGone,
+}
+
+impl Runs<'_> {
+    /// Runs the device from its start to its restart.
+    async fn run<W: Wifi + 'static>(
+        &mut self,
+        (wifi, addresses): (W, Option<Addresses>),
+        stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<RunEnded, RunError> {
+        let config = self.config;
         let pins = Rc::new(Pins::new());
         let mut lacks = Lacks::new(Rc::clone(&pins));
         let flash = lacks.open_state_file(&config.state_dir.join("home.flash"))?;
-        let reason = reason.replace(BootReason::Restart).unwrap_or_else(|| boot_reason(&config.state_dir));
+        // Behind the state file's lock, because it notes the boot.
+        let reason =
+            self.reason.replace(BootReason::Restart).unwrap_or_else(|| boot_reason(&config.state_dir));
+        let uid = lacks.uid(config, &mut self.stand_in_uid)?;
         let (radio_task, radio) = RadioTask::new(wifi);
         let parts = Parts {
             radio,
             link: CloudLink::new(lacks.read_authorities(config)),
             portal: PortalListener::new(config.portal_address),
             pins: Rc::clone(&pins),
-            slots: slots.clone(),
-            wrong_proofs: Rc::clone(&wrong_proofs),
+            slots: self.slots.clone(),
+            wrong_proofs: Rc::clone(&self.wrong_proofs),
             supplicant_dir: config.supplicant_dir.clone(),
         };
-        let uid = lacks.uid(config, &mut stand_in_uid)?;
-        let radio_task = tokio::task::spawn_local(radio_task.run());
+        let mut radio_task = tokio::task::spawn_local(radio_task.run());
         let api_task = serve(&config.socket, Rc::clone(&pins))?;
         let ended = {
             let version =
-                slots.as_ref().map_or_else(|| config.firmware_version.clone(), ProgramSlots::version);
+                self.slots.as_ref().map_or_else(|| config.firmware_version.clone(), ProgramSlots::version);
             let mut device_config = device_config(config, &uid, addresses.unwrap_or(UNKNOWN));
             device_config.identity.firmware_version = &version;
             let mut platform = LinuxPlatform::new(parts);
@@ -161,23 +240,20 @@ async fn run_loop<W: Wifi + 'static>(
                 Box::pin(device::run(&mut platform, &mut application, flash, LAYOUT, reason, &device_config));
             tokio::select! {
                 biased;
-                () = &mut stop => None,
-                ended = running => Some(ended),
-                () = lacks.until_less() => Some(RunEnd::Restart),
+                () = stop => RunEnded::Stopped,
+                RunEnd::Restart = running => RunEnded::Restart,
+                () = lacks.until_less() => RunEnded::Restart,
+                _gone = &mut radio_task => RunEnded::RadioGone,
             }
         };
         api_task.abort();
         // The platform is gone, so the radio's task clears up and ends.
-        if let Err(error) = radio_task.await {
+        if ended != RunEnded::RadioGone
+            && let Err(error) = radio_task.await
+        {
             tracing::error!(%error, "the radio's task failed");
         }
-        match ended {
-            None => return Ok(Ended::Stopped),
-            Some(RunEnd::Restart) if slots.as_ref().is_some_and(ProgramSlots::is_other_due) => {
-                return Ok(Ended::OtherProgram);
-            }
-            Some(RunEnd::Restart) => tracing::info!("restarting"),
-        }
+        Ok(ended)
     }
 }
 

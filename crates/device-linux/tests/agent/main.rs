@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use device_linux::{Addresses, Config, Ended, SlotName, run_program, run_until};
+use device_linux::{Addresses, Config, Ended, SlotName, WifiError, run_program, run_until};
 use portal::MacAddress;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -71,6 +71,10 @@ impl World {
         let has_hotspot_interface = self.has_hotspot_interface;
         let running = async move {
             let connect = async || {
+                air.facts.borrow_mut().is_gone = false;
+                if std::mem::take(&mut air.facts.borrow_mut().refuses_once) {
+                    return Err(WifiError::NotRunning.into());
+                }
                 let wifi = SimulatedWifi { air: Rc::clone(&air), has_hotspot_interface };
                 let mac = MacAddress([2, 0, 0, 0, 0, 7]);
                 Ok((wifi, Some(Addresses { station: mac, hotspot: mac })))
@@ -326,6 +330,21 @@ fn the_hotspot_opens_again_when_the_network_goes_and_the_home_is_kept() {
         until_ok(async || is_open()).await;
         assert!(world.get("/board_info.json").await.starts_with("HTTP/1.1 200"));
         assert!(contains(&world.image(), TOKEN));
+        world.stop().await;
+    });
+}
+
+#[test]
+fn a_bus_that_goes_is_connected_to_again_and_the_home_is_used() {
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        world.start();
+        let mut application = world.application().await;
+        set_up(&world, &mut application).await;
+        world.air.facts.borrow_mut().refuses_once = true;
+        world.air.cut_off();
+        world.cloud.seen.until(|seen| *seen.logins.borrow() == 2).await;
+        assert!(!world.air.facts.borrow().refuses_once, "the first try failed");
         world.stop().await;
     });
 }
