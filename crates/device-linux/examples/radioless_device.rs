@@ -66,7 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "pop": "label-7GQX-41",
     });
     let config: Config = serde_json::from_value(text)?;
-    let connect = async || Ok((NoRadio, None));
-    LocalSet::new().run_until(run_until(&config, connect, std::future::pending())).await?;
+    let connect = async || Ok(NoRadio);
+    LocalSet::new().run_until(run_until(&config, connect, || None, std::future::pending())).await?;
     Ok(())
 }

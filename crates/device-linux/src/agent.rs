@@ -34,6 +34,9 @@ const UNKNOWN: Addresses =
 /// First and longest wait before a radio that cannot be reached is tried again: a bus that restarts is back in a moment.
 const CONNECT_WAIT_FIRST: Duration = Duration::from_secs(1);
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How often a radio is looked for that was not there at the start. Longer than a power-up must last to count for the
+/// gesture, so that starting again loses none.
+const LOOK_FOR_RADIO_EVERY: Duration = Duration::from_millis(1_500);
 /// When this was built, as firmware tells it. The version says which sources.
 const BUILD: &str = "Nov 22 2026 12:00:00";
 
@@ -86,27 +89,26 @@ pub fn run(
     config.validate()?;
     let interfaces =
         Interfaces { station: config.interface.clone(), hotspot: config.hotspot_interface.clone() };
+    let find = || addresses(interfaces.station.as_deref(), interfaces.hotspot.as_deref());
     on_local_runtime(async {
-        let connect = async || {
-            let wifi = NetworkManager::on_system_bus(interfaces.clone()).await?;
-            Ok((wifi, addresses(interfaces.station.as_deref(), interfaces.hotspot.as_deref())))
-        };
-        run_program(config, slot, connect, stop).await
+        let connect = async || Ok(NetworkManager::on_system_bus(interfaces.clone()).await?);
+        run_program(config, slot, connect, find, stop).await
     })
 }
 
 /// Runs the agent over any radio until `stop` ends. Must be called on a `LocalSet`.
 ///
-/// `connect` hands over the radio and its hardware addresses at every start of the device.
+/// `connect` hands over the radio at every start of the device, `addresses` finds its hardware addresses once it is there.
 ///
 /// # Errors
 /// Why the agent cannot run at all.
 pub async fn run_until<W: Wifi + 'static>(
     config: &Config,
-    connect: impl AsyncFnMut() -> Result<(W, Option<Addresses>), RunError>,
+    connect: impl AsyncFnMut() -> Result<W, RunError>,
+    addresses: impl Fn() -> Option<Addresses>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    run_loop(config, None, connect, stop).await.map(drop)
+    run_loop(config, None, connect, addresses, stop).await.map(drop)
 }
 
 /// As [`run_until`], but as a program that can be replaced by others in the slots of the state folder.
@@ -116,24 +118,27 @@ pub async fn run_until<W: Wifi + 'static>(
 pub async fn run_program<W: Wifi + 'static>(
     config: &Config,
     slot: Option<SlotName>,
-    connect: impl AsyncFnMut() -> Result<(W, Option<Addresses>), RunError>,
+    connect: impl AsyncFnMut() -> Result<W, RunError>,
+    addresses: impl Fn() -> Option<Addresses>,
     stop: impl Future<Output = ()>,
 ) -> Result<Ended, RunError> {
     let mut slots = ProgramSlots::new(&config.state_dir, slot, &config.firmware_version);
     slots.firmware_key = config.firmware_key.map(|key| key.0);
-    run_loop(config, Some(slots), connect, stop).await
+    run_loop(config, Some(slots), connect, addresses, stop).await
 }
 
 async fn run_loop<W: Wifi + 'static>(
     config: &Config,
     slots: Option<ProgramSlots>,
-    mut connect: impl AsyncFnMut() -> Result<(W, Option<Addresses>), RunError>,
+    mut connect: impl AsyncFnMut() -> Result<W, RunError>,
+    addresses: impl Fn() -> Option<Addresses>,
     stop: impl Future<Output = ()>,
 ) -> Result<Ended, RunError> {
     config.validate()?;
     let mut runs = Runs {
         config,
         slots,
+        addresses,
         wrong_proofs: Rc::new(ProofMemory::open(&config.state_dir)),
         stand_in_uid: None,
         reason: None,
@@ -182,10 +187,24 @@ async fn connected<C>(
     }
 }
 
+/// Waits until a radio that came late tells its addresses. Name of the hotspot and what the cloud is told are made of them
+/// at the start of a run; without a radio, nothing of the run is lost with it.
+async fn until_radio(addresses: &impl Fn() -> Option<Addresses>) {
+    loop {
+        tokio::time::sleep(LOOK_FOR_RADIO_EVERY).await;
+        if addresses().is_some() {
+            break;
+        }
+    }
+    tracing::info!("the radio is there: starting again with its address");
+}
+
 /// What one run of the device hands on to the next.
-struct Runs<'a> {
+struct Runs<'a, A> {
     config: &'a Config,
     slots: Option<ProgramSlots>,
+    /// Finds the radio's addresses.
+    addresses: A,
     wrong_proofs: Rc<ProofMemory>,
     /// The device's id while it cannot be kept.
     stand_in_uid: Option<String>,
@@ -201,14 +220,15 @@ enum RunEnded {
     RadioGone,
 }
 
-impl Runs<'_> {
+impl<A: Fn() -> Option<Addresses>> Runs<'_, A> {
     /// Runs the device from its start to its restart.
     async fn run<W: Wifi + 'static>(
         &mut self,
-        (wifi, addresses): (W, Option<Addresses>),
+        wifi: W,
         stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<RunEnded, RunError> {
         let config = self.config;
+        let addresses = (self.addresses)();
         let pins = Rc::new(Pins::new());
         let mut lacks = Lacks::new(Rc::clone(&pins));
         let flash = lacks.open_state_file(&config.state_dir.join("home.flash"))?;
@@ -243,6 +263,7 @@ impl Runs<'_> {
                 () = stop => RunEnded::Stopped,
                 RunEnd::Restart = running => RunEnded::Restart,
                 () = lacks.until_less() => RunEnded::Restart,
+                () = until_radio(&self.addresses), if addresses.is_none() => RunEnded::Restart,
                 _gone = &mut radio_task => RunEnded::RadioGone,
             }
         };

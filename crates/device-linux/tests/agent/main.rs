@@ -16,8 +16,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use device_linux::{Addresses, Config, Ended, SlotName, WifiError, run_program, run_until};
-use portal::MacAddress;
+use device_linux::{Config, Ended, SlotName, WifiError, run_program, run_until};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use simulated_wifi::{Air, SimulatedWifi};
@@ -75,12 +74,11 @@ impl World {
                 if std::mem::take(&mut air.facts.borrow_mut().refuses_once) {
                     return Err(WifiError::NotRunning.into());
                 }
-                let wifi = SimulatedWifi { air: Rc::clone(&air), has_hotspot_interface };
-                let mac = MacAddress([2, 0, 0, 0, 0, 7]);
-                Ok((wifi, Some(Addresses { station: mac, hotspot: mac })))
+                Ok(SimulatedWifi { air: Rc::clone(&air), has_hotspot_interface })
             };
+            let addresses = || air.facts.borrow().addresses;
             let stopped = async { stopped.await.unwrap_or_default() };
-            run_until(&config, connect, stopped).await.unwrap();
+            run_until(&config, connect, addresses, stopped).await.unwrap();
         };
         self.device = Some(tokio::task::spawn_local(running));
         self.stop = Some(stop);
@@ -350,6 +348,25 @@ fn a_bus_that_goes_is_connected_to_again_and_the_home_is_used() {
 }
 
 #[test]
+fn a_radio_that_comes_late_gives_the_hotspot_its_name() {
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        let addresses = world.air.facts.borrow_mut().addresses.take();
+        world.start();
+        until_ok(async || world.air.facts.borrow().open_hotspot.is_some().then_some(()).ok_or(())).await;
+        let stopgap = world.air.facts.borrow().open_hotspot.as_ref().unwrap().ssid.clone();
+        world.air.facts.borrow_mut().addresses = addresses;
+        let is_renamed = || {
+            let facts = world.air.facts.borrow();
+            facts.open_hotspot.as_ref().is_some_and(|hotspot| hotspot.ssid != stopgap).then_some(()).ok_or(())
+        };
+        until_ok(async || is_renamed()).await;
+        assert!(world.get("/board_info.json").await.contains("02:00:00:00:00:07"));
+        world.stop().await;
+    });
+}
+
+#[test]
 fn two_agents_never_share_a_state_file() {
     play(async {
         let mut world = World::new("localhost", true).await;
@@ -364,12 +381,9 @@ fn two_agents_never_share_a_state_file() {
 
 /// Runs the agent as the program of a slot until another program is due, or `until` ends.
 async fn run_as(world: &World, slot: Option<SlotName>, until: impl Future<Output = ()>) -> Ended {
-    let connect = async || {
-        let wifi = SimulatedWifi { air: Rc::clone(&world.air), has_hotspot_interface: true };
-        let mac = MacAddress([2, 0, 0, 0, 0, 7]);
-        Ok((wifi, Some(Addresses { station: mac, hotspot: mac })))
-    };
-    run_program(&world.config, slot, connect, until).await.unwrap()
+    let connect = async || Ok(SimulatedWifi { air: Rc::clone(&world.air), has_hotspot_interface: true });
+    let addresses = || world.air.facts.borrow().addresses;
+    run_program(&world.config, slot, connect, addresses, until).await.unwrap()
 }
 
 #[test]

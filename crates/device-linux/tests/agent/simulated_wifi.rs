@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use device::SeenNetwork;
-use device_linux::{HotspotRequest, JoinedLink, OpenedHotspot, Wifi, WifiChange, WifiError};
+use device_linux::{Addresses, HotspotRequest, JoinedLink, OpenedHotspot, Wifi, WifiChange, WifiError};
 use home_store::{Network, Ssid};
 use portal::{MacAddress, Security};
 use tokio::sync::Notify;
@@ -26,13 +26,16 @@ pub(crate) struct Facts {
     was_lost: bool,
     /// The way to the radio is cut until it is connected to anew.
     pub(crate) is_gone: bool,
+    pub(crate) addresses: Option<Addresses>,
     /// The next connection fails.
     pub(crate) refuses_once: bool,
 }
 
 impl Air {
     pub(crate) fn new(ssid: &[u8], password: &[u8]) -> Rc<Self> {
-        let facts = Facts { ssid: ssid.to_vec(), password: password.to_vec(), ..Facts::default() };
+        let mac = MacAddress([2, 0, 0, 0, 0, 7]);
+        let addresses = Some(Addresses { station: mac, hotspot: mac });
+        let facts = Facts { ssid: ssid.to_vec(), password: password.to_vec(), addresses, ..Facts::default() };
         Rc::new(Self { facts: RefCell::new(facts), changed: Notify::new() })
     }
 
