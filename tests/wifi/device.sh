@@ -18,8 +18,9 @@ pop = "$pop"
 ca_file = "$rundir/device-ca.pem"
 run_time_grace_s = $grace_s
 TOML
-  chown "root:$device_user" "$rundir/device.toml"
-  chmod 0640 "$rundir/device.toml"
+  # As the package does it.
+  chown "$device_user:root" "$rundir/device.toml"
+  chmod 0600 "$rundir/device.toml"
 }
 
 start_device() {
