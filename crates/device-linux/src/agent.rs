@@ -13,7 +13,7 @@ use tokio::task::LocalSet;
 
 use crate::cloud_link::CloudLink;
 use crate::config::{CheckConfigError, Config};
-use crate::identity::{Addresses, KeepIdentityError, addresses, boot_reason};
+use crate::identity::{Addresses, KeepIdentityError, addresses, boot_reason, note_orderly_end};
 use crate::lacks::Lacks;
 use crate::local_api::{LocalApplication, OpenSocketError, Pins, serve};
 use crate::network_manager::{Interfaces, NetworkManager};
@@ -153,7 +153,10 @@ async fn run_loop<W: Wifi + 'static>(
         };
         wait = Duration::ZERO;
         match runs.run(connected, stop.as_mut()).await? {
-            RunEnded::Stopped => return Ok(Ended::Stopped),
+            RunEnded::Stopped => {
+                note_orderly_end(&config.state_dir);
+                return Ok(Ended::Stopped);
+            }
             RunEnded::Restart if runs.slots.as_ref().is_some_and(ProgramSlots::is_other_due) => {
                 return Ok(Ended::OtherProgram);
             }
