@@ -11,10 +11,12 @@ use lifecycle::BootReason;
 use portal::MacAddress;
 use tokio::task::LocalSet;
 
+use crate::button::Button;
 use crate::cloud_link::CloudLink;
 use crate::config::{CheckConfigError, Config};
 use crate::identity::{Addresses, KeepIdentityError, addresses, boot_reason, note_orderly_end};
 use crate::lacks::Lacks;
+use crate::led::Led;
 use crate::local_api::{LocalApplication, OpenSocketError, Pins, serve};
 use crate::network_manager::{Interfaces, NetworkManager};
 use crate::platform::{LinuxPlatform, Parts};
@@ -59,6 +61,9 @@ pub enum RunError {
     /// There is no D-Bus; it is tried again.
     #[error("reaching NetworkManager")]
     Wifi(#[from] WifiError),
+    /// The button cannot be watched.
+    #[error("watching the button")]
+    Button(#[source] std::io::Error),
     /// The runtime cannot be started.
     #[error("starting the runtime")]
     Runtime(#[source] std::io::Error),
@@ -139,6 +144,8 @@ async fn run_loop<W: Wifi + 'static>(
         config,
         slots,
         addresses,
+        button: config.button.as_ref().map(Button::watch).transpose().map_err(RunError::Button)?.map(Rc::new),
+        led: config.led.as_deref().map(Led::take).map(Rc::new),
         wrong_proofs: Rc::new(ProofMemory::open(&config.state_dir)),
         stand_in_uid: None,
         reason: None,
@@ -202,12 +209,23 @@ async fn until_radio(addresses: &impl Fn() -> Option<Addresses>) {
     tracing::info!("the radio is there: starting again with its address");
 }
 
+/// Waits until a button that was down is gone, which leaves a run with a press that never ended.
+async fn until_button_lost(button: Option<&Button>) {
+    match button {
+        Some(button) => button.until_lost().await,
+        None => std::future::pending().await,
+    }
+    tracing::warn!("the button is gone while it was held: starting again");
+}
+
 /// What one run of the device hands on to the next.
 struct Runs<'a, A> {
     config: &'a Config,
     slots: Option<ProgramSlots>,
     /// Finds the radio's addresses.
     addresses: A,
+    button: Option<Rc<Button>>,
+    led: Option<Rc<Led>>,
     wrong_proofs: Rc<ProofMemory>,
     /// The device's id while it cannot be kept.
     stand_in_uid: Option<String>,
@@ -248,6 +266,8 @@ impl<A: Fn() -> Option<Addresses>> Runs<'_, A> {
             slots: self.slots.clone(),
             wrong_proofs: Rc::clone(&self.wrong_proofs),
             supplicant_dir: config.supplicant_dir.clone(),
+            button: self.button.clone(),
+            led: self.led.clone(),
         };
         let mut radio_task = tokio::task::spawn_local(radio_task.run());
         let api_task = serve(&config.socket, Rc::clone(&pins))?;
@@ -267,6 +287,7 @@ impl<A: Fn() -> Option<Addresses>> Runs<'_, A> {
                 RunEnd::Restart = running => RunEnded::Restart,
                 () = lacks.until_less() => RunEnded::Restart,
                 () = until_radio(&self.addresses), if addresses.is_none() => RunEnded::Restart,
+                () = until_button_lost(self.button.as_deref()) => RunEnded::Restart,
                 _gone = &mut radio_task => RunEnded::RadioGone,
             }
         };

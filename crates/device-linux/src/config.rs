@@ -70,6 +70,20 @@ pub struct Config {
     /// Power-up gesture: a power-up counts when the power goes within this time after the agent's start, 8 to 300 s. A
     /// person cannot see when a machine that boots for half a minute gets there, so the 8 s of a chip would be too short.
     pub power_up_window_s: u16,
+    /// Button of the device: held for 10 s and let go, it erases the home.
+    pub button: Option<ButtonConfig>,
+    /// Folder of a light that shows where the device stands, such as `/sys/class/leds/ACT`.
+    pub led: Option<PathBuf>,
+}
+
+/// One key of an input device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ButtonConfig {
+    /// The kernel's device, such as `/dev/input/event0`.
+    pub device: PathBuf,
+    /// Code of the key, as `evtest` shows it.
+    pub key: u16,
 }
 
 /// `stock`, `reset` or `rehome`.
@@ -180,6 +194,8 @@ impl Default for Config {
             recovery: Recovery::Rehome,
             run_time_grace_s: Grace::Seconds(600),
             power_up_window_s: 30,
+            button: None,
+            led: None,
         }
     }
 }

@@ -14,8 +14,10 @@ use device::{
 };
 use lifecycle::{CloudError, Instant, Pattern, State};
 
+use crate::button::Button;
 use crate::cloud_link::{CloudLink, DialError, LinkEvent, Security};
 use crate::hotspot_services::HotspotServices;
+use crate::led::Led;
 use crate::local_api::Pins;
 use crate::portal_listener::PortalListener;
 use crate::program_slots::ProgramSlots;
@@ -39,6 +41,8 @@ pub(crate) struct LinuxPlatform {
     pub(crate) slots: Option<ProgramSlots>,
     wrong_proofs: Rc<ProofMemory>,
     supplicant_dir: PathBuf,
+    button: Option<Rc<Button>>,
+    led: Option<Rc<Led>>,
     last_ticket: u64,
     joined: Option<u64>,
     scan: Vec<SeenNetwork>,
@@ -60,6 +64,8 @@ pub(crate) struct Parts {
     pub(crate) wrong_proofs: Rc<ProofMemory>,
     /// Where the supplicant's control sockets are.
     pub(crate) supplicant_dir: PathBuf,
+    pub(crate) button: Option<Rc<Button>>,
+    pub(crate) led: Option<Rc<Led>>,
 }
 
 impl LinuxPlatform {
@@ -75,6 +81,8 @@ impl LinuxPlatform {
             slots: parts.slots,
             wrong_proofs: parts.wrong_proofs,
             supplicant_dir: parts.supplicant_dir,
+            button: parts.button,
+            led: parts.led,
             last_ticket: 0,
             joined: None,
             scan: Vec::new(),
@@ -226,6 +234,9 @@ impl Platform for LinuxPlatform {
             if let Poll::Ready(event) = self.poll_door(context) {
                 return Poll::Ready(event);
             }
+            if let Some(Poll::Ready(event)) = self.button.as_ref().map(|button| button.poll_event(context)) {
+                return Poll::Ready(event);
+            }
             if let Poll::Ready(event) = self.poll_cloud(context, buffer) {
                 return Poll::Ready(event);
             }
@@ -353,6 +364,9 @@ impl Panel for LinuxPlatform {
 
     fn indicate(&mut self, pattern: Pattern) {
         self.pins.show_pattern(pattern);
+        if let Some(led) = &self.led {
+            led.show(pattern);
+        }
     }
 
     fn show_state(&mut self, state: State, last_error: u16) {
@@ -383,6 +397,8 @@ mod tests {
             slots: None,
             wrong_proofs: Rc::new(ProofMemory::open(Path::new("/nowhere"))),
             supplicant_dir: PathBuf::new(),
+            button: None,
+            led: None,
         };
         (LinuxPlatform::new(parts), reports_sender)
     }

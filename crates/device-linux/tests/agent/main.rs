@@ -71,7 +71,9 @@ impl World {
         let running = async move {
             let connect = async || {
                 air.facts.borrow_mut().is_gone = false;
-                if std::mem::take(&mut air.facts.borrow_mut().refuses_once) {
+                let refusal_count = air.facts.borrow().refusal_count;
+                if let Some(left_count) = refusal_count.checked_sub(1) {
+                    air.facts.borrow_mut().refusal_count = left_count;
                     return Err(WifiError::NotRunning.into());
                 }
                 Ok(SimulatedWifi { air: Rc::clone(&air), has_hotspot_interface })
@@ -339,10 +341,10 @@ fn a_bus_that_goes_is_connected_to_again_and_the_home_is_used() {
         world.start();
         let mut application = world.application().await;
         set_up(&world, &mut application).await;
-        world.air.facts.borrow_mut().refuses_once = true;
+        world.air.facts.borrow_mut().refusal_count = 1;
         world.air.cut_off();
         world.cloud.seen.until(|seen| *seen.logins.borrow() == 2).await;
-        assert!(!world.air.facts.borrow().refuses_once, "the first try failed");
+        assert_eq!(world.air.facts.borrow().refusal_count, 0, "the first try failed");
         world.stop().await;
     });
 }
@@ -363,6 +365,34 @@ fn a_radio_that_comes_late_gives_the_hotspot_its_name() {
         until_ok(async || is_renamed()).await;
         assert!(world.get("/board_info.json").await.contains("02:00:00:00:00:07"));
         world.stop().await;
+    });
+}
+
+#[test]
+fn button_and_light_of_the_options_are_the_device_s() {
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        let (led, fifo) = (world.folder.path().join("led"), world.folder.path().join("event0"));
+        std::fs::create_dir(&led).unwrap();
+        std::fs::write(led.join("brightness"), "").unwrap();
+        std::fs::write(led.join("max_brightness"), "200").unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        world.config.led = Some(led.clone());
+        world.config.button = Some(device_linux::ButtonConfig { device: fifo.clone(), key: 148 });
+        world.start();
+        let shines = || std::fs::read_to_string(led.join("brightness")).is_ok_and(|level| level == "200");
+        until_ok(async || shines().then_some(()).ok_or(())).await;
+        let mut application = world.application().await;
+        application.ask(&json!({"do": "subscribe", "led": true})).await;
+        // One `input_event`: two words of time, a key, this one, down.
+        let time = vec![0; 2 * size_of::<usize>()];
+        let press = [time, vec![1, 0, 148, 0, 1, 0, 0, 0]].concat();
+        let mut kernel = std::fs::File::options().write(true).open(&fifo).unwrap();
+        std::io::Write::write_all(&mut kernel, &press).unwrap();
+        // From 3 s on the light shows that the button is held.
+        while application.next().await["led"]["colour"] != "#ffffe7" {}
+        world.stop().await;
+        assert_eq!(std::fs::read_to_string(led.join("brightness")).unwrap(), "0");
     });
 }
 

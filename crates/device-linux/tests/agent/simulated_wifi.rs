@@ -27,8 +27,8 @@ pub(crate) struct Facts {
     /// The way to the radio is cut until it is connected to anew.
     pub(crate) is_gone: bool,
     pub(crate) addresses: Option<Addresses>,
-    /// The next connection fails.
-    pub(crate) refuses_once: bool,
+    /// So many connections will fail.
+    pub(crate) refusal_count: usize,
 }
 
 impl Air {
