@@ -18,8 +18,9 @@ pop = "$pop"
 ca_file = "$rundir/device-ca.pem"
 run_time_grace_s = $grace_s
 TOML
-  chown "root:$device_user" "$rundir/device.toml"
-  chmod 0640 "$rundir/device.toml"
+  # As the package does it.
+  chown "$device_user:root" "$rundir/device.toml"
+  chmod 0600 "$rundir/device.toml"
 }
 
 start_device() {
@@ -39,13 +40,26 @@ make_hotspot_interface() {
   [ $((first & 3)) -eq 2 ] || fail "$own is no locally administered address"
 }
 
+# The kernel has another name for each boot, and only another boot is a power-on. This one boots once; the agent is shown
+# another name from now on.
+power_up_device() {
+  [ -e "$rundir/boot-id" ] || { : >"$rundir/boot-id" && mount -o bind "$rundir/boot-id" /proc/sys/kernel/random/boot_id; } ||
+    fail 'the boot gets no other name' || return 1
+  cat /proc/sys/kernel/random/uuid >"$rundir/boot-id"
+  chmod 0644 "$rundir/boot-id"
+  start_device
+}
+
+# The process ends as in a crash.
+kill_device() {
+  kill -9 "$device_pid"
+  wait "$device_pid" 2>/dev/null
+}
+
 stop_device() {
   kill "$device_pid"
   wait "$device_pid"
 }
-
-# What the agent remembers of this boot of the machine is gone, as after the power was off.
-forget_power_on() { rm -f "$rundir/device/boot-id"; }
 
 # is_access_point INTERFACE: it is one, and sends.
 is_access_point() {

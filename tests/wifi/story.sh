@@ -68,6 +68,12 @@ step_lock() {
   done
   until_true 10 'the device says that its door is closed' log_says 'Too many wrong proofs' || return 1
   until_true 45 'the hotspot is closed' phone_hears_no_hotspot || return 1
+  # Neither a crash nor a restart of the service is a power-on.
+  kill_device
+  mark_log
+  start_device
+  until_true 20 'the device runs again' log_says 'INIT =>' || return 1
+  holds_for 15 'the hotspot of a restarted device stays closed' phone_hears_no_hotspot || return 1
   stop_device
 }
 
@@ -76,7 +82,7 @@ step_hotspot() {
   make_hotspot_interface || return 1
   local started_s
   started_s=$(uptime_s)
-  start_device
+  power_up_device
   until_true 45 'the phone sees the hotspot' phone_sees_hotspot || return 1
   is_access_point rehome-ap0 || fail 'the hotspot has no interface of its own' || return 1
   local flags
@@ -259,11 +265,10 @@ step_powered_elsewhere() {
   stop_device
   stop_access_point customer
   start_access_point workshop "$workshop_ssid" 11 wpa2 "$workshop_password" || return 1
-  forget_power_on
   mark_log
   local started_s
   started_s=$(uptime_s)
-  start_device
+  power_up_device || return 1
   until_true 45 'the hotspot is in the air' is_access_point rehome-ap0 || return 1
   note "hotspot in the air $(($(uptime_s) - started_s)) s after the start"
   until_true 45 'the phone sees the hotspot' phone_sees_hotspot || return 1

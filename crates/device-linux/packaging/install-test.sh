@@ -8,7 +8,15 @@ dpkg --install "$1"
 rehome device --help >/dev/null
 rehome device --check-config --config /etc/rehome/device.toml >/dev/null
 systemd-analyze verify /usr/lib/systemd/system/rehome-device.service
-[ "$(stat -c '%U:%G %a' /etc/rehome/device.toml)" = 'root:rehome-device 640' ] || fail 'the options file is not for the agent alone'
+options_are_for_the_agent_alone() {
+  [ "$(stat -c '%U:%G %a' /etc/rehome/device.toml)" = 'rehome-device:root 600' ] || fail "$1 leaves the options to others"
+  setpriv --reuid rehome-device --regid rehome-device --clear-groups cat /etc/rehome/device.toml >/dev/null ||
+    fail "$1 keeps the options from the agent"
+  # An application: any user in the group that may use the socket.
+  ! setpriv --reuid nobody --regid rehome-device --clear-groups cat /etc/rehome/device.toml 2>/dev/null ||
+    fail "$1 lets applications read the label's secret"
+}
+options_are_for_the_agent_alone 'the installation'
 
 # A device in use: options of its own, a home, programs in slots.
 echo '# mine' >>/etc/rehome/device.toml
@@ -24,7 +32,11 @@ newer=$(mktemp -d)
 dpkg-deb --raw-extract "$1" "$newer/package"
 sed -i 's/^Version: .*/&+newer/' "$newer/package/DEBIAN/control"
 dpkg-deb -Znone --build "$newer/package" "$newer/newer.deb" >/dev/null
+# As earlier packages left it.
+chown root:rehome-device /etc/rehome/device.toml
+chmod 0640 /etc/rehome/device.toml
 dpkg --install "$newer/newer.deb"
+options_are_for_the_agent_alone 'the upgrade'
 keeps_everything 'the upgrade'
 dpkg --remove rehome
 keeps_everything 'the removal'

@@ -15,6 +15,9 @@ const PASSPHRASE_BYTES_MAX: usize = 63;
 /// Shortest and longest keep-alive in seconds. Source: wire-protocol.md, section 8.
 const HEARTBEAT_S: std::ops::RangeInclusive<u16> = 10..=3600;
 
+/// Shortest and longest time in seconds after its start within which a power cut counts for the power-up gesture. Ours.
+const POWER_UP_WINDOW_S: std::ops::RangeInclusive<u16> = 8..=300;
+
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -28,6 +31,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Socket of the local API.
     pub socket: PathBuf,
+    /// Folder of the supplicant's control sockets, which tell of wrong passphrases at the hotspot.
+    pub supplicant_dir: PathBuf,
     /// Where the portal listens.
     pub portal_address: SocketAddr,
     /// First word of the hotspot's name.
@@ -62,6 +67,23 @@ pub struct Config {
     /// How long a network lost while running may be away before the hotspot opens, in seconds; `"never"` for locks and
     /// garage doors.
     pub run_time_grace_s: Grace,
+    /// Power-up gesture: a power-up counts when the power goes within this time after the agent's start, 8 to 300 s. A
+    /// person cannot see when a machine that boots for half a minute gets there, so the 8 s of a chip would be too short.
+    pub power_up_window_s: u16,
+    /// Button of the device: held for 10 s and let go, it erases the home.
+    pub button: Option<ButtonConfig>,
+    /// Folder of a light that shows where the device stands, such as `/sys/class/leds/ACT`.
+    pub led: Option<PathBuf>,
+}
+
+/// One key of an input device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ButtonConfig {
+    /// The kernel's device, such as `/dev/input/event0`.
+    pub device: PathBuf,
+    /// Code of the key, as `evtest` shows it.
+    pub key: u16,
 }
 
 /// `stock`, `reset` or `rehome`.
@@ -152,6 +174,8 @@ impl Default for Config {
             hotspot_interface: Some("rehome-ap0".to_owned()),
             state_dir: PathBuf::from("/var/lib/rehome-device"),
             socket: PathBuf::from("/run/rehome-device/device.sock"),
+            // Source: the option `-O` in the supplicant's unit of Debian.
+            supplicant_dir: PathBuf::from("/run/wpa_supplicant"),
             portal_address: SocketAddr::from((portal::HOTSPOT_ADDRESS, 80)),
             vendor: "Rehome".to_owned(),
             template_name: "Linux device".to_owned(),
@@ -169,6 +193,9 @@ impl Default for Config {
             heartbeat_s: 40,
             recovery: Recovery::Rehome,
             run_time_grace_s: Grace::Seconds(600),
+            power_up_window_s: 30,
+            button: None,
+            led: None,
         }
     }
 }
@@ -183,6 +210,9 @@ pub enum CheckConfigError {
     /// The keep-alive is out of range.
     #[error("heartbeat_s: {0} is not in 10..=3600")]
     Heartbeat(u16),
+    /// The time for the power-up gesture is out of range.
+    #[error("power_up_window_s: {0} is not in 8..=300")]
+    PowerUpWindow(u16),
     /// A text is empty or has characters that do not travel.
     #[error("{key}: 1 to 64 printable characters")]
     Text {
@@ -211,6 +241,9 @@ impl Config {
         }
         if !HEARTBEAT_S.contains(&self.heartbeat_s) {
             return Err(CheckConfigError::Heartbeat(self.heartbeat_s));
+        }
+        if !POWER_UP_WINDOW_S.contains(&self.power_up_window_s) {
+            return Err(CheckConfigError::PowerUpWindow(self.power_up_window_s));
         }
         let texts = [
             ("vendor", self.vendor.as_str()),
@@ -247,9 +280,10 @@ impl Config {
             Grace::Seconds(seconds) => Some(Duration::from_secs(u64::from(seconds))),
             Grace::Never(Never::Never) => None,
         };
+        let short_power_up_max = Duration::from_secs(u64::from(self.power_up_window_s));
         Settings {
             recovery,
-            timings: Timings { run_time_grace, ..Timings::default() },
+            timings: Timings { run_time_grace, short_power_up_max, ..Timings::default() },
             ..Settings::default()
         }
     }
@@ -257,7 +291,22 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::FirmwareKey;
+    use std::time::Duration;
+
+    use super::{CheckConfigError, Config, FirmwareKey};
+
+    #[test]
+    fn a_power_up_counts_for_as_long_as_a_person_needs_to_see_the_machine_boot() {
+        let window = |seconds| Config { power_up_window_s: seconds, ..Config::default() };
+        let timings = Config::default().lifecycle_settings().timings;
+        assert_eq!(timings.short_power_up_max, Duration::from_secs(30));
+        assert_eq!(timings.short_power_up_min, Duration::from_secs(1));
+        assert_eq!(window(60).lifecycle_settings().timings.short_power_up_max, Duration::from_mins(1));
+        for seconds in [0, 7, 301] {
+            let checked = window(seconds).validate();
+            assert!(matches!(checked, Err(CheckConfigError::PowerUpWindow(_))), "{seconds}: {checked:?}");
+        }
+    }
 
     #[test]
     fn a_firmware_key_is_64_hexadecimal_digits_and_nothing_else() {

@@ -19,8 +19,10 @@ const UID_CHARACTERS_MAX: usize = 64;
 const UID_FILE: &str = "uid";
 /// Name of the file with the kernel's boot that was seen last.
 const BOOT_FILE: &str = "boot-id";
+/// Name of the file with the kernel's boot in which the agent was told to stop.
+const END_FILE: &str = "orderly-end";
 /// Where the kernel names its boot. Source: `random(4)`.
-const KERNEL_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+pub(crate) const KERNEL_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Neither secret nor anybody's business.
 const MODE: u32 = 0o600;
 
@@ -49,21 +51,28 @@ pub(crate) fn uid(state_dir: &Path) -> Result<String, KeepIdentityError> {
         Err(missing) if missing.kind() == io::ErrorKind::NotFound => {}
         Err(source) => return Err(error("reading")(source)),
     }
-    let mut bytes = [0; UID_BYTES];
-    fill_random(&mut bytes).map_err(error("making up"))?;
-    let uid = format!("{:016x}", u64::from_be_bytes(bytes));
+    let uid = made_up_uid()?;
     replace(&path, &uid).map_err(error("writing"))?;
     Ok(uid)
+}
+
+/// Makes an id up that no other device has.
+pub(crate) fn made_up_uid() -> Result<String, KeepIdentityError> {
+    let mut bytes = [0; UID_BYTES];
+    let filled = fill_random(&mut bytes);
+    filled.map_err(|source| KeepIdentityError { action: "making up", path: UID_FILE.into(), source })?;
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
 }
 
 fn is_uid(text: &str) -> bool {
     !text.is_empty() && text.len() <= UID_CHARACTERS_MAX && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Tells a boot of the machine from a restart of this program.
+/// Tells a power-on of the machine from a restart of this program, and from a boot after an orderly end.
 ///
-/// The kernel gives every boot another name. Whether the power was really off it does not say: `reboot` counts as a
-/// boot too. Without the kernel's word it is a restart, which never counts for anything.
+/// The kernel gives every boot another name. Whether the power was off in between it does not say, but a power cut leaves
+/// no time to say goodbye: where the agent was told to stop, what followed was a `reboot` or a shutdown, which are no
+/// power-ups of the gesture. Without the kernel's word it is a restart, which never counts for anything.
 pub(crate) fn boot_reason(state_dir: &Path) -> BootReason {
     boot_reason_of(state_dir, Path::new(KERNEL_BOOT_ID))
 }
@@ -72,11 +81,21 @@ fn boot_reason_of(state_dir: &Path, kernel_boot_id: &Path) -> BootReason {
     let Ok(current) = fs::read_to_string(kernel_boot_id) else {
         return BootReason::Restart;
     };
-    let path = state_dir.join(BOOT_FILE);
-    if fs::read_to_string(&path).is_ok_and(|last| last == current) {
+    let (path, end_path) = (state_dir.join(BOOT_FILE), state_dir.join(END_FILE));
+    let last = fs::read_to_string(&path).ok();
+    let is_end_orderly = last.is_some() && fs::read_to_string(&end_path).ok() == last;
+    // From here on the power may go.
+    match fs::remove_file(&end_path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "the end of the last run cannot be forgotten");
+        }
+        Ok(()) | Err(_) => {}
+    }
+    if last.is_some_and(|last| last == current) {
         return BootReason::Restart;
     }
     match replace(&path, &current) {
+        Ok(()) if is_end_orderly => BootReason::Restart,
         Ok(()) => BootReason::PowerOn,
         Err(error) => {
             tracing::warn!(%error, "this boot cannot be remembered");
@@ -85,8 +104,16 @@ fn boot_reason_of(state_dir: &Path, kernel_boot_id: &Path) -> BootReason {
     }
 }
 
-/// Replaces a small file as a whole.
-/// Replaces a file as a whole; it is on the disk when this returns.
+/// Notes that the agent was told to stop in this boot.
+pub(crate) fn note_orderly_end(state_dir: &Path) {
+    let noted = fs::read_to_string(state_dir.join(BOOT_FILE))
+        .and_then(|boot_id| replace(&state_dir.join(END_FILE), &boot_id));
+    if let Err(error) = noted {
+        tracing::warn!(%error, "the end cannot be noted; the next boot counts as a power-up");
+    }
+}
+
+/// Replaces a small file as a whole; it is on the disk when this returns.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let draft = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&draft)?;
@@ -176,6 +203,24 @@ mod tests {
         assert_eq!(boot_reason_of(folder.path(), &kernel), BootReason::PowerOn);
         fs::remove_file(&kernel).unwrap();
         assert_eq!(boot_reason_of(folder.path(), &kernel), BootReason::Restart);
+    }
+
+    #[test]
+    fn a_boot_after_an_orderly_end_is_no_power_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let kernel = folder.path().join("kernel");
+        let boot = |id: &str| {
+            fs::write(&kernel, id).unwrap();
+            boot_reason_of(folder.path(), &kernel)
+        };
+        note_orderly_end(folder.path());
+        assert_eq!(boot("one\n"), BootReason::PowerOn, "nothing was there to end");
+        note_orderly_end(folder.path());
+        assert_eq!(boot("two\n"), BootReason::Restart, "`reboot`");
+        assert_eq!(boot("three\n"), BootReason::PowerOn, "the power went");
+        note_orderly_end(folder.path());
+        assert_eq!(boot("three\n"), BootReason::Restart, "the service was restarted");
+        assert_eq!(boot("four\n"), BootReason::PowerOn, "and then the power went");
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub enum Launched {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LaunchError {
-    /// The state file cannot be used, for instance because another agent runs.
+    /// Another agent runs.
     #[error("looking for another agent")]
     StateFile(#[from] OpenStateFileError),
 }
@@ -78,8 +78,11 @@ impl Launcher {
         let mut stop = pin!(stop);
         loop {
             let choice = {
-                // While an agent runs, its trial is not over.
-                let _alone = StateFile::open(&config.state_dir.join("home.flash"))?;
+                // While an agent runs, its trial is not over. A file that cannot be used is no agent.
+                let _alone = match StateFile::open(&config.state_dir.join("home.flash")) {
+                    Err(error @ OpenStateFileError::InUse { .. }) => return Err(error.into()),
+                    alone => alone,
+                };
                 slots.choose()
             };
             match choice {

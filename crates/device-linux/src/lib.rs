@@ -9,15 +9,19 @@
 //! - `radio` makes the interfaces follow what the agent wishes for.
 //! - [`StateFile`] behaves like NOR flash.
 //! - `program_slots` and [`Launcher`] are what boot loader and slots are on a chip.
+//! - `lacks` is how a run goes on without a file that it cannot use; `proof_memory` outlives the process.
 //! - [`local_api`] is how an application on the same machine takes part.
 
 mod agent;
+mod button;
 mod cloud_link;
 mod config;
 mod heard;
 mod hotspot_services;
 mod identity;
+mod lacks;
 mod launcher;
+mod led;
 pub mod local_api;
 mod neighbours;
 mod network_manager;
@@ -25,6 +29,7 @@ pub mod parsers;
 mod platform;
 mod portal_listener;
 mod program_slots;
+mod proof_memory;
 mod radio;
 mod random;
 mod refused_passphrases;
@@ -34,7 +39,8 @@ mod wifi;
 pub use agent::{Ended, RunError, run, run_program, run_until};
 pub use cloud_link::{DialError, ReadAuthoritiesError};
 pub use config::{
-    CheckConfigError, Config, FirmwareKey, Grace, Never, ParseFirmwareKeyError, Passphrase, Recovery,
+    ButtonConfig, CheckConfigError, Config, FirmwareKey, Grace, Never, ParseFirmwareKeyError, Passphrase,
+    Recovery,
 };
 pub use identity::{Addresses, KeepIdentityError};
 pub use launcher::{

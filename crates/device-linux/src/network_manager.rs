@@ -437,7 +437,9 @@ impl Wifi for NetworkManager {
             if let Some(change) = self.changes.pop_front() {
                 return change;
             }
-            let signal = self.bus.next_signal().await;
+            let Some(signal) = self.bus.next_signal_or_end().await else {
+                return WifiChange::Gone;
+            };
             self.note(&signal);
         }
     }

@@ -1,8 +1,8 @@
 //! The platform of `device` on Linux: radio task, sockets, clock.
 
-use std::cell::Cell;
 use std::fmt;
 use std::future::{Future as _, poll_fn};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -14,11 +14,14 @@ use device::{
 };
 use lifecycle::{CloudError, Instant, Pattern, State};
 
+use crate::button::Button;
 use crate::cloud_link::{CloudLink, DialError, LinkEvent, Security};
 use crate::hotspot_services::HotspotServices;
+use crate::led::Led;
 use crate::local_api::Pins;
 use crate::portal_listener::PortalListener;
 use crate::program_slots::ProgramSlots;
+use crate::proof_memory::ProofMemory;
 use crate::radio::{RadioHandle, Report, StationWish};
 use crate::random::random_u32;
 use crate::refused_passphrases::RefusedPassphrases;
@@ -36,7 +39,10 @@ pub(crate) struct LinuxPlatform {
     pins: Rc<Pins>,
     /// `None` = this process was not started by a launcher and takes no programs.
     pub(crate) slots: Option<ProgramSlots>,
-    wrong_proof_count: Rc<Cell<u8>>,
+    wrong_proofs: Rc<ProofMemory>,
+    supplicant_dir: PathBuf,
+    button: Option<Rc<Button>>,
+    led: Option<Rc<Led>>,
     last_ticket: u64,
     joined: Option<u64>,
     scan: Vec<SeenNetwork>,
@@ -55,7 +61,11 @@ pub(crate) struct Parts {
     pub(crate) pins: Rc<Pins>,
     pub(crate) slots: Option<ProgramSlots>,
     /// Outlives the platform: a restart of the device is no power-on.
-    pub(crate) wrong_proof_count: Rc<Cell<u8>>,
+    pub(crate) wrong_proofs: Rc<ProofMemory>,
+    /// Where the supplicant's control sockets are.
+    pub(crate) supplicant_dir: PathBuf,
+    pub(crate) button: Option<Rc<Button>>,
+    pub(crate) led: Option<Rc<Led>>,
 }
 
 impl LinuxPlatform {
@@ -69,7 +79,10 @@ impl LinuxPlatform {
             refused_passphrases: None,
             pins: parts.pins,
             slots: parts.slots,
-            wrong_proof_count: parts.wrong_proof_count,
+            wrong_proofs: parts.wrong_proofs,
+            supplicant_dir: parts.supplicant_dir,
+            button: parts.button,
+            led: parts.led,
             last_ticket: 0,
             joined: None,
             scan: Vec::new(),
@@ -115,8 +128,9 @@ impl LinuxPlatform {
                 self.portal.open();
                 self.services = interface.as_deref().map(HotspotServices::start);
                 let has_passphrase = self.wishes_passphrase();
+                let guarded = interface.as_deref().filter(|_| has_passphrase);
                 self.refused_passphrases =
-                    interface.as_deref().filter(|_| has_passphrase).map(RefusedPassphrases::watch);
+                    guarded.map(|interface| RefusedPassphrases::watch(&self.supplicant_dir.join(interface)));
                 None
             }
             Report::HotspotClosed => {
@@ -220,6 +234,9 @@ impl Platform for LinuxPlatform {
             if let Poll::Ready(event) = self.poll_door(context) {
                 return Poll::Ready(event);
             }
+            if let Some(Poll::Ready(event)) = self.button.as_ref().map(|button| button.poll_event(context)) {
+                return Poll::Ready(event);
+            }
             if let Poll::Ready(event) = self.poll_cloud(context, buffer) {
                 return Poll::Ready(event);
             }
@@ -312,11 +329,11 @@ impl Hotspot for LinuxPlatform {
 
 impl WarmMemory for LinuxPlatform {
     fn wrong_proof_count(&self) -> u8 {
-        self.wrong_proof_count.get()
+        self.wrong_proofs.count()
     }
 
     fn keep_wrong_proof_count(&mut self, wrong_proof_count: u8) {
-        self.wrong_proof_count.set(wrong_proof_count);
+        self.wrong_proofs.keep(wrong_proof_count);
     }
 }
 
@@ -347,6 +364,9 @@ impl Panel for LinuxPlatform {
 
     fn indicate(&mut self, pattern: Pattern) {
         self.pins.show_pattern(pattern);
+        if let Some(led) = &self.led {
+            led.show(pattern);
+        }
     }
 
     fn show_state(&mut self, state: State, last_error: u16) {
@@ -356,6 +376,7 @@ impl Panel for LinuxPlatform {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::Duration;
 
     use tokio::sync::{mpsc, watch};
@@ -374,7 +395,10 @@ mod tests {
             portal: PortalListener::new("127.0.0.1:0".parse().unwrap()),
             pins: Rc::new(Pins::new()),
             slots: None,
-            wrong_proof_count: Rc::default(),
+            wrong_proofs: Rc::new(ProofMemory::open(Path::new("/nowhere"))),
+            supplicant_dir: PathBuf::new(),
+            button: None,
+            led: None,
         };
         (LinuxPlatform::new(parts), reports_sender)
     }

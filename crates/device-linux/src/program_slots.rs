@@ -4,6 +4,7 @@
 //! The record is replaced as a whole and is on the disk before anything depends on it, so a power cut leaves the old or
 //! the new one. Without a record the installed program runs; it is also what is left when a slot cannot be used.
 
+use std::cmp::Ordering;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -67,6 +68,9 @@ struct Program {
     slot: SlotName,
     sha256: [u8; 32],
     version: String,
+    /// Version of the installed program when this one was tried; `None` in records of earlier programs.
+    #[serde(default)]
+    installed: Option<String>,
 }
 
 /// How far a new program has come.
@@ -183,12 +187,25 @@ impl ProgramSlots {
                 Stage::New | Stage::Trying | Stage::Failed => Stage::Failed,
             };
             let was_new = core::mem::replace(&mut candidate.stage, next) == Stage::New;
+            if was_new {
+                candidate.program.installed = Some(self.built_version.clone());
+            }
             let noted = self.write_record(&record);
             if let Err(error) = &noted {
                 tracing::error!(%error, "the start of a new program cannot be noted; it is not tried");
             }
             if noted.is_ok() && was_new && next == Stage::Trying {
                 return Choice::Trial { slot: program.slot, path };
+            }
+        }
+        if let Some(program) = record.confirmed.take_if(|program| self.is_superseded(program)) {
+            tracing::info!(
+                "the installed program {} is newer than {} in a slot and runs in its place",
+                self.built_version,
+                program.version
+            );
+            if let Err(error) = self.write_record(&record) {
+                tracing::warn!(%error, "the older program stays in its slot");
             }
         }
         match record.confirmed {
@@ -204,6 +221,13 @@ impl ProgramSlots {
             }
             None => Choice::Installed,
         }
+    }
+
+    /// Whether the installed program was upgraded past a confirmed one. An older program over the air is allowed, so one
+    /// that was there already when the other was tried is none.
+    fn is_superseded(&self, program: &Program) -> bool {
+        program.installed.as_ref() != Some(&self.built_version)
+            && is_newer(&self.built_version, &program.version)
     }
 
     /// Whether the program in this slot still has to prove itself.
@@ -349,7 +373,8 @@ impl ProgramSlots {
         file.set_permissions(fs::Permissions::from_mode(MODE_RUNNABLE))?;
         file.sync_all()?;
         File::open(&self.folder)?.sync_all()?;
-        let program = Program { slot, sha256: image.sha256, version: image.version.as_str().to_owned() };
+        let version = image.version.as_str().to_owned();
+        let program = Program { slot, sha256: image.sha256, version, installed: None };
         let former = self.version();
         let candidate = Some(Candidate { program, stage: Stage::New, former });
         self.write_record(&Record { candidate, ..self.record() })?;
@@ -376,6 +401,39 @@ impl ProgramSlots {
             self.write_record(&record)?;
         }
         Ok(())
+    }
+}
+
+/// Compares two versions, numbers as numbers: 1.10 is newer than 1.9, and newer than its pre-release 1.10-rc1.
+fn is_newer(version: &str, than: &str) -> bool {
+    let (mut left, mut right) = (parts(version), parts(than));
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return false,
+            (None, Some(more)) => return is_pre_release(more),
+            (Some(more), None) => return !is_pre_release(more),
+            (Some(ours), Some(theirs)) => match compare_parts(ours, theirs) {
+                Ordering::Equal => {}
+                order => return order == Ordering::Greater,
+            },
+        }
+    }
+}
+
+/// Runs of digits, and what is between them.
+fn parts(version: &str) -> impl Iterator<Item = &[u8]> {
+    version.trim().as_bytes().chunk_by(|one, next| one.is_ascii_digit() == next.is_ascii_digit())
+}
+
+fn is_pre_release(more: &[u8]) -> bool {
+    more.starts_with(b"-") || more.starts_with(b"~")
+}
+
+fn compare_parts(left: &[u8], right: &[u8]) -> Ordering {
+    let number = |part| std::str::from_utf8(part).ok().and_then(|digits| digits.parse::<u128>().ok());
+    match (number(left), number(right)) {
+        (Some(left), Some(right)) => left.cmp(&right),
+        _ => is_pre_release(right).cmp(&is_pre_release(left)).then_with(|| left.cmp(right)),
     }
 }
 

@@ -121,6 +121,8 @@ pub(crate) struct RadioTask<W> {
     heard: Option<(Instant, Vec<SeenNetwork>)>,
     /// Something changed after which the hotspot may get an interface of its own.
     is_recheck_due: bool,
+    /// The radio cannot be reached any more.
+    is_gone: bool,
 }
 
 impl<W: Wifi> RadioTask<W> {
@@ -141,13 +143,15 @@ impl<W: Wifi> RadioTask<W> {
             scans_done: 0,
             heard: None,
             is_recheck_due: false,
+            is_gone: false,
         };
         (task, RadioHandle { wishes: wish_sender, reports })
     }
 
-    /// Runs until the platform is dropped, then leaves the radio as it found it.
+    /// Runs until the platform is dropped, then leaves the radio as it found it. Ends earlier only when the radio cannot be
+    /// reached any more.
     pub(crate) async fn run(mut self) {
-        while !self.reports.is_closed() && self.wishes.has_changed().is_ok() {
+        while !self.is_gone && !self.reports.is_closed() && self.wishes.has_changed().is_ok() {
             let wishes = self.wishes.borrow_and_update().clone();
             // One moment for both: what is not yet due in the step must wake the wait.
             let now = Instant::now();
@@ -237,6 +241,7 @@ impl<W: Wifi> RadioTask<W> {
                 self.hotspot_retry_at = None;
                 self.is_recheck_due = true;
             }
+            WifiChange::Gone => self.is_gone = true,
         }
     }
 

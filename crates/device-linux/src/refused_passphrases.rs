@@ -7,7 +7,7 @@
 use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram as BlockingDatagram};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,8 +20,6 @@ use tokio::time::Instant;
 use crate::network_manager::parse_mac;
 use crate::random::random_u32;
 
-/// Where the control sockets are. Source: the option `-O` in the supplicant's unit of Debian.
-const CONTROL_FOLDER: &str = "/run/wpa_supplicant";
 /// Says which station's handshake did not fit the passphrase. Source: `wpa_ctrl.h` of `wpa_supplicant`.
 const EVENT: &str = "AP-STA-POSSIBLE-PSK-MISMATCH ";
 /// One wrong passphrase fails several handshakes, and phones try it again by themselves.
@@ -39,12 +37,9 @@ pub(crate) struct RefusedPassphrases {
 }
 
 impl RefusedPassphrases {
-    /// Watches the hotspot on an interface.
-    pub(crate) fn watch(interface: &str) -> Self {
-        Self::watch_at(Path::new(CONTROL_FOLDER).join(interface))
-    }
-
-    fn watch_at(control: PathBuf) -> Self {
+    /// Watches the hotspot of a control socket.
+    pub(crate) fn watch(control: &Path) -> Self {
+        let control = control.to_owned();
         let (sender, refusals) = mpsc::channel(1);
         let mut watch = JoinSet::new();
         watch.spawn(async move {
@@ -173,7 +168,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let control = folder.path().join("wlan0");
         let supplicant = BlockingDatagram::bind(&control).unwrap();
-        let mut refused = RefusedPassphrases::watch_at(control);
+        let mut refused = RefusedPassphrases::watch(&control);
         let received = tokio::task::spawn_blocking(move || {
             let mut request = [0; 16];
             let (byte_count, agent) = supplicant.recv_from(&mut request).unwrap();

@@ -28,7 +28,9 @@ const MODE: u32 = 0o600;
 /// The open file. As long as it is open no other agent can use it.
 #[derive(Debug)]
 pub struct StateFile {
-    file: File,
+    /// `None` = there is nothing to read or write; every access fails.
+    file: Option<File>,
+    is_writable: bool,
 }
 
 /// Why the file cannot be used.
@@ -66,7 +68,8 @@ impl StateFile {
     /// Opens the file, and makes an erased one when there is none.
     ///
     /// A file that is too short, for instance because a disk was repaired, is filled up as erased: the home store
-    /// knows by its checksums what is still whole.
+    /// knows by its checksums what is still whole. A file that may only be read, for instance because the system found
+    /// faults on its card, is opened as it is: the home in it is still a home.
     ///
     /// # Errors
     /// Names what cannot be done with which file.
@@ -78,14 +81,16 @@ impl StateFile {
         if !path.try_exists().map_err(io("looking for"))? {
             create(path)?;
         }
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(io("opening"))?;
+        let opened = OpenOptions::new().read(true).write(true).open(path);
+        let is_writable = !opened.as_ref().is_err_and(is_for_readers_only);
+        let file = if is_writable { opened } else { File::open(path) }.map_err(io("opening"))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenStateFileError::InUse { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => return Err(io("locking")(source)),
         }
         let metadata = file.metadata().map_err(io("examining"))?;
-        if metadata.permissions().mode() & 0o777 != MODE {
+        if is_writable && metadata.permissions().mode() & 0o777 != MODE {
             file.set_permissions(fs::Permissions::from_mode(MODE)).map_err(io("protecting"))?;
         }
         let found_bytes = metadata.len();
@@ -94,11 +99,27 @@ impl StateFile {
         }
         let missing_bytes =
             STATE_FILE_BYTES.saturating_sub(usize::try_from(found_bytes).unwrap_or(usize::MAX));
-        if missing_bytes > 0 {
+        if is_writable && missing_bytes > 0 {
             file.write_all_at(&vec![ERASED_BYTE; missing_bytes], found_bytes).map_err(io("filling up"))?;
             file.sync_all().map_err(io("filling up"))?;
         }
-        Ok(Self { file })
+        Ok(Self { file: Some(file), is_writable })
+    }
+
+    /// What an agent has in place of a file that it cannot open: the home store finds no home in it.
+    #[must_use]
+    pub const fn unusable() -> Self {
+        Self { file: None, is_writable: false }
+    }
+
+    /// Whether something can be stored.
+    #[must_use]
+    pub const fn is_writable(&self) -> bool {
+        self.is_writable
+    }
+
+    fn file(&self, offset: u32) -> Result<&File, AccessStateFileError> {
+        self.file.as_ref().ok_or(AccessStateFileError::NoFile { offset })
     }
 
     fn check_range(offset: u32, length_bytes: usize, unit_bytes: usize) -> Result<u64, AccessStateFileError> {
@@ -111,6 +132,11 @@ impl StateFile {
         }
         Ok(u64::from(offset))
     }
+}
+
+/// Says whether a file was refused for writing and may still be one to read.
+fn is_for_readers_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 
 /// Makes the file whole or not at all: under another name first, then in its place unless there is one by now.
@@ -165,6 +191,12 @@ pub enum AccessStateFileError {
         /// First byte of the write.
         offset: u32,
     },
+    /// The file could not be opened.
+    #[error("there is no state file to use at {offset:#x}")]
+    NoFile {
+        /// First byte.
+        offset: u32,
+    },
     /// The system refused.
     #[error("using the state file at {offset:#x}")]
     Io {
@@ -181,7 +213,7 @@ impl NorFlashError for AccessStateFileError {
         match self {
             Self::NotAligned { .. } => NorFlashErrorKind::NotAligned,
             Self::OutOfBounds { .. } => NorFlashErrorKind::OutOfBounds,
-            Self::NotErased { .. } | Self::Io { .. } => NorFlashErrorKind::Other,
+            Self::NotErased { .. } | Self::NoFile { .. } | Self::Io { .. } => NorFlashErrorKind::Other,
         }
     }
 }
@@ -195,7 +227,8 @@ impl ReadNorFlash for StateFile {
 
     async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), AccessStateFileError> {
         let at = Self::check_range(offset, bytes.len(), WORD_BYTES)?;
-        self.file.read_exact_at(bytes, at).map_err(|source| AccessStateFileError::Io { offset, source })
+        let read = self.file(offset)?.read_exact_at(bytes, at);
+        read.map_err(|source| AccessStateFileError::Io { offset, source })
     }
 
     fn capacity(&self) -> usize {
@@ -211,20 +244,22 @@ impl NorFlash for StateFile {
     async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), AccessStateFileError> {
         let at = Self::check_range(offset, bytes.len(), WORD_BYTES)?;
         let io = |source| AccessStateFileError::Io { offset, source };
+        let file = self.file(offset)?;
         let mut present = vec![0; bytes.len()];
-        self.file.read_exact_at(&mut present, at).map_err(io)?;
+        file.read_exact_at(&mut present, at).map_err(io)?;
         if present.iter().any(|&byte| byte != ERASED_BYTE) {
             return Err(AccessStateFileError::NotErased { offset });
         }
-        self.file.write_all_at(bytes, at).and_then(|()| self.file.sync_data()).map_err(io)
+        file.write_all_at(bytes, at).and_then(|()| file.sync_data()).map_err(io)
     }
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), AccessStateFileError> {
         let length_bytes = to.saturating_sub(from) as usize;
         let at = Self::check_range(from, length_bytes, SECTOR_BYTES)?;
-        let erased = self.file.write_all_at(&vec![ERASED_BYTE; length_bytes], at);
+        let file = self.file(from)?;
+        let erased = file.write_all_at(&vec![ERASED_BYTE; length_bytes], at);
         erased
-            .and_then(|()| self.file.sync_data())
+            .and_then(|()| file.sync_data())
             .map_err(|source| AccessStateFileError::Io { offset: from, source })
     }
 }

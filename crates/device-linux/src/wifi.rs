@@ -106,6 +106,8 @@ pub enum WifiChange {
     PhoneDetached,
     /// Conditions changed, for instance a radio appeared: what failed before may work now.
     Recheck,
+    /// Whatever manages the radio cannot be reached any more; only a new connection to it helps.
+    Gone,
 }
 
 /// Why the radio could not do what was asked.

@@ -80,6 +80,15 @@ fn a_confirmed_program_takes_the_process_over_and_knows_its_slot() {
 }
 
 #[test]
+fn a_state_file_that_cannot_be_used_keeps_no_program_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let confirmed = program(folder.path(), "b", "echo runs");
+    write_record(folder.path(), &confirmed, &Value::Null);
+    fs::create_dir(folder.path().join("home.flash")).unwrap();
+    assert_eq!(run(folder.path(), PATIENT_MS), "runs\n");
+}
+
+#[test]
 fn a_new_program_that_ends_unconfirmed_gives_way_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let tried = program(folder.path(), "a", "echo \"$REHOME_SLOT on trial\"; exit 3");

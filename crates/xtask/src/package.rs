@@ -29,7 +29,7 @@ const FILES: [(&str, u32, &str); 6] = [
     ("usr/lib/sysusers.d/rehome-device.conf", 0o644, "crates/device-linux/packaging/rehome-device.sysusers"),
     ("usr/lib/rehome/make-hotspot-interface", 0o755, "crates/device-linux/packaging/make-hotspot-interface"),
     // May hold the proof of possession.
-    ("etc/rehome/device.toml", 0o640, "crates/device-linux/packaging/device.toml"),
+    ("etc/rehome/device.toml", 0o600, "crates/device-linux/packaging/device.toml"),
     ("usr/share/doc/rehome/linux-device.md", 0o644, "docs/guides/linux-device.md"),
 ];
 const PROGRAM: &str = "usr/bin/rehome";
@@ -156,6 +156,17 @@ mod tests {
             let read = Command::new("sh").arg("-n").arg(folder.join(script)).output().unwrap();
             assert!(read.status.success(), "{script}: {}", String::from_utf8_lossy(&read.stderr));
         }
+    }
+
+    /// The guide has every application join the agent's group.
+    #[test]
+    fn the_group_of_the_socket_may_not_read_the_options() {
+        let script = include_str!("../../device-linux/packaging/debian/postinst");
+        let sets = |line: &str| script.lines().any(|found| found.trim() == line);
+        assert!(sets("chown rehome-device:root /etc/rehome/device.toml"));
+        assert!(sets("chmod 0600 /etc/rehome/device.toml"));
+        let packed = FILES.iter().find(|(path, ..)| path.ends_with("device.toml"));
+        assert_eq!(packed.map(|(_, mode, _)| *mode), Some(0o600));
     }
 
     /// Without the minutes that building takes: what the package is made of is there, and nothing is forgotten here.

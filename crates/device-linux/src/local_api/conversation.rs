@@ -3,16 +3,15 @@
 use std::io;
 
 use futures_util::FutureExt as _;
-use tokio::sync::broadcast;
 
 use super::pins::Pins;
-use super::server::{Lines, handle};
+use super::server::{Lines, Subscription, handle};
 
 /// What one application says and is answered.
 #[derive(Debug)]
 pub struct Conversation {
     pins: Pins,
-    notices: Option<broadcast::Receiver<String>>,
+    notices: Option<Subscription>,
 }
 
 impl Default for Conversation {

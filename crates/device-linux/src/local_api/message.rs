@@ -1,6 +1,7 @@
 //! Lines of the local API.
 
-use serde::{Deserialize, Serialize};
+use lifecycle::{Colour, Pattern};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Longest line in bytes, its end not counted. The longest sensible request has about 150.
 pub const LINE_BYTES_MAX: usize = 4096;
@@ -9,11 +10,22 @@ pub const LINE_BYTES_MAX: usize = 4096;
 #[derive(Debug, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Request {
-    Write { pin: u8, value: Value },
-    Read { pin: u8 },
+    Write {
+        pin: u8,
+        value: Value,
+    },
+    Read {
+        pin: u8,
+    },
     State,
-    Subscribe,
-    Console { line: String },
+    Subscribe {
+        /// To the light as well.
+        #[serde(default)]
+        led: bool,
+    },
+    Console {
+        line: String,
+    },
 }
 
 /// A value as applications like to write it.
@@ -56,6 +68,11 @@ pub(super) enum Answer<'a> {
         ok: bool,
         #[serde(flatten)]
         state: StateView,
+        /// `null` before the device said anything.
+        led: Option<LedView>,
+        /// What the agent has to do without; left out where there is nothing.
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        problems: &'a [String],
     },
 }
 
@@ -70,12 +87,55 @@ pub(super) struct StateView {
     pub(super) online: bool,
 }
 
+/// What the light of a board would show, for a light that an application has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "pattern", rename_all = "snake_case")]
+pub(super) enum LedView {
+    Blink {
+        #[serde(serialize_with = "as_digits")]
+        colour: Colour,
+        on_ms: u16,
+        off_ms: u16,
+    },
+    DoubleBlink {
+        #[serde(serialize_with = "as_digits")]
+        colour: Colour,
+        on_ms: u16,
+        between_ms: u16,
+        off_ms: u16,
+    },
+    Wave {
+        #[serde(serialize_with = "as_digits")]
+        colour: Colour,
+        period_ms: u16,
+    },
+}
+
+impl From<Pattern> for LedView {
+    fn from(pattern: Pattern) -> Self {
+        match pattern {
+            Pattern::Blink { colour, on_ms, off_ms } => Self::Blink { colour, on_ms, off_ms },
+            Pattern::DoubleBlink { colour, on_ms, between_ms, off_ms } => {
+                Self::DoubleBlink { colour, on_ms, between_ms, off_ms }
+            }
+            Pattern::Wave { colour, period_ms } => Self::Wave { colour, period_ms },
+        }
+    }
+}
+
+/// A colour as `#rrggbb`.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn as_digits<S: Serializer>(colour: &Colour, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("#{:06x}", colour.0))
+}
+
 /// What subscribers learn.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(super) enum Notice<'a> {
     Write { pin: u8, values: &'a [String] },
     State(StateView),
+    Led { led: LedView },
 }
 
 /// Why a line is no request; the text is the answer.

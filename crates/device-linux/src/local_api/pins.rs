@@ -9,7 +9,7 @@ use lifecycle::{Instant, Pattern, State};
 use tokio::sync::{Notify, broadcast};
 use wire::{Values, VirtualPin};
 
-use super::message::{Notice, StateView, render};
+use super::message::{LedView, Notice, StateView, render};
 
 /// Values that wait for the cloud.
 const OUTGOING_LEN_MAX: usize = 64;
@@ -29,8 +29,18 @@ pub(crate) struct Pins {
     console_lines: RefCell<VecDeque<String>>,
     line_queued: Notify,
     state: Cell<StateView>,
-    pattern: Cell<Option<Pattern>>,
-    notices: broadcast::Sender<String>,
+    led: Cell<Option<LedView>>,
+    /// What the agent has to do without in this run.
+    problems: RefCell<Vec<String>>,
+    notices: broadcast::Sender<Told>,
+}
+
+/// What subscribers are told.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) line: String,
+    /// Only those who asked for the light are told.
+    pub(super) is_led: bool,
 }
 
 /// A value was not taken.
@@ -71,7 +81,8 @@ impl Pins {
             console_lines: RefCell::default(),
             line_queued: Notify::new(),
             state: Cell::new(StateView { state: State::WaitConfig.as_str(), last_error: 0, online: false }),
-            pattern: Cell::new(None),
+            led: Cell::new(None),
+            problems: RefCell::default(),
             notices,
         }
     }
@@ -123,16 +134,31 @@ impl Pins {
         }
     }
 
-    /// Boards without a light show nothing; the pattern is kept for those that will have one.
     pub(crate) fn show_pattern(&self, pattern: Pattern) {
-        self.pattern.set(Some(pattern));
+        let led = LedView::from(pattern);
+        if self.led.replace(Some(led)) != Some(led) {
+            self.tell(Told { line: render(&Notice::Led { led }), is_led: true });
+        }
+    }
+
+    pub(super) fn led(&self) -> Option<LedView> {
+        self.led.get()
+    }
+
+    /// Notes what the agent has to do without.
+    pub(crate) fn note_problem(&self, problem: String) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    pub(super) fn problems(&self) -> Vec<String> {
+        self.problems.borrow().clone()
     }
 
     pub(super) fn state(&self) -> StateView {
         self.state.get()
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<String> {
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Told> {
         self.notices.subscribe()
     }
 
@@ -163,8 +189,12 @@ impl Pins {
     }
 
     fn notify(&self, notice: &Notice<'_>) {
+        self.tell(Told { line: render(notice), is_led: false });
+    }
+
+    fn tell(&self, told: Told) {
         // Without subscribers nobody misses it.
-        self.notices.send(render(notice)).unwrap_or_default();
+        self.notices.send(told).unwrap_or_default();
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, broadcast};
 
 use super::message::{Answer, LINE_BYTES_MAX, Request, parse, render};
-use super::pins::Pins;
+use super::pins::{Pins, Told};
 
 /// Applications served side by side.
 const CLIENT_COUNT_MAX: usize = 16;
@@ -81,7 +81,7 @@ async fn accept(listener: UnixListener, pins: Rc<Pins>) {
 async fn serve_client(stream: UnixStream, pins: &Pins) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut lines = Lines::of(BufReader::new(reader));
-    let mut notices: Option<broadcast::Receiver<String>> = None;
+    let mut notices: Option<Subscription> = None;
     loop {
         tokio::select! {
             biased;
@@ -95,15 +95,27 @@ async fn serve_client(stream: UnixStream, pins: &Pins) -> io::Result<()> {
     }
 }
 
-async fn next_notice(notices: &mut Option<broadcast::Receiver<String>>) -> io::Result<String> {
-    let Some(notices) = notices else {
+/// What one application wants to be told.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    notices: broadcast::Receiver<Told>,
+    wants_led: bool,
+}
+
+async fn next_notice(notices: &mut Option<Subscription>) -> io::Result<String> {
+    let Some(Subscription { notices, wants_led }) = notices else {
         return std::future::pending().await;
     };
-    notices.recv().await.map_err(|error| match error {
-        // Notices are gone, and an application that believes it saw all of them would be wrong.
-        RecvError::Lagged(_) => io::Error::new(io::ErrorKind::TimedOut, "it reads too slowly"),
-        RecvError::Closed => io::ErrorKind::BrokenPipe.into(),
-    })
+    loop {
+        let told = notices.recv().await.map_err(|error| match error {
+            // Notices are gone, and an application that believes it saw all of them would be wrong.
+            RecvError::Lagged(_) => io::Error::new(io::ErrorKind::TimedOut, "it reads too slowly"),
+            RecvError::Closed => io::ErrorKind::BrokenPipe.into(),
+        })?;
+        if *wants_led || !told.is_led {
+            return Ok(told.line);
+        }
+    }
 }
 
 async fn send(writer: &mut OwnedWriteHalf, line: &str) -> io::Result<()> {
@@ -114,7 +126,7 @@ async fn send(writer: &mut OwnedWriteHalf, line: &str) -> io::Result<()> {
 }
 
 /// Answers a line.
-pub(super) fn handle(line: &[u8], pins: &Pins, notices: &mut Option<broadcast::Receiver<String>>) -> String {
+pub(super) fn handle(line: &[u8], pins: &Pins, notices: &mut Option<Subscription>) -> String {
     let request = match parse(line) {
         Ok(request) => request,
         Err(reason) => return render(&Answer::Refused { ok: false, error: &reason }),
@@ -125,13 +137,16 @@ pub(super) fn handle(line: &[u8], pins: &Pins, notices: &mut Option<broadcast::R
             Err(reason) => render(&Answer::Refused { ok: false, error: &reason.to_string() }),
         },
         Request::Read { pin } => render(&Answer::Values { ok: true, pin, values: pins.read(pin) }),
-        Request::State => render(&Answer::State { ok: true, state: pins.state() }),
+        Request::State => {
+            let (state, led, problems) = (pins.state(), pins.led(), pins.problems());
+            render(&Answer::State { ok: true, state, led, problems: &problems })
+        }
         Request::Console { line } => match pins.queue_line(line) {
             Ok(()) => render(&Answer::Done { ok: true }),
             Err(reason) => render(&Answer::Refused { ok: false, error: &reason.to_string() }),
         },
-        Request::Subscribe => {
-            *notices = Some(pins.subscribe());
+        Request::Subscribe { led: wants_led } => {
+            *notices = Some(Subscription { notices: pins.subscribe(), wants_led });
             render(&Answer::Done { ok: true })
         }
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use device::Application as _;
-use lifecycle::{Instant, State};
+use lifecycle::{Indication, Instant, State};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -241,6 +241,34 @@ async fn the_socket_is_for_the_group_and_replaces_only_a_socket() {
         std::fs::write(&other, "mine").unwrap();
         assert!(serve(&other, Rc::clone(&server.pins)).is_err());
         assert_eq!(std::fs::read_to_string(&other).unwrap(), "mine");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_light_is_told_to_those_who_ask_for_it() {
+    play(async |server| {
+        let (mut lamp, mut other) = (server.client().await, server.client().await);
+        assert_eq!(lamp.ask(json!({"do": "state"})).await["led"], Value::Null);
+        lamp.ask(json!({"do": "subscribe", "led": true})).await;
+        other.ask(json!({"do": "subscribe"})).await;
+        let show = |indication: Indication| server.pins.show_pattern(indication.pattern());
+        show(Indication::Recovery);
+        show(Indication::Recovery);
+        show(Indication::State(State::Running));
+        show(Indication::State(State::Error));
+        server.pins.show_state(State::Error, 720);
+        let recovery = json!({"pattern": "blink", "colour": "#0d36ff", "on_ms": 50, "off_ms": 2000});
+        let running = json!({"pattern": "wave", "colour": "#2effb9", "period_ms": 5000});
+        let error =
+            json!({"pattern": "double_blink", "colour": "#ff1008", "on_ms": 80, "between_ms": 100, "off_ms": 1000});
+        for led in [&recovery, &running, &error] {
+            assert_eq!(lamp.next().await, Some(json!({"event": "led", "led": led})));
+        }
+        for client in [&mut lamp, &mut other] {
+            assert_eq!(client.next().await.expect("an event")["last_error"], 720);
+        }
+        assert_eq!(other.ask(json!({"do": "state"})).await["led"], error);
     })
     .await;
 }

@@ -129,10 +129,18 @@ impl Bus {
     /// # Cancel safety
     /// No signal is lost when the future is dropped.
     pub(crate) async fn next_signal(&mut self) -> Signal {
-        match self.signals.recv().await {
+        match self.next_signal_or_end().await {
             Some(signal) => signal,
             None => std::future::pending().await,
         }
+    }
+
+    /// Waits for the next signal; `None` when the bus is gone.
+    ///
+    /// # Cancel safety
+    /// No signal is lost when the future is dropped.
+    pub(crate) async fn next_signal_or_end(&mut self) -> Option<Signal> {
+        self.signals.recv().await
     }
 
     /// Takes a signal that already waits.

@@ -6,7 +6,7 @@ use std::path::Path;
 use device::{Download, ImageFacts, SlotState};
 use sha2::{Digest as _, Sha256};
 
-use super::{Choice, DOWNLOAD_FILE, ProgramSlots, RECORD_FILE, SlotName};
+use super::{Choice, DOWNLOAD_FILE, ProgramSlots, RECORD_FILE, SlotName, is_newer};
 
 fn slots(state_dir: &Path, running: Option<SlotName>, version: &str) -> ProgramSlots {
     ProgramSlots::new(state_dir, running, version)
@@ -227,4 +227,45 @@ fn a_note_whose_tag_would_add_lines_to_a_request_is_no_note() {
         slots.note_download(Some(&download)).unwrap();
         assert_eq!(slots.noted_download().is_some(), is_noted, "{etag:?}");
     }
+}
+
+#[test]
+fn an_installed_program_that_was_upgraded_past_the_slot_s_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    updated(folder.path());
+    let choose = |installed: &str| slots(folder.path(), None, installed).choose();
+    for older in ["1.0.0", "1.9.9", "2.0.0", "2.0.0-rc1"] {
+        assert_eq!(choose(older), confirmed(folder.path(), SlotName::A), "{older}");
+    }
+    assert_eq!(choose("2.0.1"), Choice::Installed);
+    let upgraded = slots(folder.path(), None, "2.0.1");
+    assert!(!upgraded.is_other_due(), "the slot is given up");
+    install(&upgraded, "2.1.0");
+    assert!(matches!(choose("2.0.1"), Choice::Trial { .. }), "and takes the next program");
+}
+
+#[test]
+fn an_older_program_over_the_air_stays_until_the_package_is_upgraded() {
+    let folder = tempfile::tempdir().unwrap();
+    let choose = |installed: &str| slots(folder.path(), None, installed).choose();
+    install(&slots(folder.path(), None, "3.0.0"), "2.0.0");
+    assert_eq!(choose("3.0.0"), trial(folder.path(), SlotName::A));
+    slots(folder.path(), Some(SlotName::A), "3.0.0").confirm().unwrap();
+    assert_eq!(choose("3.0.0"), confirmed(folder.path(), SlotName::A), "it was there before");
+    assert_eq!(choose("3.0.1"), Choice::Installed);
+}
+
+#[test]
+fn versions_are_compared_by_their_numbers() {
+    let rising =
+        ["0.9", "1.0-rc1", "1.0-rc2", "1.0", "1.0.1", "1.9", "1.10~beta", "1.10", "1.10b", "2", "2024.1"];
+    for (index, older) in rising.iter().enumerate() {
+        assert!(!is_newer(older, older), "{older}");
+        for newer in &rising[index + 1..] {
+            assert!(is_newer(newer, older), "{newer} > {older}");
+            assert!(!is_newer(older, newer), "{older} < {newer}");
+        }
+    }
+    assert!(!is_newer("01.0", "1.0") && !is_newer("1.0", " 01.0"));
+    assert!(is_newer(&"9".repeat(60), "1"), "numbers beyond all numbers are compared as text");
 }

@@ -6,6 +6,7 @@
     reason = "what tests share stops the test when it fails"
 )]
 
+mod broken_files;
 mod simulated_wifi;
 mod small_cloud;
 
@@ -15,8 +16,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use device_linux::{Addresses, Config, Ended, SlotName, run_program, run_until};
-use portal::MacAddress;
+use device_linux::{Config, Ended, SlotName, WifiError, run_program, run_until};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use simulated_wifi::{Air, SimulatedWifi};
@@ -70,12 +70,17 @@ impl World {
         let has_hotspot_interface = self.has_hotspot_interface;
         let running = async move {
             let connect = async || {
-                let wifi = SimulatedWifi { air: Rc::clone(&air), has_hotspot_interface };
-                let mac = MacAddress([2, 0, 0, 0, 0, 7]);
-                Ok((wifi, Some(Addresses { station: mac, hotspot: mac })))
+                air.facts.borrow_mut().is_gone = false;
+                let refusal_count = air.facts.borrow().refusal_count;
+                if let Some(left_count) = refusal_count.checked_sub(1) {
+                    air.facts.borrow_mut().refusal_count = left_count;
+                    return Err(WifiError::NotRunning.into());
+                }
+                Ok(SimulatedWifi { air: Rc::clone(&air), has_hotspot_interface })
             };
+            let addresses = || air.facts.borrow().addresses;
             let stopped = async { stopped.await.unwrap_or_default() };
-            run_until(&config, connect, stopped).await.unwrap();
+            run_until(&config, connect, addresses, stopped).await.unwrap();
         };
         self.device = Some(tokio::task::spawn_local(running));
         self.stop = Some(stop);
@@ -330,6 +335,68 @@ fn the_hotspot_opens_again_when_the_network_goes_and_the_home_is_kept() {
 }
 
 #[test]
+fn a_bus_that_goes_is_connected_to_again_and_the_home_is_used() {
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        world.start();
+        let mut application = world.application().await;
+        set_up(&world, &mut application).await;
+        world.air.facts.borrow_mut().refusal_count = 1;
+        world.air.cut_off();
+        world.cloud.seen.until(|seen| *seen.logins.borrow() == 2).await;
+        assert_eq!(world.air.facts.borrow().refusal_count, 0, "the first try failed");
+        world.stop().await;
+    });
+}
+
+#[test]
+fn a_radio_that_comes_late_gives_the_hotspot_its_name() {
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        let addresses = world.air.facts.borrow_mut().addresses.take();
+        world.start();
+        until_ok(async || world.air.facts.borrow().open_hotspot.is_some().then_some(()).ok_or(())).await;
+        let stopgap = world.air.facts.borrow().open_hotspot.as_ref().unwrap().ssid.clone();
+        world.air.facts.borrow_mut().addresses = addresses;
+        let is_renamed = || {
+            let facts = world.air.facts.borrow();
+            facts.open_hotspot.as_ref().is_some_and(|hotspot| hotspot.ssid != stopgap).then_some(()).ok_or(())
+        };
+        until_ok(async || is_renamed()).await;
+        assert!(world.get("/board_info.json").await.contains("02:00:00:00:00:07"));
+        world.stop().await;
+    });
+}
+
+#[test]
+fn button_and_light_of_the_options_are_the_device_s() {
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        let (led, fifo) = (world.folder.path().join("led"), world.folder.path().join("event0"));
+        std::fs::create_dir(&led).unwrap();
+        std::fs::write(led.join("brightness"), "").unwrap();
+        std::fs::write(led.join("max_brightness"), "200").unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        world.config.led = Some(led.clone());
+        world.config.button = Some(device_linux::ButtonConfig { device: fifo.clone(), key: 148 });
+        world.start();
+        let shines = || std::fs::read_to_string(led.join("brightness")).is_ok_and(|level| level == "200");
+        until_ok(async || shines().then_some(()).ok_or(())).await;
+        let mut application = world.application().await;
+        application.ask(&json!({"do": "subscribe", "led": true})).await;
+        // One `input_event`: two words of time, a key, this one, down.
+        let time = vec![0; 2 * size_of::<usize>()];
+        let press = [time, vec![1, 0, 148, 0, 1, 0, 0, 0]].concat();
+        let mut kernel = std::fs::File::options().write(true).open(&fifo).unwrap();
+        std::io::Write::write_all(&mut kernel, &press).unwrap();
+        // From 3 s on the light shows that the button is held.
+        while application.next().await["led"]["colour"] != "#ffffe7" {}
+        world.stop().await;
+        assert_eq!(std::fs::read_to_string(led.join("brightness")).unwrap(), "0");
+    });
+}
+
+#[test]
 fn two_agents_never_share_a_state_file() {
     play(async {
         let mut world = World::new("localhost", true).await;
@@ -344,12 +411,9 @@ fn two_agents_never_share_a_state_file() {
 
 /// Runs the agent as the program of a slot until another program is due, or `until` ends.
 async fn run_as(world: &World, slot: Option<SlotName>, until: impl Future<Output = ()>) -> Ended {
-    let connect = async || {
-        let wifi = SimulatedWifi { air: Rc::clone(&world.air), has_hotspot_interface: true };
-        let mac = MacAddress([2, 0, 0, 0, 0, 7]);
-        Ok((wifi, Some(Addresses { station: mac, hotspot: mac })))
-    };
-    run_program(&world.config, slot, connect, until).await.unwrap()
+    let connect = async || Ok(SimulatedWifi { air: Rc::clone(&world.air), has_hotspot_interface: true });
+    let addresses = || world.air.facts.borrow().addresses;
+    run_program(&world.config, slot, connect, addresses, until).await.unwrap()
 }
 
 #[test]

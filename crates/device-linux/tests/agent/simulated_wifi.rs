@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use device::SeenNetwork;
-use device_linux::{HotspotRequest, JoinedLink, OpenedHotspot, Wifi, WifiChange, WifiError};
+use device_linux::{Addresses, HotspotRequest, JoinedLink, OpenedHotspot, Wifi, WifiChange, WifiError};
 use home_store::{Network, Ssid};
 use portal::{MacAddress, Security};
 use tokio::sync::Notify;
@@ -24,12 +24,27 @@ pub(crate) struct Facts {
     pub(crate) open_hotspot: Option<HotspotRequest>,
     pub(crate) hotspots_opened: usize,
     was_lost: bool,
+    /// The way to the radio is cut until it is connected to anew.
+    pub(crate) is_gone: bool,
+    pub(crate) addresses: Option<Addresses>,
+    /// So many connections will fail.
+    pub(crate) refusal_count: usize,
 }
 
 impl Air {
     pub(crate) fn new(ssid: &[u8], password: &[u8]) -> Rc<Self> {
-        let facts = Facts { ssid: ssid.to_vec(), password: password.to_vec(), ..Facts::default() };
+        let mac = MacAddress([2, 0, 0, 0, 0, 7]);
+        let addresses = Some(Addresses { station: mac, hotspot: mac });
+        let facts = Facts { ssid: ssid.to_vec(), password: password.to_vec(), addresses, ..Facts::default() };
         Rc::new(Self { facts: RefCell::new(facts), changed: Notify::new() })
+    }
+
+    /// Cuts the way to the radio, which then does nothing that is asked.
+    pub(crate) fn cut_off(&self) {
+        let mut facts = self.facts.borrow_mut();
+        (facts.is_gone, facts.is_joined, facts.open_hotspot) = (true, false, None);
+        drop(facts);
+        self.changed.notify_one();
     }
 
     /// Takes the network out of reach.
@@ -96,6 +111,9 @@ impl Wifi for SimulatedWifi {
 
     async fn next_change(&mut self) -> WifiChange {
         loop {
+            if self.air.facts.borrow().is_gone {
+                return WifiChange::Gone;
+            }
             if std::mem::take(&mut self.air.facts.borrow_mut().was_lost) {
                 return WifiChange::StationLost;
             }

@@ -420,3 +420,20 @@ async fn the_end_of_network_manager_ends_the_connection() {
     bus.stop_network_manager();
     assert_eq!(wifi.next_change().await, WifiChange::StationLost);
 }
+
+#[tokio::test]
+async fn a_bus_that_is_gone_is_told_and_nothing_waits_for_its_answers() {
+    let (mut bus, _device) = PrivateBus::with_radio().await;
+    let mut wifi = adapter(&bus).await;
+    assert_eq!(wifi.scan(None).await.unwrap(), []);
+    bus.stop_bus();
+    let limit = Duration::from_secs(20);
+    let gone = async {
+        // What came before the end, such as the end of NetworkManager, may be told first.
+        while wifi.next_change().await != WifiChange::Gone {}
+        assert!(wifi.scan(None).await.is_err());
+        wifi.leave().await;
+        wifi.close_hotspot().await;
+    };
+    tokio::time::timeout(limit, gone).await.expect("the end is noticed");
+}

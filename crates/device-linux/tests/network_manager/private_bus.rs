@@ -128,6 +128,12 @@ impl PrivateBus {
         self.add_method(MANAGER_PATH, SERVICE, "DeactivateConnection", ["o", ""], "").await;
     }
 
+    /// Ends the bus, as a crash of its daemon does.
+    pub(crate) fn stop_bus(&mut self) {
+        self.daemon.kill().expect("stopping the bus");
+        self.daemon.wait().expect("waiting for the bus");
+    }
+
     pub(crate) fn stop_network_manager(&mut self) {
         if let Some(mut mock) = self.mock.take() {
             mock.kill().expect("stopping the mock");
