@@ -1,5 +1,7 @@
 //! The connection to the cloud: TCP, and TLS with certificate and name checked.
 
+mod connecting;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -20,6 +22,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+use connecting::connect_first;
 
 /// Frames that wait for the network.
 const OUTBOX_LEN_MAX: usize = 32;
@@ -244,14 +248,7 @@ async fn dial(
     authorities: Authorities,
 ) -> Result<Box<dyn Wire>, DialError> {
     let addresses = tokio::net::lookup_host((host.as_str(), port)).await.map_err(DialError::Resolve)?;
-    let mut stream = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
-    for address in addresses {
-        stream = TcpStream::connect(address).await;
-        if stream.is_ok() {
-            break;
-        }
-    }
-    let stream = stream.map_err(DialError::Connect)?;
+    let stream = connect_first(addresses, TcpStream::connect).await.map_err(DialError::Connect)?;
     // Frames are small and somebody waits for them; a refusal only makes them later.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the connection keeps small frames back");
