@@ -210,7 +210,7 @@ impl<W: Wifi> RadioTask<W> {
         if let Some(wish) = wishes.station.as_ref().filter(|wish| !self.is_tried(wish.ticket)) {
             let is_held = self.open_hotspot.is_some() && self.turn.holds_join(wish, wishes.visit_count, now);
             if is_beside || !is_held {
-                self.try_join(wish, is_beside, wishes.hotspot.is_some()).await;
+                self.try_join(wish, wishes, is_beside).await;
                 return true;
             }
         } else if wishes.scan_count != self.scans_done {
@@ -312,11 +312,12 @@ impl<W: Wifi> RadioTask<W> {
     }
 
     /// Joins until that ends, or until something else is wished for: another network, or a hotspot that was not.
-    async fn try_join(&mut self, wish: &StationWish, is_beside: bool, is_hotspot_wished: bool) {
+    async fn try_join(&mut self, wish: &StationWish, wishes: &Wishes, is_beside: bool) {
         let ticket = wish.ticket;
         let is_new = wish.is_new(Instant::now());
-        let mut wishes = self.wishes.clone();
-        let given_up = wishes.wait_for(|wishes| {
+        let is_hotspot_wished = wishes.hotspot.is_some();
+        let mut newer = self.wishes.clone();
+        let given_up = newer.wait_for(|wishes| {
             wishes.station.as_ref().map(|wish| wish.ticket) != Some(ticket)
                 || (!is_hotspot_wished && wishes.hotspot.is_some())
         });
