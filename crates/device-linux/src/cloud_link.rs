@@ -1,5 +1,8 @@
 //! The connection to the cloud: TCP, and TLS with certificate and name checked.
 
+mod clock;
+mod connecting;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -7,26 +10,26 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use device::SendError;
 use futures_util::future::LocalBoxFuture;
 use home_store::TrustAnchor;
 use lifecycle::CloudError;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::time_provider::TimeProvider;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use clock::{ClockWait, ClockWaits, FlooredClock};
+use connecting::connect_first;
+
 /// Frames that wait for the network.
 const OUTBOX_LEN_MAX: usize = 32;
 /// How long resolving, connecting and shaking hands may take together. The lifecycle gives one attempt 30 s.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
-/// A clock before this was never set: 2026-11-01. A board without a battery must still be able to check a certificate.
-const CLOCK_FLOOR_S: u64 = 1_793_491_200;
 
 /// What a TLS or a plain connection can do.
 trait Wire: AsyncRead + AsyncWrite + Unpin {}
@@ -130,6 +133,7 @@ type Dialing = LocalBoxFuture<'static, Result<Box<dyn Wire>, DialError>>;
 /// At most one connection.
 pub(crate) struct CloudLink {
     authorities: Authorities,
+    clock_waits: ClockWaits,
     dialing: Option<(Dialing, IsTls)>,
     wire: Option<Box<dyn Wire>>,
     outbox: VecDeque<Vec<u8>>,
@@ -159,13 +163,15 @@ pub(crate) enum LinkEvent {
 
 impl CloudLink {
     pub(crate) fn new(authorities: Authorities) -> Self {
-        Self { authorities, dialing: None, wire: None, outbox: VecDeque::new() }
+        let clock_waits = ClockWaits::of_system();
+        Self { authorities, clock_waits, dialing: None, wire: None, outbox: VecDeque::new() }
     }
 
     pub(crate) fn start_dial(&mut self, host: &str, port: u16, security: Security) {
         self.hang_up();
         let is_tls = IsTls(!matches!(security, Security::Plain));
-        let dialed = dial(host.to_owned(), port, security, self.authorities.clone());
+        let clock_wait = if is_tls.0 { self.clock_waits.next_wait() } else { None };
+        let dialed = dial(host.to_owned(), port, security, self.authorities.clone(), clock_wait);
         let limited =
             async { tokio::time::timeout(DIAL_TIMEOUT, dialed).await.unwrap_or(Err(DialError::Timeout)) };
         self.dialing = Some((Box::pin(limited), is_tls));
@@ -247,16 +253,10 @@ async fn dial(
     port: u16,
     security: Security,
     authorities: Authorities,
+    clock_wait: Option<ClockWait>,
 ) -> Result<Box<dyn Wire>, DialError> {
     let addresses = tokio::net::lookup_host((host.as_str(), port)).await.map_err(DialError::Resolve)?;
-    let mut stream = Err(io::Error::from(io::ErrorKind::AddrNotAvailable));
-    for address in addresses {
-        stream = TcpStream::connect(address).await;
-        if stream.is_ok() {
-            break;
-        }
-    }
-    let stream = stream.map_err(DialError::Connect)?;
+    let stream = connect_first(addresses, TcpStream::connect).await.map_err(DialError::Connect)?;
     // Frames are small and somebody waits for them; a refusal only makes them later.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the connection keeps small frames back");
@@ -272,6 +272,9 @@ async fn dial(
         }
     };
     let name = ServerName::try_from(host).map_err(|_no_name| DialError::Name)?;
+    if let Some(clock_wait) = clock_wait {
+        clock_wait.wait().await;
+    }
     let connector = TlsConnector::from(Arc::new(client_config(roots)?));
     let stream = connector.connect(name, stream).await.map_err(classify_handshake)?;
     Ok(Box::new(stream))
@@ -295,17 +298,6 @@ fn classify_handshake(error: io::Error) -> DialError {
             DialError::Certificate(refused.clone())
         }
         _ => DialError::Handshake(error),
-    }
-}
-
-/// The system's clock, but never before this program was made.
-#[derive(Debug)]
-struct FlooredClock;
-
-impl TimeProvider for FlooredClock {
-    fn current_time(&self) -> Option<UnixTime> {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Some(UnixTime::since_unix_epoch(since_epoch.max(Duration::from_secs(CLOCK_FLOOR_S))))
     }
 }
 

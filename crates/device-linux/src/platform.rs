@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use device::{
     CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, JoinRequest, Panel, Platform,
@@ -27,6 +27,10 @@ use crate::random::random_u32;
 use crate::refused_passphrases::RefusedPassphrases;
 use crate::wifi::HotspotRequest;
 
+/// A network that is wished for sooner after another was given up belongs to the same round of stored networks. The
+/// lifecycle takes the next one at once, waits 0.8 s before a trial and more than 2 s before another round.
+const ROUND_GAP_MIN: Duration = Duration::from_millis(500);
+
 /// Implements [`Platform`] over the parts.
 pub(crate) struct LinuxPlatform {
     started_at: tokio::time::Instant,
@@ -44,6 +48,10 @@ pub(crate) struct LinuxPlatform {
     button: Option<Rc<Button>>,
     led: Option<Rc<Led>>,
     last_ticket: u64,
+    /// When an attempt was given up.
+    left_at: Option<tokio::time::Instant>,
+    /// The visits when the present round of attempts began.
+    round_visit_count: Option<u64>,
     joined: Option<u64>,
     scan: Vec<SeenNetwork>,
     is_captive: bool,
@@ -84,6 +92,8 @@ impl LinuxPlatform {
             button: parts.button,
             led: parts.led,
             last_ticket: 0,
+            left_at: None,
+            round_visit_count: None,
             joined: None,
             scan: Vec::new(),
             is_captive: false,
@@ -284,13 +294,21 @@ impl Radio for LinuxPlatform {
         self.hang_up();
         self.joined = None;
         self.last_ticket = self.last_ticket.saturating_add(1);
-        let wish = StationWish { ticket: self.last_ticket, network: request.network.clone() };
-        self.radio.wishes.send_modify(|wishes| wishes.station = Some(wish));
+        let wished_at = tokio::time::Instant::now();
+        let goes_on = self.left_at.take().is_some_and(|left_at| wished_at - left_at < ROUND_GAP_MIN);
+        let round_visit_count = self.round_visit_count.filter(|_count| goes_on);
+        let (ticket, network) = (self.last_ticket, request.network.clone());
+        self.radio.wishes.send_modify(|wishes| {
+            let visit_count = round_visit_count.unwrap_or(wishes.visit_count);
+            self.round_visit_count = Some(visit_count);
+            wishes.station = Some(StationWish { ticket, network, wished_at, visit_count });
+        });
     }
 
     fn leave(&mut self) {
         self.hang_up();
         self.joined = None;
+        self.left_at = Some(tokio::time::Instant::now());
         self.radio.wishes.send_modify(|wishes| wishes.station = None);
     }
 }
@@ -377,7 +395,6 @@ impl Panel for LinuxPlatform {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::time::Duration;
 
     use tokio::sync::{mpsc, watch};
 
@@ -450,5 +467,35 @@ mod tests {
         platform.close_hotspot();
         reports.send(Report::HotspotClosed).await.unwrap();
         assert!(events_until_timeout(&mut platform).await.is_empty());
+    }
+
+    /// Lets a second pass unless `at_once`, wishes for a network and tells how many visits its round knew of.
+    async fn visits_known(platform: &mut LinuxPlatform, at_once: bool) -> u64 {
+        if !at_once {
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        let network = home_store::Network {
+            ssid: home_store::Ssid::parse(b"Home").unwrap(),
+            secret: home_store::NetworkSecret::parse(b"secret-password").unwrap(),
+            is_hidden: false,
+            static_address: None,
+        };
+        platform.start_join(JoinRequest { network: &network, channel: None });
+        platform.radio.wishes.borrow().station.as_ref().unwrap().visit_count
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_round_of_networks_that_began_before_the_visit_goes_on_as_one() {
+        let (mut platform, _reports) = platform();
+        assert_eq!(visits_known(&mut platform, true).await, 0);
+        platform.radio.wishes.send_modify(|wishes| wishes.visit_count = 1);
+        for _network in 0..3 {
+            tokio::time::advance(Duration::from_secs(25)).await;
+            platform.leave();
+            assert_eq!(visits_known(&mut platform, true).await, 0);
+        }
+        // The visitor's own home, or the next round.
+        platform.leave();
+        assert_eq!(visits_known(&mut platform, false).await, 1);
     }
 }

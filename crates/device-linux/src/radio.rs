@@ -4,6 +4,7 @@
 //! radio with an interface of its own for the hotspot keeps the hotspot open beside the network connection; any other
 //! radio does both in turn. Reports carry the number of the wish they answer, so that old answers are dropped.
 
+mod listening;
 mod turn;
 
 use std::time::Duration;
@@ -24,10 +25,9 @@ const REPORT_QUEUE_LEN_MAX: usize = 64;
 const HOTSPOT_RETRY_WAIT: Duration = Duration::from_secs(4);
 /// Failures beside a network connection after which both take turns.
 const BESIDE_FAILURE_COUNT_MAX: u8 = 2;
-/// Age from which a scan is no longer good enough for the setup page.
-const SCAN_AGE_MAX: Duration = Duration::from_mins(1);
-/// How long a scan may delay the hotspot that takes turns.
-const SCAN_BEFORE_HOTSPOT: Duration = Duration::from_secs(6);
+/// Age from which an attempt to join no longer counts as new: the lifecycle gives each 25 s, and one that waited may be
+/// given up half way.
+const NEW_JOIN_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// What the agent wishes for at this moment.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +49,17 @@ pub(crate) struct StationWish {
     pub(crate) ticket: u64,
     /// Where to.
     pub(crate) network: Network,
+    /// Since when.
+    pub(crate) wished_at: Instant,
+    /// [`Wishes::visit_count`] when the attempt was wished for, or the first of the round that it goes on with.
+    pub(crate) visit_count: u64,
+}
+
+impl StationWish {
+    /// Says whether the lifecycle still gives the attempt most of its time.
+    fn is_new(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.wished_at) < NEW_JOIN_AGE_MAX
+    }
 }
 
 /// What became of the wishes.
@@ -117,8 +128,13 @@ pub(crate) struct RadioTask<W> {
     beside_failure_count: u8,
     hotspot_retry_at: Option<Instant>,
     last_trouble: Option<String>,
+    /// The hotspot did not open, so that the next attempt to join need not wait for it.
+    is_join_first: bool,
+    started_at: Instant,
     scans_done: u64,
     heard: Option<(Instant, Vec<SeenNetwork>)>,
+    /// A network was not joined, so that the hotspot is likely to be wished for.
+    is_listening_due: bool,
     /// Something changed after which the hotspot may get an interface of its own.
     is_recheck_due: bool,
     /// The radio cannot be reached any more.
@@ -140,8 +156,11 @@ impl<W: Wifi> RadioTask<W> {
             beside_failure_count: 0,
             hotspot_retry_at: None,
             last_trouble: None,
+            is_join_first: false,
+            started_at: Instant::now(),
             scans_done: 0,
             heard: None,
+            is_listening_due: false,
             is_recheck_due: false,
             is_gone: false,
         };
@@ -170,6 +189,7 @@ impl<W: Wifi> RadioTask<W> {
         } else {
             self.turn.note_hotspot_wish(self.joined_ticket().map(|_joined| now));
         }
+        self.turn.note_visits(wishes.visit_count, now);
         if self.must_leave(wishes) {
             self.station = Station::Idle;
             self.wifi.leave().await;
@@ -184,19 +204,27 @@ impl<W: Wifi> RadioTask<W> {
             return true;
         }
         let is_beside = self.is_beside().await;
+        // Looking for networks takes half a minute, and whoever stands in front of the device waits for the hotspot.
+        if self.open_hotspot.is_none()
+            && !self.is_join_first
+            && self.keep_hotspot(wishes, is_beside, now).await
+        {
+            return true;
+        }
         if let Some(wish) = wishes.station.as_ref().filter(|wish| !self.is_tried(wish.ticket)) {
-            if is_beside || !self.turn.holds_join(self.open_hotspot.is_some(), wishes.visit_count, now) {
-                self.try_join(wish, is_beside).await;
+            let is_held = self.open_hotspot.is_some() && self.turn.holds_join(wish, wishes.visit_count, now);
+            if is_beside || !is_held {
+                self.try_join(wish, wishes, is_beside).await;
                 return true;
             }
         } else if wishes.scan_count != self.scans_done {
             self.scan(wishes.scan_count, is_beside).await;
             return true;
+        } else if wishes.hotspot.is_none() && !is_beside && std::mem::take(&mut self.is_listening_due) {
+            self.listen_ahead().await;
+            return true;
         }
-        if let Some(hotspot) = &wishes.hotspot {
-            return self.keep_hotspot(hotspot, is_beside, wishes.visit_count, now).await;
-        }
-        false
+        self.keep_hotspot(wishes, is_beside, now).await
     }
 
     /// Waits for another wish, for something that happens by itself, or for the time of the next try.
@@ -288,18 +316,27 @@ impl<W: Wifi> RadioTask<W> {
             && self.wifi.has_hotspot_interface().await
     }
 
-    async fn try_join(&mut self, wish: &StationWish, is_beside: bool) {
+    /// Joins until that ends, or until something else is wished for: another network, or a hotspot that was not.
+    async fn try_join(&mut self, wish: &StationWish, wishes: &Wishes, is_beside: bool) {
         let ticket = wish.ticket;
-        let mut wishes = self.wishes.clone();
-        let given_up =
-            wishes.wait_for(|wishes| wishes.station.as_ref().map(|wish| wish.ticket) != Some(ticket));
+        let is_new = wish.is_new(Instant::now());
+        let is_hotspot_wished = wishes.hotspot.is_some();
+        let mut newer = self.wishes.clone();
+        let given_up = newer.wait_for(|wishes| {
+            wishes.station.as_ref().map(|wish| wish.ticket) != Some(ticket)
+                || (!is_hotspot_wished && wishes.hotspot.is_some())
+        });
         let outcome = tokio::select! {
             biased;
             _other_wish = given_up => None,
             joined = self.join(&wish.network, is_beside) => Some(joined),
         };
+        if is_new {
+            self.is_join_first = false;
+        }
         match outcome {
             None => {
+                self.is_listening_due = true;
                 self.wifi.leave().await;
                 self.station = Station::Idle;
             }
@@ -311,6 +348,7 @@ impl<W: Wifi> RadioTask<W> {
                 self.report(Report::Connectivity { is_captive }).await;
             }
             Some(Err(error)) => {
+                self.is_listening_due = true;
                 self.station = Station::Done { ticket };
                 self.note_trouble(&error).await;
                 self.report(Report::JoinFailed { ticket, error: error.network_error() }).await;
@@ -333,48 +371,15 @@ impl<W: Wifi> RadioTask<W> {
             !is_beside || heard::channel_of(self.heard(), network) != Some(hotspot.channel)
         });
         if is_in_the_way {
+            self.turn.note_way_given(Instant::now());
             self.shut_hotspot().await;
         }
         self.wifi.join(network).await
     }
 
-    /// What was heard last.
-    fn heard(&self) -> &[SeenNetwork] {
-        self.heard.as_ref().map_or(&[], |(_heard_at, heard)| heard)
-    }
-
-    async fn scan(&mut self, scan_count: u64, is_beside: bool) {
-        self.scans_done = scan_count;
-        if self.open_hotspot.is_some() && !is_beside {
-            // Listening would throw every phone out of the hotspot.
-            let last = self.heard.as_ref().map(|(_heard_at, heard)| heard.clone());
-            self.report(Report::Scanned(last)).await;
-            return;
-        }
-        match self.wifi.scan(None).await {
-            Ok(heard) => {
-                self.keep_heard(heard.clone());
-                self.report(Report::Scanned(Some(heard))).await;
-            }
-            Err(error) => {
-                self.note_trouble(&error).await;
-                self.report(Report::Scanned(None)).await;
-            }
-        }
-    }
-
-    fn keep_heard(&mut self, heard: Vec<SeenNetwork>) {
-        self.heard = Some((Instant::now(), heard));
-    }
-
     /// Opens the hotspot where that is possible now; `false` when nothing changed.
-    async fn keep_hotspot(
-        &mut self,
-        hotspot: &HotspotRequest,
-        is_beside: bool,
-        visit_count: u64,
-        now: Instant,
-    ) -> bool {
+    async fn keep_hotspot(&mut self, wishes: &Wishes, is_beside: bool, now: Instant) -> bool {
+        let Some(hotspot) = &wishes.hotspot else { return false };
         let station_channel = match self.station {
             Station::Joined { ticket, channel } => {
                 if !is_beside {
@@ -401,9 +406,10 @@ impl<W: Wifi> RadioTask<W> {
         match self.wifi.open_hotspot(&request).await {
             Ok(opened) => {
                 self.hotspot_retry_at = None;
+                self.is_join_first = false;
                 self.last_trouble = None;
                 self.open_hotspot = Some(OpenHotspot { channel, is_beside: opened.is_beside });
-                self.turn.note_hotspot(Instant::now(), visit_count);
+                self.turn.note_hotspot(Instant::now(), wishes.visit_count);
                 self.report(Report::HotspotOpened { interface: opened.interface }).await;
             }
             Err(error) => {
@@ -411,22 +417,11 @@ impl<W: Wifi> RadioTask<W> {
                     self.beside_failure_count = self.beside_failure_count.saturating_add(1);
                 }
                 self.hotspot_retry_at = Some(Instant::now() + HOTSPOT_RETRY_WAIT);
+                self.is_join_first = true;
                 self.note_trouble(&error).await;
             }
         }
         true
-    }
-
-    /// A radio that takes turns is deaf while its hotspot is open, and the setup page needs a list.
-    async fn listen_before_hotspot(&mut self) {
-        let is_fresh =
-            self.heard.as_ref().is_some_and(|(heard_at, _heard)| heard_at.elapsed() < SCAN_AGE_MAX);
-        if is_fresh {
-            return;
-        }
-        if let Ok(Ok(heard)) = tokio::time::timeout(SCAN_BEFORE_HOTSPOT, self.wifi.scan(None)).await {
-            self.keep_heard(heard);
-        }
     }
 
     async fn shut_hotspot(&mut self) {

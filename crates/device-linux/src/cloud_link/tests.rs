@@ -8,6 +8,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use rustls::time_provider::TimeProvider as _;
+
+use super::clock::{CLOCK_FLOOR_S, WatchedClock};
 use super::*;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
@@ -173,4 +176,30 @@ async fn a_plain_connection_proves_nothing_and_its_end_is_told() {
 fn the_clock_never_goes_before_this_program() {
     let now = FlooredClock.current_time().unwrap();
     assert!(now.as_secs() >= CLOCK_FLOOR_S);
+}
+
+/// With a clock that is about to be set, a certificate is not judged before it is.
+#[tokio::test]
+async fn tls_begins_when_the_clock_was_set_and_a_plain_connection_does_not_wait() {
+    let authority = authority();
+    let port = tls_server(&authority, named("localhost")).await;
+    let time_service_dir = tempfile::tempdir().unwrap();
+    let unset = WatchedClock {
+        now: std::time::SystemTime::now,
+        time_service_dir: time_service_dir.path().to_owned(),
+    };
+    let mut link = trusting(&authority);
+    link.clock_waits = ClockWaits::new(unset.clone());
+    link.start_dial("localhost", port, Security::DeviceAuthorities);
+    let early = tokio::time::timeout(Duration::from_millis(300), next(&mut link)).await;
+    assert!(early.is_err(), "{early:?}");
+    std::fs::write(time_service_dir.path().join("synchronized"), "").unwrap();
+    assert!(matches!(next(&mut link).await, LinkEvent::Connected { is_verified_tls: true }));
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    std::fs::remove_file(time_service_dir.path().join("synchronized")).unwrap();
+    link.clock_waits = ClockWaits::new(unset);
+    link.start_dial("127.0.0.1", listener.local_addr().unwrap().port(), Security::Plain);
+    let plain = tokio::time::timeout(Duration::from_secs(3), next(&mut link)).await;
+    assert!(matches!(plain, Ok(LinkEvent::Connected { is_verified_tls: false })), "{plain:?}");
 }

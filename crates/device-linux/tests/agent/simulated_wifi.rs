@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use device::SeenNetwork;
 use device_linux::{Addresses, HotspotRequest, JoinedLink, OpenedHotspot, Wifi, WifiChange, WifiError};
@@ -23,6 +24,8 @@ pub(crate) struct Facts {
     pub(crate) is_joined: bool,
     pub(crate) open_hotspot: Option<HotspotRequest>,
     pub(crate) hotspots_opened: usize,
+    /// How long it takes to listen, and to open the hotspot; a network is looked for three times as long.
+    pub(crate) pace: Duration,
     was_lost: bool,
     /// The way to the radio is cut until it is connected to anew.
     pub(crate) is_gone: bool,
@@ -47,6 +50,14 @@ impl Air {
         self.changed.notify_one();
     }
 
+    /// Lets so much time pass as the radio takes for a step. Without a pace everything happens at once.
+    async fn take(&self, step_count: u32) {
+        let takes = self.facts.borrow().pace * step_count;
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
+    }
+
     /// Takes the network out of reach.
     pub(crate) fn take_network_away(&self) {
         let mut facts = self.facts.borrow_mut();
@@ -68,6 +79,7 @@ impl Wifi for SimulatedWifi {
     }
 
     async fn scan(&mut self, _hidden: Option<&Ssid>) -> Result<Vec<SeenNetwork>, WifiError> {
+        self.air.take(1).await;
         let facts = self.air.facts.borrow();
         let seen = SeenNetwork {
             ssid: heapless::Vec::from_slice(&facts.ssid).expect("a short name"),
@@ -80,6 +92,7 @@ impl Wifi for SimulatedWifi {
     }
 
     async fn join(&mut self, network: &Network) -> Result<JoinedLink, WifiError> {
+        self.air.take(3).await;
         let mut facts = self.air.facts.borrow_mut();
         assert!(self.has_hotspot_interface || facts.open_hotspot.is_none(), "the hotspot is in the way");
         if facts.ssid != network.ssid.as_bytes() {
@@ -97,6 +110,7 @@ impl Wifi for SimulatedWifi {
     }
 
     async fn open_hotspot(&mut self, hotspot: &HotspotRequest) -> Result<OpenedHotspot, WifiError> {
+        self.air.take(1).await;
         let mut facts = self.air.facts.borrow_mut();
         assert!(self.has_hotspot_interface || !facts.is_joined, "the network is in the way");
         facts.open_hotspot = Some(hotspot.clone());
