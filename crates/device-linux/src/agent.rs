@@ -138,7 +138,7 @@ async fn run_loop<W: Wifi + 'static>(
         let (radio_task, radio) = RadioTask::new(wifi);
         let parts = Parts {
             radio,
-            link: CloudLink::new(Authorities::read(config.ca_file.as_deref())?),
+            link: CloudLink::new(Authorities::read(config.ca_file.as_deref())?, config.login_page_port),
             portal: PortalListener::new(config.portal_address),
             pins: Rc::clone(&pins),
             slots: slots.clone(),

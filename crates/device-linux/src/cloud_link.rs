@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use device::SendError;
+use device::captive_portal::{DIAL_TIMEOUT, is_http, may_be_login_page};
 use futures_util::future::LocalBoxFuture;
 use home_store::TrustAnchor;
 use lifecycle::CloudError;
@@ -21,10 +22,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::login_page::{FirstBytes, answers_for_the_cloud};
+
 /// Frames that wait for the network.
 const OUTBOX_LEN_MAX: usize = 32;
-/// How long resolving, connecting and shaking hands may take together. The lifecycle gives one attempt 30 s.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
 /// A clock before this was never set: 2026-11-01. A board without a battery must still be able to check a certificate.
 const CLOCK_FLOOR_S: u64 = 1_793_491_200;
 
@@ -69,6 +70,9 @@ pub enum DialError {
     /// The server does not speak TLS.
     #[error("the server does not speak TLS")]
     Handshake(#[source] io::Error),
+    /// The network answers in place of the server.
+    #[error("a log-in page of the network answers in place of the server")]
+    LoginPage(#[source] Box<DialError>),
 }
 
 impl DialError {
@@ -80,6 +84,7 @@ impl DialError {
             Self::Connect(_) | Self::Timeout => CloudError::Timeout,
             Self::Certificate(_) | Self::Name | Self::NoAuthority => CloudError::Certificate,
             Self::Handshake(_) => CloudError::Other,
+            Self::LoginPage(_) => CloudError::CaptivePortal,
         }
     }
 }
@@ -125,6 +130,8 @@ type Dialing = LocalBoxFuture<'static, Result<Box<dyn Wire>, DialError>>;
 /// At most one connection.
 pub(crate) struct CloudLink {
     authorities: Authorities,
+    /// Where a log-in page of the network is looked for.
+    login_page_port: u16,
     dialing: Option<(Dialing, IsTls)>,
     wire: Option<Box<dyn Wire>>,
     outbox: VecDeque<Vec<u8>>,
@@ -153,17 +160,23 @@ pub(crate) enum LinkEvent {
 }
 
 impl CloudLink {
-    pub(crate) fn new(authorities: Authorities) -> Self {
-        Self { authorities, dialing: None, wire: None, outbox: VecDeque::new() }
+    pub(crate) fn new(authorities: Authorities, login_page_port: u16) -> Self {
+        Self { authorities, login_page_port, dialing: None, wire: None, outbox: VecDeque::new() }
     }
 
     pub(crate) fn start_dial(&mut self, host: &str, port: u16, security: Security) {
         self.hang_up();
         let is_tls = IsTls(!matches!(security, Security::Plain));
-        let dialed = dial(host.to_owned(), port, security, self.authorities.clone());
-        let limited =
-            async { tokio::time::timeout(DIAL_TIMEOUT, dialed).await.unwrap_or(Err(DialError::Timeout)) };
-        self.dialing = Some((Box::pin(limited), is_tls));
+        let (host, login_page_port) = (host.to_owned(), self.login_page_port);
+        let dialed = dial(host.clone(), port, security, self.authorities.clone());
+        let dialed = async move {
+            let dialed = tokio::time::timeout(DIAL_TIMEOUT, dialed).await.unwrap_or(Err(DialError::Timeout));
+            let Err(error) = dialed else { return dialed };
+            let is_login_page =
+                may_be_login_page(error.cloud_error()) && answers_for_the_cloud(&host, login_page_port).await;
+            Err(if is_login_page { DialError::LoginPage(Box::new(error)) } else { error })
+        };
+        self.dialing = Some((Box::pin(dialed), is_tls));
     }
 
     pub(crate) fn hang_up(&mut self) {
@@ -268,8 +281,13 @@ async fn dial(
     };
     let name = ServerName::try_from(host).map_err(|_no_name| DialError::Name)?;
     let connector = TlsConnector::from(Arc::new(client_config(roots)?));
-    let stream = connector.connect(name, stream).await.map_err(classify_handshake)?;
-    Ok(Box::new(stream))
+    match connector.connect(name, FirstBytes::new(stream)).into_fallible().await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err((error, stream)) if is_http(stream.first_bytes()) => {
+            Err(DialError::LoginPage(Box::new(classify_handshake(error))))
+        }
+        Err((error, _stream)) => Err(classify_handshake(error)),
+    }
 }
 
 fn client_config(roots: Arc<RootCertStore>) -> Result<ClientConfig, DialError> {

@@ -62,6 +62,9 @@ pub struct Config {
     /// How long a network lost while running may be away before the hotspot opens, in seconds; `"never"` for locks and
     /// garage doors.
     pub run_time_grace_s: Grace,
+    /// Port at which a log-in page of the network is looked for. No setting of the file: only tests move it.
+    #[serde(skip)]
+    pub login_page_port: u16,
 }
 
 /// `stock`, `reset` or `rehome`.
@@ -169,6 +172,7 @@ impl Default for Config {
             heartbeat_s: 40,
             recovery: Recovery::Rehome,
             run_time_grace_s: Grace::Seconds(600),
+            login_page_port: device::captive_portal::PROBE_PORT,
         }
     }
 }

@@ -19,6 +19,7 @@ mod hotspot_services;
 mod identity;
 mod launcher;
 pub mod local_api;
+mod login_page;
 mod neighbours;
 mod network_manager;
 pub mod parsers;

@@ -12,9 +12,9 @@ use device::{
     CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, JoinRequest, Panel, Platform,
     PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList, SeenNetwork, SendError, Timing, WarmMemory,
 };
-use lifecycle::{CloudError, Instant, Pattern, State};
+use lifecycle::{Instant, Pattern, State};
 
-use crate::cloud_link::{CloudLink, DialError, LinkEvent, Security};
+use crate::cloud_link::{CloudLink, LinkEvent, Security};
 use crate::hotspot_services::HotspotServices;
 use crate::local_api::Pins;
 use crate::portal_listener::PortalListener;
@@ -40,7 +40,6 @@ pub(crate) struct LinuxPlatform {
     last_ticket: u64,
     joined: Option<u64>,
     scan: Vec<SeenNetwork>,
-    is_captive: bool,
     /// The hotspot's phones as far as the supplicant or the portal told.
     phone_count: usize,
     /// Phones that went with a hotspot which the radio closed by itself; the agent is still to be told.
@@ -73,7 +72,6 @@ impl LinuxPlatform {
             last_ticket: 0,
             joined: None,
             scan: Vec::new(),
-            is_captive: false,
             phone_count: 0,
             gone_phone_count: 0,
         }
@@ -103,7 +101,6 @@ impl LinuxPlatform {
             }
             Report::Joined { ticket } if self.is_wished(ticket) => {
                 self.joined = Some(ticket);
-                self.is_captive = false;
                 Some(Event::Joined)
             }
             Report::JoinFailed { ticket, error } if self.is_wished(ticket) => Some(Event::JoinFailed(error)),
@@ -141,10 +138,6 @@ impl LinuxPlatform {
             | Report::JoinFailed { .. }
             | Report::LinkLost { .. }
             | Report::PhoneDetached => None,
-            Report::Connectivity { is_captive } => {
-                self.is_captive = is_captive;
-                None
-            }
             Report::Trouble(text) => {
                 self.log(format_args!("Wi-Fi: {text}"));
                 None
@@ -177,14 +170,9 @@ impl LinuxPlatform {
                     error = &error as &dyn std::error::Error,
                     "no connection to the cloud: {error}"
                 );
-                Event::CloudFailed(self.classify(&error))
+                Event::CloudFailed(error.cloud_error())
             }
         })
-    }
-
-    /// A captive portal answers for everybody, so what it answered means nothing.
-    fn classify(&self, error: &DialError) -> CloudError {
-        if self.is_captive { CloudError::CaptivePortal } else { error.cloud_error() }
     }
 
     fn poll_portal(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Event> {
@@ -370,7 +358,7 @@ mod tests {
         let (wishes, _unread) = watch::channel(Wishes::default());
         let parts = Parts {
             radio: RadioHandle { wishes, reports },
-            link: CloudLink::new(Authorities::read(None).unwrap()),
+            link: CloudLink::new(Authorities::read(None).unwrap(), 80),
             portal: PortalListener::new("127.0.0.1:0".parse().unwrap()),
             pins: Rc::new(Pins::new()),
             slots: None,
