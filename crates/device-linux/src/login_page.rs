@@ -44,17 +44,18 @@ async fn ask(host: &str, port: u16) -> io::Result<ProbeAnswer> {
 /// A connection that remembers how the other end began.
 pub(crate) struct FirstBytes<S> {
     stream: S,
-    first: [u8; FIRST_BYTES],
-    first_bytes: usize,
+    /// What was read of its first bytes so far.
+    beginning: [u8; FIRST_BYTES],
+    read_bytes: usize,
 }
 
 impl<S> FirstBytes<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, first: [0; FIRST_BYTES], first_bytes: 0 }
+        Self { stream, beginning: [0; FIRST_BYTES], read_bytes: 0 }
     }
 
     pub(crate) fn first_bytes(&self) -> &[u8] {
-        self.first.get(..self.first_bytes).unwrap_or_default()
+        self.beginning.get(..self.read_bytes).unwrap_or_default()
     }
 }
 
@@ -68,9 +69,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for FirstBytes<S> {
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         let read = buffer.filled().get(before_bytes..).unwrap_or_default();
         let this = &mut *self;
-        let room = this.first.get_mut(this.first_bytes..).unwrap_or_default();
+        let room = this.beginning.get_mut(this.read_bytes..).unwrap_or_default();
         let copied_bytes = room.iter_mut().zip(read).map(|(target, source)| *target = *source).count();
-        this.first_bytes = this.first_bytes.saturating_add(copied_bytes);
+        this.read_bytes = this.read_bytes.saturating_add(copied_bytes);
         polled
     }
 }

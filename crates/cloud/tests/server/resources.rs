@@ -185,7 +185,8 @@ async fn pages_for_people_have_headers_that_keep_a_browser_safe() {
 async fn a_path_below_well_known_that_nobody_serves_is_not_found() {
     let server = TestServer::start().await;
     for path in ["/.well-known/rehome-00c0ffee", "/.well-known", "/.well-known/"] {
-        let answer = request(server.running.plain_addr, "GET", path, &[("host", "rehome.example")], None).await;
+        let answer =
+            request(server.running.plain_addr, "GET", path, &[("host", "rehome.example")], None).await;
         assert_eq!(answer.status, 404, "{path}");
     }
 }
