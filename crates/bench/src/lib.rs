@@ -36,6 +36,7 @@ pub mod phone;
 mod portal_port;
 pub mod queue;
 pub mod rehome;
+mod rehome_login_page;
 mod rehome_platform;
 mod rehome_slots;
 pub mod seed;

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use device::captive_portal::may_be_login_page;
 use device::{
     CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, HotspotRequest, JoinRequest,
     PORTAL_CONNECTION_COUNT_MAX, Panel, Platform, PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList,
@@ -19,6 +20,7 @@ use crate::air::{JoinError, ScanEntry, Security};
 use crate::board::{BoardHandle, ButtonEvent, DialError, DialSecurity, Led, LedPattern, StationEvent};
 use crate::firmware_image::ImageConduct;
 use crate::link::{BoxPipe, LinkPipe};
+use crate::rehome_login_page::answers_for_the_cloud;
 use crate::rehome_slots::BenchSlots;
 
 /// Frames that wait for the radio.
@@ -33,7 +35,7 @@ pub(crate) struct BenchPlatform {
     is_joined: bool,
     scanning: Option<LocalBoxFuture<'static, Vec<ScanEntry>>>,
     scan: Vec<ScanEntry>,
-    dialing: Option<(LocalBoxFuture<'static, Result<LinkPipe, DialError>>, DialSecurity)>,
+    dialing: Option<(LocalBoxFuture<'static, Result<LinkPipe, CloudError>>, DialSecurity)>,
     cloud: Option<LinkPipe>,
     outbox: VecDeque<Vec<u8>>,
     phones: Vec<Phone>,
@@ -95,7 +97,7 @@ impl BenchPlatform {
                     self.cloud = Some(pipe);
                     Event::CloudConnected { is_verified_tls }
                 }
-                Err(error) => Event::CloudFailed(cloud_error(error)),
+                Err(error) => Event::CloudFailed(error),
             });
         }
         let Some(pipe) = &mut self.cloud else {
@@ -326,7 +328,7 @@ impl CloudWire for BenchPlatform {
         // An image that is deaf looks for its cloud where nobody is.
         let host =
             if self.conduct == ImageConduct::Deaf { "nowhere.invalid" } else { address.host }.to_owned();
-        self.dialing = Some((Box::pin(async move { board.dial(&host, port, security).await }), security));
+        self.dialing = Some((Box::pin(dial(board, host, port, security)), security));
     }
 
     fn hang_up(&mut self) {
@@ -382,6 +384,20 @@ fn network_error(error: JoinError) -> NetworkError {
         JoinError::PasswordRefused => NetworkError::Authentication,
         JoinError::Lost => NetworkError::Other,
     }
+}
+
+async fn dial(
+    board: BoardHandle,
+    host: String,
+    port: u16,
+    security: DialSecurity,
+) -> Result<LinkPipe, CloudError> {
+    let error = match board.dial(&host, port, security).await {
+        Ok(pipe) => return Ok(pipe),
+        Err(error) => cloud_error(error),
+    };
+    let is_login_page = may_be_login_page(error) && answers_for_the_cloud(&board, &host).await;
+    Err(if is_login_page { CloudError::CaptivePortal } else { error })
 }
 
 fn cloud_error(error: DialError) -> CloudError {

@@ -61,7 +61,7 @@ pub enum Mood {
     BadCertificate,
     /// It sends bytes that are no protocol.
     Garbage,
-    /// A captive portal answers in its place; over TLS that is a bad certificate.
+    /// A captive portal answers in its place: with a certificate of its own over TLS, with its log-in page over HTTP.
     CaptivePortal,
     /// It answers every login with this status.
     LoginStatus(u16),

@@ -46,9 +46,10 @@ enum Luck {
         written_bytes: u64,
         torn_mask: u8,
     },
-    /// Guarantee 1 is checked here: power-on where neither network nor token can work.
+    /// Guarantee 1 is checked here: power-on where network, token or the way to the cloud cannot work.
     BootWithoutNetwork,
     BootWithRefusedToken,
+    BootBehindLoginPage,
 }
 
 fn luck() -> impl Strategy<Value = Luck> {
@@ -78,6 +79,7 @@ fn luck() -> impl Strategy<Value = Luck> {
         1 => (0_u64..40, any::<u8>()).prop_map(|(written_bytes, torn_mask)| Luck::TornWrite { written_bytes, torn_mask }),
         1 => Just(Luck::BootWithoutNetwork),
         1 => Just(Luck::BootWithRefusedToken),
+        1 => Just(Luck::BootBehindLoginPage),
     ]
 }
 
@@ -160,6 +162,11 @@ impl Stage {
                 self.calm_down();
                 self.world.cloud.set_mood(Mood::LoginStatus(9));
                 self.boot_and_look("a refused token").await?;
+            }
+            Luck::BootBehindLoginPage => {
+                self.calm_down();
+                self.world.cloud.set_mood(Mood::CaptivePortal);
+                self.boot_and_look("a captive portal").await?;
             }
         }
         self.check_home(luck)

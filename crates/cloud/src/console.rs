@@ -49,8 +49,9 @@ pub(crate) async fn serve_console(method: Method, uri: Uri) -> Response {
 }
 
 fn is_for_machines(path: &str) -> bool {
-    // `/bench` itself is a page of the console.
-    ["api", "external", "bench/v1"]
+    // `/bench` itself is a page of the console. A device whose TLS fails takes success below `.well-known` for the log-in
+    // page of its network (decision 0067).
+    ["api", "external", "bench/v1", ".well-known"]
         .iter()
         .any(|first| path == *first || path.strip_prefix(first).is_some_and(|rest| rest.starts_with('/')))
 }

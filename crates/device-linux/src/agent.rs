@@ -260,7 +260,7 @@ impl<A: Fn() -> Option<Addresses>> Runs<'_, A> {
         let (radio_task, radio) = RadioTask::new(wifi);
         let parts = Parts {
             radio,
-            link: CloudLink::new(lacks.read_authorities(config)),
+            link: CloudLink::new(lacks.read_authorities(config), config.login_page_port),
             portal: PortalListener::new(config.portal_address),
             pins: Rc::clone(&pins),
             slots: self.slots.clone(),

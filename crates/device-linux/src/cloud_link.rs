@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use device::SendError;
+use device::captive_portal::{DIAL_TIMEOUT, is_http, may_be_login_page};
 use futures_util::future::LocalBoxFuture;
 use home_store::TrustAnchor;
 use lifecycle::CloudError;
@@ -26,10 +27,10 @@ use tokio_rustls::TlsConnector;
 use clock::{ClockWait, ClockWaits, FlooredClock};
 use connecting::connect_first;
 
+use crate::login_page::{FirstBytes, answers_for_the_cloud};
+
 /// Frames that wait for the network.
 const OUTBOX_LEN_MAX: usize = 32;
-/// How long resolving, connecting and shaking hands may take together. The lifecycle gives one attempt 30 s.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What a TLS or a plain connection can do.
 trait Wire: AsyncRead + AsyncWrite + Unpin {}
@@ -72,6 +73,9 @@ pub enum DialError {
     /// The server does not speak TLS.
     #[error("the server does not speak TLS")]
     Handshake(#[source] io::Error),
+    /// The network answers in place of the server.
+    #[error("a log-in page of the network answers in place of the server")]
+    LoginPage(#[source] Box<DialError>),
 }
 
 impl DialError {
@@ -83,6 +87,7 @@ impl DialError {
             Self::Connect(_) | Self::Timeout => CloudError::Timeout,
             Self::Certificate(_) | Self::Name | Self::NoAuthority => CloudError::Certificate,
             Self::Handshake(_) => CloudError::Other,
+            Self::LoginPage(_) => CloudError::CaptivePortal,
         }
     }
 }
@@ -134,6 +139,8 @@ type Dialing = LocalBoxFuture<'static, Result<Box<dyn Wire>, DialError>>;
 pub(crate) struct CloudLink {
     authorities: Authorities,
     clock_waits: ClockWaits,
+    /// Where a log-in page of the network is looked for.
+    login_page_port: u16,
     dialing: Option<(Dialing, IsTls)>,
     wire: Option<Box<dyn Wire>>,
     outbox: VecDeque<Vec<u8>>,
@@ -162,19 +169,25 @@ pub(crate) enum LinkEvent {
 }
 
 impl CloudLink {
-    pub(crate) fn new(authorities: Authorities) -> Self {
+    pub(crate) fn new(authorities: Authorities, login_page_port: u16) -> Self {
         let clock_waits = ClockWaits::of_system();
-        Self { authorities, clock_waits, dialing: None, wire: None, outbox: VecDeque::new() }
+        Self { authorities, clock_waits, login_page_port, dialing: None, wire: None, outbox: VecDeque::new() }
     }
 
     pub(crate) fn start_dial(&mut self, host: &str, port: u16, security: Security) {
         self.hang_up();
         let is_tls = IsTls(!matches!(security, Security::Plain));
         let clock_wait = if is_tls.0 { self.clock_waits.next_wait() } else { None };
-        let dialed = dial(host.to_owned(), port, security, self.authorities.clone(), clock_wait);
-        let limited =
-            async { tokio::time::timeout(DIAL_TIMEOUT, dialed).await.unwrap_or(Err(DialError::Timeout)) };
-        self.dialing = Some((Box::pin(limited), is_tls));
+        let (host, login_page_port) = (host.to_owned(), self.login_page_port);
+        let dialed = dial(host.clone(), port, security, self.authorities.clone(), clock_wait);
+        let dialed = async move {
+            let dialed = tokio::time::timeout(DIAL_TIMEOUT, dialed).await.unwrap_or(Err(DialError::Timeout));
+            let Err(error) = dialed else { return dialed };
+            let is_login_page =
+                may_be_login_page(error.cloud_error()) && answers_for_the_cloud(&host, login_page_port).await;
+            Err(if is_login_page { DialError::LoginPage(Box::new(error)) } else { error })
+        };
+        self.dialing = Some((Box::pin(dialed), is_tls));
     }
 
     pub(crate) fn hang_up(&mut self) {
@@ -276,8 +289,13 @@ async fn dial(
         clock_wait.wait().await;
     }
     let connector = TlsConnector::from(Arc::new(client_config(roots)?));
-    let stream = connector.connect(name, stream).await.map_err(classify_handshake)?;
-    Ok(Box::new(stream))
+    match connector.connect(name, FirstBytes::new(stream)).into_fallible().await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err((error, stream)) if is_http(stream.first_bytes()) => {
+            Err(DialError::LoginPage(Box::new(classify_handshake(error))))
+        }
+        Err((error, _stream)) => Err(classify_handshake(error)),
+    }
 }
 
 fn client_config(roots: Arc<RootCertStore>) -> Result<ClientConfig, DialError> {

@@ -74,6 +74,9 @@ pub struct Config {
     pub button: Option<ButtonConfig>,
     /// Folder of a light that shows where the device stands, such as `/sys/class/leds/ACT`.
     pub led: Option<PathBuf>,
+    /// Port at which a log-in page of the network is looked for. No setting of the file: only tests move it.
+    #[serde(skip)]
+    pub login_page_port: u16,
 }
 
 /// One key of an input device.
@@ -196,6 +199,7 @@ impl Default for Config {
             power_up_window_s: 30,
             button: None,
             led: None,
+            login_page_port: device::captive_portal::PROBE_PORT,
         }
     }
 }

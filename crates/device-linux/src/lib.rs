@@ -23,6 +23,7 @@ mod lacks;
 mod launcher;
 mod led;
 pub mod local_api;
+mod login_page;
 mod neighbours;
 mod network_manager;
 pub mod parsers;

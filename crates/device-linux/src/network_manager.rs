@@ -443,9 +443,4 @@ impl Wifi for NetworkManager {
             self.note(&signal);
         }
     }
-
-    async fn sees_captive_portal(&mut self) -> bool {
-        let connectivity = self.bus.property::<u32>(MANAGER_PATH, MANAGER, "Connectivity").await;
-        matches!(connectivity, Ok(state::CONNECTIVITY_PORTAL))
-    }
 }

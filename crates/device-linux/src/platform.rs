@@ -12,10 +12,10 @@ use device::{
     CloudAddress, CloudWire, ConnectionIndex, Event, Hotspot, JoinRequest, Panel, Platform,
     PortalClosedError, Radio, SCAN_COUNT_MAX, ScanList, SeenNetwork, SendError, Timing, WarmMemory,
 };
-use lifecycle::{CloudError, Instant, Pattern, State};
+use lifecycle::{Instant, Pattern, State};
 
 use crate::button::Button;
-use crate::cloud_link::{CloudLink, DialError, LinkEvent, Security};
+use crate::cloud_link::{CloudLink, LinkEvent, Security};
 use crate::hotspot_services::HotspotServices;
 use crate::led::Led;
 use crate::local_api::Pins;
@@ -54,7 +54,6 @@ pub(crate) struct LinuxPlatform {
     round_visit_count: Option<u64>,
     joined: Option<u64>,
     scan: Vec<SeenNetwork>,
-    is_captive: bool,
     /// The hotspot's phones as far as the supplicant or the portal told.
     phone_count: usize,
     /// Phones that went with a hotspot which the radio closed by itself; the agent is still to be told.
@@ -96,7 +95,6 @@ impl LinuxPlatform {
             round_visit_count: None,
             joined: None,
             scan: Vec::new(),
-            is_captive: false,
             phone_count: 0,
             gone_phone_count: 0,
         }
@@ -126,7 +124,6 @@ impl LinuxPlatform {
             }
             Report::Joined { ticket } if self.is_wished(ticket) => {
                 self.joined = Some(ticket);
-                self.is_captive = false;
                 Some(Event::Joined)
             }
             Report::JoinFailed { ticket, error } if self.is_wished(ticket) => Some(Event::JoinFailed(error)),
@@ -165,10 +162,6 @@ impl LinuxPlatform {
             | Report::JoinFailed { .. }
             | Report::LinkLost { .. }
             | Report::PhoneDetached => None,
-            Report::Connectivity { is_captive } => {
-                self.is_captive = is_captive;
-                None
-            }
             Report::Trouble(text) => {
                 self.log(format_args!("Wi-Fi: {text}"));
                 None
@@ -201,14 +194,9 @@ impl LinuxPlatform {
                     error = &error as &dyn std::error::Error,
                     "no connection to the cloud: {error}"
                 );
-                Event::CloudFailed(self.classify(&error))
+                Event::CloudFailed(error.cloud_error())
             }
         })
-    }
-
-    /// A captive portal answers for everybody, so what it answered means nothing.
-    fn classify(&self, error: &DialError) -> CloudError {
-        if self.is_captive { CloudError::CaptivePortal } else { error.cloud_error() }
     }
 
     fn poll_portal(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Event> {
@@ -408,7 +396,7 @@ mod tests {
         let (wishes, _unread) = watch::channel(Wishes::default());
         let parts = Parts {
             radio: RadioHandle { wishes, reports },
-            link: CloudLink::new(Authorities::read(None).unwrap()),
+            link: CloudLink::new(Authorities::read(None).unwrap(), 80),
             portal: PortalListener::new("127.0.0.1:0".parse().unwrap()),
             pins: Rc::new(Pins::new()),
             slots: None,

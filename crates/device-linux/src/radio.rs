@@ -81,8 +81,6 @@ pub(crate) enum Report {
     PhoneAttached,
     /// A phone left.
     PhoneDetached,
-    /// A captive portal was noticed behind the joined network.
-    Connectivity { is_captive: bool },
     /// Something a person should read.
     Trouble(String),
 }
@@ -344,8 +342,6 @@ impl<W: Wifi> RadioTask<W> {
                 self.station = Station::Joined { ticket, channel: link.channel };
                 self.turn.note_joined(Instant::now());
                 self.report(Report::Joined { ticket }).await;
-                let is_captive = self.wifi.sees_captive_portal().await;
-                self.report(Report::Connectivity { is_captive }).await;
             }
             Some(Err(error)) => {
                 self.is_listening_due = true;

@@ -49,9 +49,6 @@ pub trait Wifi {
     /// # Cancel safety
     /// No change is lost when the future is dropped.
     fn next_change(&mut self) -> impl Future<Output = WifiChange>;
-
-    /// Says whether a captive portal stands between the joined network and the internet, as far as is known.
-    fn sees_captive_portal(&mut self) -> impl Future<Output = bool>;
 }
 
 /// A joined network.

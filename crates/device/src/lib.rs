@@ -12,6 +12,7 @@ extern crate std;
 
 mod agent;
 mod application;
+pub mod captive_portal;
 mod claims;
 mod clock_text;
 mod cloud_session;

@@ -1,4 +1,4 @@
-//! Replays the fuzz corpus of the parsers of update orders and HTTP answers.
+//! Replays the fuzz corpus of the parsers of update orders, HTTP answers and log-in pages.
 
 #![expect(
     clippy::expect_used,
@@ -10,6 +10,8 @@
 
 #[path = "support/ota_invariants.rs"]
 mod ota_invariants;
+#[path = "support/probe_answer_invariants.rs"]
+mod probe_answer_invariants;
 #[path = "support/response_head_invariants.rs"]
 mod response_head_invariants;
 
@@ -31,6 +33,11 @@ fn replay(target: &str, check: fn(&[u8])) {
 #[test]
 fn every_input_of_the_corpus_of_answers_is_read_or_refused() {
     replay("device_response_head", response_head_invariants::check_response_head);
+}
+
+#[test]
+fn every_input_of_the_corpus_of_answers_at_port_80_means_one_thing() {
+    replay("device_probe_answer", probe_answer_invariants::check_probe_answer);
 }
 
 #[test]

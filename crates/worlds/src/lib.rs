@@ -77,6 +77,8 @@ pub enum Sabotage {
     ForgetfulLock,
     /// Power-ups of less than 7 s are no part of the gesture.
     DeafToPower,
+    /// Nobody asks whether a log-in page is behind a TLS connection that failed.
+    NoQuestion,
 }
 
 /// What came of a world.
@@ -130,7 +132,10 @@ impl WorldSpec {
             }
             Some(Sabotage::EndlessTrial) => timings.firmware_trial = Duration::from_hours(1),
             Some(Sabotage::DeafToPower) => timings.short_power_up_min = Duration::from_secs(7),
-            Some(Sabotage::Remnant | Sabotage::FalseReadBack | Sabotage::ForgetfulLock) | None => {}
+            Some(
+                Sabotage::Remnant | Sabotage::FalseReadBack | Sabotage::ForgetfulLock | Sabotage::NoQuestion,
+            )
+            | None => {}
         }
         settings
     }

@@ -61,9 +61,10 @@ enum What {
         board: usize,
         generation: u32,
     },
-    DialTimeout {
+    DialFailed {
         board: usize,
         generation: u32,
+        is_captive: bool,
     },
     Downlink {
         board: usize,
@@ -241,7 +242,9 @@ impl World {
             What::JoinAnswer { board, generation } => self.join_answered(board, generation),
             What::LinkLost { board, generation } => self.link_lost(board, generation),
             What::Dialed { board, generation } => self.dialed(board, generation),
-            What::DialTimeout { board, generation } => self.dial_timed_out(board, generation),
+            What::DialFailed { board, generation, is_captive } => {
+                self.dial_failed(board, generation, is_captive);
+            }
             What::Downlink { board, generation } => self.deliver(board, generation),
             What::Closed { board, generation } => self.closed(board, generation),
             What::Phone { board, generation } => self.phone(board, generation),

@@ -93,6 +93,12 @@ fn a_gesture_that_does_not_count_is_found() {
 }
 
 #[test]
+fn a_log_in_page_that_nobody_finds_is_found() {
+    let finding = sabotaged(Sabotage::NoQuestion);
+    assert!(matches!(finding.broken, Broken::Stranded(why) if why.contains("captive")), "{finding}");
+}
+
+#[test]
 fn a_finding_shows_the_last_events_of_its_board() {
     let finding = sabotaged(Sabotage::SlowDoor);
     let text = finding.to_string();

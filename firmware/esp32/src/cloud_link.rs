@@ -1,15 +1,20 @@
 //! The connection to the cloud: one task that connects, protects, reads and writes, for the newest order only.
 
+use core::cell::RefCell;
 use core::ffi::CStr;
 use core::net::Ipv4Addr;
 
 use cloud_tls::{Client, OpenTlsError, TrustAnchors};
 use device::Event;
+use device::captive_portal::{
+    self, PROBE_ANSWER_BYTES_MAX, PROBE_PORT, ProbeAnswer, is_http, may_be_login_page, probe_request,
+    read_probe_answer,
+};
 use embassy_futures::select::{Either, select};
 use embassy_net::dns::DnsQueryType;
 use embassy_net::tcp::{TcpReader, TcpSocket, TcpWriter};
 use embassy_net::{IpAddress, Stack};
-use embassy_time::{Duration, Timer, with_timeout};
+use embassy_time::{Duration, Instant, Timer, with_deadline, with_timeout};
 use embedded_io_async::{ErrorType, Read, Write};
 use lifecycle::CloudError;
 
@@ -21,8 +26,9 @@ const RX_BYTES: usize = 4096;
 const TX_BYTES: usize = 2048;
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(6);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Key exchange and chain take some seconds of computing on these chips.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+/// From the name to the end of the handshake, of which key exchange and chain take some seconds of computing.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(captive_portal::DIAL_TIMEOUT.as_secs());
+const PROBE_TIMEOUT: Duration = Duration::from_secs(captive_portal::PROBE_TIMEOUT.as_secs());
 /// A time server usually answers within one second of joining.
 const CLOCK_WAIT_COUNT: u32 = 20;
 const CLOCK_WAIT: Duration = Duration::from_millis(200);
@@ -53,20 +59,40 @@ pub(crate) async fn cloud_task(stack: Stack<'static>, client: &'static Client) -
 /// Runs one connection to its end and returns how it ended.
 async fn serve(stack: Stack<'static>, client: &'static Client, order: &DialOrder) -> Event {
     let (mut rx_buffer, mut tx_buffer) = ([0; RX_BYTES], [0; TX_BYTES]);
-    let mut socket = TcpSocket::new(stack, &mut rx_buffer, &mut tx_buffer);
-    let Some(address) = resolve(stack, &order.host).await else {
-        return Event::CloudFailed(CloudError::Dns);
+    let error = match connect_and_carry(stack, client, order, &mut rx_buffer, &mut tx_buffer).await {
+        Ok(()) => return Event::CloudClosed,
+        Err(error) => error,
     };
+    let question = ask_at_port_80(stack, &order.host, &mut rx_buffer, &mut tx_buffer);
+    if may_be_login_page(error)
+        && with_timeout(PROBE_TIMEOUT, question).await == Ok(Some(ProbeAnswer::LoginPage))
+    {
+        return Event::CloudFailed(CloudError::CaptivePortal);
+    }
+    Event::CloudFailed(error)
+}
+
+/// Serves one connection until it ends; an error says why there is none.
+async fn connect_and_carry(
+    stack: Stack<'static>,
+    client: &'static Client,
+    order: &DialOrder,
+    rx_buffer: &mut [u8],
+    tx_buffer: &mut [u8],
+) -> Result<(), CloudError> {
+    let deadline = Instant::now() + DIAL_TIMEOUT;
+    let mut socket = TcpSocket::new(stack, rx_buffer, tx_buffer);
+    let address = resolve(stack, &order.host).await.ok_or(CloudError::Dns)?;
     match with_timeout(CONNECT_TIMEOUT, socket.connect((address, order.port))).await {
         Ok(Ok(())) => {}
-        Ok(Err(_)) | Err(_) => return Event::CloudFailed(CloudError::Timeout),
+        Ok(Err(_)) | Err(_) => return Err(CloudError::Timeout),
     }
     let anchor = match &order.security {
         DialSecurity::Plain => {
             tell_connected(order.ticket, false).await;
             let (mut reader, mut writer) = socket.split();
             carry(order.ticket, &mut reader, &mut writer).await;
-            return Event::CloudClosed;
+            return Ok(());
         }
         DialSecurity::Tls(anchor) => anchor.as_ref(),
     };
@@ -75,20 +101,46 @@ async fn serve(stack: Stack<'static>, client: &'static Client, order: &DialOrder
         Some(anchor) => Some(TrustAnchors::Only(anchor.as_bytes())),
         None => built_in_anchors(),
     };
-    let Some(anchors) = anchors else {
-        return Event::CloudFailed(CloudError::Certificate);
-    };
-    let opening = client.open(Splittable(socket), &order.host, anchors);
-    let mut opened = match with_timeout(HANDSHAKE_TIMEOUT, opening).await {
+    let anchors = anchors.ok_or(CloudError::Certificate)?;
+    let first_bytes = RefCell::default();
+    let stream = Splittable { socket, first_bytes: &first_bytes };
+    let mut opened = match with_deadline(deadline, client.open(stream, &order.host, anchors)).await {
         Ok(Ok(opened)) => opened,
-        Ok(Err(error)) => return Event::CloudFailed(tls_failure(error)),
-        Err(_) => return Event::CloudFailed(CloudError::Timeout),
+        Ok(Err(_)) if is_http(&first_bytes.borrow()) => return Err(CloudError::CaptivePortal),
+        Ok(Err(error)) => return Err(tls_failure(error)),
+        Err(_) => return Err(CloudError::Timeout),
     };
     tell_connected(order.ticket, opened.is_verified).await;
     if let Ok((mut reader, mut writer)) = opened.session.split().await {
         carry(order.ticket, &mut reader, &mut writer).await;
     }
-    Event::CloudClosed
+    Ok(())
+}
+
+/// Asks whether a log-in page answers in place of the cloud, in the buffers of the connection that failed. Silence and
+/// every failure are `None`.
+async fn ask_at_port_80(
+    stack: Stack<'static>,
+    host: &str,
+    rx_buffer: &mut [u8; RX_BYTES],
+    tx_buffer: &mut [u8],
+) -> Option<ProbeAnswer> {
+    let request = probe_request(host, esp_hal::rng::Rng::new().random())?;
+    let address = resolve(stack, host).await?;
+    let (answer, rx_buffer) = rx_buffer.split_at_mut_checked(PROBE_ANSWER_BYTES_MAX)?;
+    let mut socket = TcpSocket::new(stack, rx_buffer, tx_buffer);
+    socket.connect((address, PROBE_PORT)).await.ok()?;
+    socket.write_all(request.as_bytes()).await.ok()?;
+    let mut answer_bytes: usize = 0;
+    loop {
+        let read_bytes = socket.read(answer.get_mut(answer_bytes..)?).await.ok()?;
+        answer_bytes = answer_bytes.saturating_add(read_bytes);
+        let told = read_probe_answer(answer.get(..answer_bytes)?, host);
+        // A full buffer is never incomplete.
+        if told != ProbeAnswer::Incomplete || read_bytes == 0 {
+            return Some(told);
+        }
+    }
 }
 
 /// Certificates have dates. A time server that does not answer must not keep the device from its cloud for ever.
@@ -150,8 +202,12 @@ async fn carry(ticket: Ticket, reader: &mut impl Read, writer: &mut impl Write) 
     select(reading, writing).await;
 }
 
-/// A socket that the TLS client can read and write at the same time.
-struct Splittable<'a>(TcpSocket<'a>);
+/// A socket that the TLS client can read and write at the same time. It remembers how the other end began.
+struct Splittable<'a> {
+    socket: TcpSocket<'a>,
+    /// As many as `HTTP/` has.
+    first_bytes: &'a RefCell<heapless::Vec<u8, 5>>,
+}
 
 impl ErrorType for Splittable<'_> {
     type Error = embassy_net::tcp::Error;
@@ -159,17 +215,21 @@ impl ErrorType for Splittable<'_> {
 
 impl Read for Splittable<'_> {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error> {
-        self.0.read(buffer).await
+        let read_bytes = self.socket.read(buffer).await?;
+        let mut first_bytes = self.first_bytes.borrow_mut();
+        let room = first_bytes.capacity().saturating_sub(first_bytes.len());
+        first_bytes.extend(buffer.iter().take(read_bytes.min(room)).copied());
+        Ok(read_bytes)
     }
 }
 
 impl Write for Splittable<'_> {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
-        self.0.write(bytes).await
+        self.socket.write(bytes).await
     }
 
     async fn flush(&mut self) -> Result<(), Self::Error> {
-        self.0.flush().await
+        self.socket.flush().await
     }
 }
 
@@ -184,6 +244,6 @@ impl cloud_tls::Split for Splittable<'_> {
         Self: 'b;
 
     fn split(&mut self) -> (TcpReader<'_>, TcpWriter<'_>) {
-        self.0.split()
+        self.socket.split()
     }
 }

@@ -307,7 +307,6 @@ fn a_bad_day_of_the_cloud_opens_no_hotspot_and_costs_no_home() {
         Mood::Silent,
         Mood::BadCertificate,
         Mood::Garbage,
-        Mood::CaptivePortal,
         Mood::LoginStatus(19),
         Mood::HangsUp,
     ] {
@@ -321,6 +320,51 @@ fn a_bad_day_of_the_cloud_opens_no_hotspot_and_costs_no_home() {
             assert!(stage.world.cloud.is_online(&token) && stage.view().flash.is_home_stored);
         });
     }
+}
+
+#[test]
+fn a_captive_portal_opens_the_hotspot_after_the_grace_as_a_lost_network_does() {
+    play(|stage| async move {
+        let token = stage.set_up().await;
+        stage.world.cloud.set_mood(Mood::CaptivePortal);
+        assert!(stage.wait(MINUTE, |view| view.report.last_error == 712).await, "{}", stage.serial());
+        // The minute that was waited for and this together stay below the grace.
+        let is_early = stage.wait(8 * MINUTE, |view| view.hotspot_ssid.is_some()).await;
+        assert!(!is_early, "{}", stage.serial());
+        assert!(stage.wait(3 * MINUTE, |view| view.hotspot_ssid.is_some()).await, "{}", stage.serial());
+        assert_eq!(stage.view().report.last_error, 712);
+        assert!(stage.view().flash.is_home_stored);
+        stage.world.cloud.set_mood(Mood::Normal);
+        let is_home = |view: &BoardView| view.report.state == "RUNNING" && view.hotspot_ssid.is_none();
+        assert!(stage.wait(20 * MINUTE, is_home).await, "{}", stage.serial());
+        assert!(stage.world.cloud.is_online(&token));
+    });
+}
+
+#[test]
+fn a_board_that_starts_behind_a_captive_portal_opens_its_hotspot_in_45_s_and_keeps_its_home() {
+    play(|stage| async move {
+        stage.set_up().await;
+        stage.bench().cut_power(&stage.board).unwrap();
+        stage.world.cloud.set_mood(Mood::CaptivePortal);
+        stage.bench().give_power(&stage.board).unwrap();
+        assert!(stage.wait(RECOVERY_LIMIT, |view| view.hotspot_ssid.is_some()).await, "{}", stage.serial());
+        assert_eq!(stage.view().report.last_error, 712);
+        assert!(stage.view().flash.is_home_stored && stage.view().joined_ssid.is_some());
+    });
+}
+
+#[test]
+fn a_new_home_behind_a_captive_portal_is_refused_with_its_code() {
+    play(|stage| async move {
+        stage.bench().give_power(&stage.board).unwrap();
+        assert!(stage.wait(MINUTE, |view| view.hotspot_ssid.is_some()).await, "{}", stage.serial());
+        stage.world.cloud.set_mood(Mood::CaptivePortal);
+        let token = stage.world.cloud.create_device();
+        stage.submit(HOME_SSID, HOME_PASSWORD, Some(&token)).await;
+        assert!(stage.wait(MINUTE, |view| view.report.last_error == 712).await, "{}", stage.serial());
+        assert!(!stage.view().flash.is_home_stored);
+    });
 }
 
 #[test]

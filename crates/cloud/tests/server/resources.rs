@@ -179,3 +179,14 @@ async fn pages_for_people_have_headers_that_keep_a_browser_safe() {
     let missing = request(server.running.plain_addr, "GET", "/assets/none.js", &[], None).await;
     assert_eq!(missing.status, 404);
 }
+
+/// A device whose TLS connection failed asks for such a path over plain HTTP; success would say that a log-in page answered.
+#[tokio::test]
+async fn a_path_below_well_known_that_nobody_serves_is_not_found() {
+    let server = TestServer::start().await;
+    for path in ["/.well-known/rehome-00c0ffee", "/.well-known", "/.well-known/"] {
+        let answer =
+            request(server.running.plain_addr, "GET", path, &[("host", "rehome.example")], None).await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
+}

@@ -6,12 +6,16 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use rustls::time_provider::TimeProvider as _;
 
 use super::clock::{CLOCK_FLOOR_S, WatchedClock};
 use super::*;
+
+/// Nothing listens there.
+const NO_PORT: u16 = 1;
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -24,11 +28,11 @@ fn authority() -> Authority {
 fn trusting(authority: &Authority) -> CloudLink {
     let mut store = RootCertStore::empty();
     store.add(authority.der().clone()).unwrap();
-    CloudLink::new(Authorities(Arc::new(store)))
+    CloudLink::new(Authorities(Arc::new(store)), NO_PORT)
 }
 
 fn trusting_nobody() -> CloudLink {
-    CloudLink::new(Authorities(Arc::new(RootCertStore::empty())))
+    CloudLink::new(Authorities(Arc::new(RootCertStore::empty())), NO_PORT)
 }
 
 /// A server that echoes over TLS with this certificate; returns its port.
@@ -138,17 +142,110 @@ async fn a_certificate_for_another_name_or_from_a_stranger_or_of_the_past_is_ref
 
 #[tokio::test]
 async fn a_server_that_speaks_no_tls_is_no_certificate_error() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: http://portal.test/\r\n\r\n").await.unwrap();
-        // Waits for the device to hang up.
-        let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).await.unwrap_or_default();
-    });
+    let port = page(b"SSH-2.0-OpenSSH_9.2\r\n").await.port;
     let security = Security::DeviceAuthorities;
     assert_eq!(failure(trusting(&authority()), "localhost", port, security).await, CloudError::Other);
+}
+
+/// A server that answers the first bytes of every connection with these, and what those were.
+struct Page {
+    port: u16,
+    asked: mpsc::UnboundedReceiver<String>,
+}
+
+async fn page(answer: &'static [u8]) -> Page {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (told, asked) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut bytes = [0; 1024];
+            let read_bytes = stream.read(&mut bytes).await.unwrap();
+            // Not every test wants to know.
+            drop(told.send(String::from_utf8_lossy(&bytes[..read_bytes]).into_owned()));
+            stream.write_all(answer).await.unwrap();
+            // Waits for the device to hang up, which may reset the connection.
+            stream.read_to_end(&mut Vec::new()).await.unwrap_or_default();
+        }
+    });
+    Page { port, asked }
+}
+
+const REDIRECT: &[u8] = b"HTTP/1.1 302 Found\r\nLocation: http://login.test/\r\n\r\n";
+
+#[tokio::test]
+async fn a_log_in_page_shows_whatever_it_does_to_the_tls_connection() {
+    let other = page(b"SSH-2.0-OpenSSH_9.2\r\n").await;
+    let broken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let broken_port = broken.local_addr().unwrap().port();
+    tokio::spawn(async move { while broken.accept().await.is_ok() {} });
+    for answer in [
+        REDIRECT,
+        b"HTTP/1.0 200 OK\r\n\r\n<html>Welcome",
+        b"HTTP/1.1 511 Network Authentication Required\r\n\r\n",
+    ] {
+        let own = authority();
+        // A stranger's certificate, no listener, a connection that breaks, bytes of something else.
+        for port in [tls_server(&authority(), named("localhost")).await, NO_PORT, broken_port, other.port] {
+            let mut page = page(answer).await;
+            let mut link = trusting(&own);
+            link.login_page_port = page.port;
+            let failure = failure(link, "localhost", port, Security::DeviceAuthorities).await;
+            assert_eq!(failure, CloudError::CaptivePortal, "{port}");
+            let asked = page.asked.recv().await.unwrap();
+            assert!(asked.starts_with("GET /.well-known/rehome-"), "{asked}");
+            assert!(asked.contains("\r\nHost: localhost\r\n") && asked.ends_with("\r\n\r\n"), "{asked}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn http_in_answer_to_a_tls_hello_is_a_log_in_page_without_another_question() {
+    let port = page(REDIRECT).await.port;
+    let security = Security::DeviceAuthorities;
+    assert_eq!(failure(trusting(&authority()), "localhost", port, security).await, CloudError::CaptivePortal);
+}
+
+#[tokio::test]
+async fn a_cloud_without_such_a_path_keeps_the_code_of_its_own_fault() {
+    for answer in [
+        b"HTTP/1.1 404 Not Found\r\n\r\n".as_slice(),
+        b"HTTP/1.1 301 Moved\r\nLocation: https://localhost/.well-known/x\r\n\r\n",
+        b"HTTP/1.1 502 Bad Gateway\r\n\r\n",
+        b"\0\0\x01\0\x09",
+    ] {
+        let port = tls_server(&authority(), named("localhost")).await;
+        let mut link = trusting(&authority());
+        link.login_page_port = page(answer).await.port;
+        let failure = failure(link, "localhost", port, Security::DeviceAuthorities).await;
+        assert_eq!(failure, CloudError::Certificate, "{}", String::from_utf8_lossy(answer));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_servers_that_say_nothing_take_no_longer_than_an_attempt_has() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut link = trusting(&authority());
+    link.login_page_port = port;
+    let began_at = tokio::time::Instant::now();
+    let failure = failure(link, "127.0.0.1", port, Security::DeviceAuthorities).await;
+    assert_eq!(failure, CloudError::Timeout);
+    // Timers of tokio are a millisecond late at most, each.
+    let limit = DIAL_TIMEOUT + device::captive_portal::PROBE_TIMEOUT + Duration::from_millis(2);
+    assert!((DIAL_TIMEOUT..=limit).contains(&began_at.elapsed()), "{:?}", began_at.elapsed());
+}
+
+#[tokio::test]
+async fn a_connection_that_works_asks_nobody() {
+    let own = authority();
+    let port = tls_server(&own, named("localhost")).await;
+    let mut page = page(REDIRECT).await;
+    let mut link = trusting(&own);
+    link.login_page_port = page.port;
+    link.start_dial("localhost", port, Security::DeviceAuthorities);
+    assert!(matches!(next(&mut link).await, LinkEvent::Connected { is_verified_tls: true }));
+    assert!(page.asked.try_recv().is_err());
 }
 
 #[tokio::test]

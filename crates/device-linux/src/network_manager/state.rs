@@ -22,8 +22,6 @@ pub(crate) const ACTIVE_DEACTIVATING: u32 = 3;
 pub(crate) const DEVICE_TYPE_WIFI: u32 = 2;
 /// `NM_WIFI_DEVICE_CAP_AP`.
 pub(crate) const CAPABILITY_ACCESS_POINT: u32 = 0x40;
-/// `NM_CONNECTIVITY_PORTAL`.
-pub(crate) const CONNECTIVITY_PORTAL: u32 = 2;
 
 /// Says whether a device in this state can be told to do something: it is ours, switched on, and has a supplicant.
 pub(crate) fn is_usable(device_state: u32) -> bool {

@@ -104,10 +104,6 @@ impl Wifi for ScriptedWifi {
             self.changed.notified().await;
         }
     }
-
-    async fn sees_captive_portal(&mut self) -> bool {
-        false
-    }
 }
 
 /// A running task and its strings.

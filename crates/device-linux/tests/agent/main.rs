@@ -57,6 +57,8 @@ impl World {
             portal_address: free_address().await,
             host: "localhost".to_owned(),
             port: cloud.port,
+            // Nothing listens there.
+            login_page_port: 1,
             ca_file: Some(ca_file),
             ..Config::default()
         };
@@ -297,6 +299,48 @@ fn a_cloud_with_a_strangers_certificate_never_sees_the_token() {
         }
         assert_eq!(*world.cloud.seen.logins.borrow(), 0);
         assert!(!contains(&world.image(), TOKEN));
+        world.stop().await;
+    });
+}
+
+/// Answers every request as the log-in page of a network does; returns its port.
+async fn log_in_page() -> u16 {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::task::spawn_local(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut bytes = [0; 1024];
+            stream.read(&mut bytes).await.unwrap();
+            stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: http://login.test/\r\n\r\n").await.unwrap();
+        }
+    });
+    port
+}
+
+#[test]
+fn a_log_in_page_of_the_network_is_told_from_a_bad_certificate_and_costs_no_home() {
+    play(async {
+        let mut world = World::new("localhost", true).await;
+        world.start();
+        let mut application = world.application().await;
+        set_up(&world, &mut application).await;
+        world.stop().await;
+        // From now on a stranger answers at the cloud's port, and a page at the port for HTTP.
+        std::fs::write(world.config.ca_file.as_ref().unwrap(), SmallCloud::start(TOKEN, "x").await.ca_pem)
+            .unwrap();
+        world.config.login_page_port = log_in_page().await;
+        world.start();
+        let mut application = world.application().await;
+        application.subscribe().await;
+        loop {
+            let event = application.next().await;
+            assert_ne!(event["last_error"], 711, "{event}");
+            if event["last_error"] == 712 {
+                break;
+            }
+        }
+        assert_eq!(*world.cloud.seen.logins.borrow(), 1);
+        assert!(contains(&world.image(), TOKEN) && contains(&world.image(), PASSWORD));
         world.stop().await;
     });
 }

@@ -134,8 +134,4 @@ impl Wifi for SimulatedWifi {
             self.air.changed.notified().await;
         }
     }
-
-    async fn sees_captive_portal(&mut self) -> bool {
-        false
-    }
 }

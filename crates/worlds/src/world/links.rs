@@ -1,12 +1,16 @@
 //! Radio and cloud connections of boards.
 
 use super::{What, World};
+use crate::Sabotage;
+use crate::board::CLOUD_HOST;
 use crate::cloud::{Meaning, Peer, Session};
+use crate::dice::Dice;
 use crate::io::{Dialed, Signal};
 use crate::judge::Authority;
 use crate::place::{Beyond, JoinOutcome, Trouble};
 use crate::plan::CloudTrouble;
 use crate::slots::Conduct;
+use device::captive_portal::{ProbeAnswer, may_be_login_page, read_probe_answer};
 use device::{Event, ScanList, SeenNetwork};
 use home_store::Network;
 use lifecycle::{CloudError, NetworkError};
@@ -153,7 +157,6 @@ impl World {
     }
 
     pub(super) fn dialed(&mut self, index: usize, generation: u32) {
-        let now_ms = self.now();
         let Some(board) = self.boards.get_mut(index).filter(|board| board.session.generation == generation)
         else {
             return;
@@ -165,11 +168,7 @@ impl World {
             // Nobody's answers reach such a firmware, an impostor's no more than the cloud's: it must not be confirmed.
             Err(CloudError::Timeout)
         } else if ap.beyond == Beyond::Captive || (ap.is_own && place.has(Trouble::Captive)) {
-            match (is_tls, board.dice.chance(500)) {
-                (false, _) => Ok(Peer::Captive),
-                (true, true) => Err(CloudError::CaptivePortal),
-                (true, false) => Err(CloudError::Certificate),
-            }
+            if is_tls { Err(CloudError::CaptivePortal) } else { Ok(Peer::Captive) }
         } else if ap.beyond == Beyond::Impostor {
             if is_tls { Err(CloudError::Certificate) } else { Ok(Peer::Impostor) }
         } else if place.has(Trouble::LineDown) {
@@ -199,24 +198,37 @@ impl World {
             Err(CloudError::Timeout) if board.dice.chance(500) => {}
             Err(CloudError::Timeout) => {
                 let wait_ms = board.dice.between(3_000, 20_000);
-                self.push_in(wait_ms, What::DialTimeout { board: index, generation });
+                self.push_in(wait_ms, What::DialFailed { board: index, generation, is_captive: false });
             }
-            Err(error) => {
-                if error == CloudError::CaptivePortal {
-                    board.judge.note_captive(now_ms);
-                }
-                self.signal(index, Signal::Event(Event::CloudFailed(error)));
+            Err(CloudError::CaptivePortal) => {
+                // One that lets TLS run into silence is found after the dial's own limit and the question.
+                let wait_ms = if board.dice.chance(300) { board.dice.between(3_000, 24_000) } else { 0 };
+                self.push_in(wait_ms, What::DialFailed { board: index, generation, is_captive: true });
             }
+            Err(error) => self.signal(index, Signal::Event(Event::CloudFailed(error))),
         }
     }
 
-    pub(super) fn dial_timed_out(&mut self, index: usize, generation: u32) {
-        let is_current = |board: &&crate::board::Board| {
+    /// The platform found out that there is no connection; behind a log-in page it asked once more.
+    pub(super) fn dial_failed(&mut self, index: usize, generation: u32, is_captive: bool) {
+        let now_ms = self.now();
+        let is_current = |board: &&mut crate::board::Board| {
             board.session.generation == generation && board.session.peer.is_none() && board.joined.is_some()
         };
-        if self.boards.get(index).as_ref().is_some_and(is_current) {
-            self.signal(index, Signal::Event(Event::CloudFailed(CloudError::Timeout)));
+        let Some(board) = self.boards.get_mut(index).filter(is_current) else { return };
+        let mut error = CloudError::Timeout;
+        if is_captive {
+            board.judge.note_captive(now_ms);
+            let failures = [CloudError::Certificate, CloudError::Timeout, CloudError::Other];
+            error = board.dice.pick(&failures).unwrap_or(CloudError::Other);
+            if may_be_login_page(error)
+                && self.spec.sabotage != Some(Sabotage::NoQuestion)
+                && finds_login_page(&mut board.dice)
+            {
+                error = CloudError::CaptivePortal;
+            }
         }
+        self.signal(index, Signal::Event(Event::CloudFailed(error)));
     }
 
     pub(super) fn hang_up(&mut self, index: usize) {
@@ -304,4 +316,15 @@ impl World {
         board.io.is_connected.set(false);
         self.signal(index, Signal::Event(Event::CloudClosed));
     }
+}
+
+/// What a platform makes of the page that answers for the cloud.
+fn finds_login_page(dice: &mut Dice) -> bool {
+    let pages = [
+        "HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>",
+        "HTTP/1.1 511 Network Authentication Required\r\n\r\n",
+    ];
+    let page = dice.pick(&pages).unwrap_or_default();
+    read_probe_answer(page.as_bytes(), CLOUD_HOST) == ProbeAnswer::LoginPage
 }
