@@ -53,8 +53,9 @@ impl Homes {
     /// Puts a submitted home on trial; returns how many networks it has, 0 when the form makes no home.
     pub(crate) fn take_candidate(&mut self, form: &ConfigForm, config: &DeviceConfig<'_>) -> usize {
         self.candidate = self.build_candidate(form, config);
-        // Without a token it goes on with the home in use, which may have to leave no trace.
-        self.is_candidate_on_bench = form.is_bench || (form.token.is_none() && self.is_stored_on_bench);
+        // Without token and claim code it goes on with the home in use, which may have to leave no trace.
+        let is_account_kept = form.token.is_none() && form.claim_code.is_none();
+        self.is_candidate_on_bench = form.is_bench || (is_account_kept && self.is_stored_on_bench);
         if self.is_candidate_on_bench
             && let Some(candidate) = &mut self.candidate
         {

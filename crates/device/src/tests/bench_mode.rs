@@ -106,6 +106,20 @@ fn another_network_for_a_bench_home_stays_on_the_bench() {
 }
 
 #[test]
+fn a_claim_code_after_a_test_on_the_bench_makes_a_home_that_is_stored() {
+    let mut cues = accepted(&with_token());
+    cues.push(event(30_000, Event::LinkLost));
+    cues.push(phone(700_000, 0, &claim_codes::code_submission(claim_codes::CODE, "443")));
+    cues.push(event(705_000, Event::Joined));
+    cues.push(event(706_000, Event::CloudConnected { is_verified_tls: true }));
+    cues.push(cloud(706_300, &claim_codes::token_answer()));
+    cues.push(cloud(707_000, &response(1, 200)));
+    let played = play(empty_flash(), Script::new(710_000, &cues));
+    assert_eq!(played.script.log.matches("=> RUNNING").count(), 2, "{}", played.script.log);
+    assert_eq!(played.stored_home(), Some(home(443)), "the code is used up: nobody can enter it again");
+}
+
+#[test]
 fn a_release_order_for_the_stored_home_is_not_answered_while_its_account_is_used_on_the_bench() {
     let mut cues = Vec::new();
     // Without a token the form keeps the stored account, which holds a release key.
