@@ -5,12 +5,12 @@ use portal::Secret;
 
 use super::*;
 
-const POP: &str = "label-pop-4711";
+pub(super) const POP: &str = "label-pop-4711";
 /// Too short for a passphrase, so the portal asks for it.
 const FORM_POP: &str = "pop4711";
 const OPEN: &str = "open Blynk Air Monitor-1W7R";
 
-fn with_pop(pop: &'static str) -> DeviceConfig<'static> {
+pub(super) fn with_pop(pop: &'static str) -> DeviceConfig<'static> {
     DeviceConfig { pop: Some(Secret::new(pop)), ..config() }
 }
 
