@@ -4,6 +4,7 @@ use home_store::sim_flash::PowerCut;
 use portal::Secret;
 
 use super::*;
+use crate::platform::SCAN_COUNT_MAX;
 
 pub(super) const POP: &str = "label-pop-4711";
 /// Too short for a passphrase, so the portal asks for it.
@@ -215,6 +216,36 @@ fn in_recovery_the_portal_gives_no_control_shows_no_secret_and_takes_no_firmware
     for secret in ["Home net", "cloud.example", TOKEN, PASSWORD] {
         assert!(!answers.contains(secret), "{secret}: {answers}");
     }
+}
+
+#[test]
+fn a_phone_that_reads_slowly_holds_the_device_up_for_seconds_and_not_for_each_part() {
+    // Too much for one part; who says nothing about compression gets no style, so the scan makes it long.
+    let request = phone(10_000, 0, "GET /wifi_scan.json HTTP/1.1\r\nHost: 192.168.4.1\r\n\r\n");
+    let heard: ScanList = (0..SCAN_COUNT_MAX)
+        .map(|index| SeenNetwork {
+            ssid: heapless::Vec::from_slice(format!("A network with a long name {index:05}").as_bytes())
+                .unwrap(),
+            bssid: MacAddress([0; 6]),
+            rssi_dbm: -50,
+            security: Security::Wpa2,
+            channel: 1,
+        })
+        .collect();
+    let held_up_ms = |answer_part_ms: u64| {
+        let cues = [request.clone(), event(10_500, Event::ScanDone)];
+        let script = Script { heard: heard.clone(), answer_part_ms, ..Script::new(60_000, &cues) };
+        let played = play(empty_flash(), script).script;
+        assert!(played.has_called("close phone 0"), "{:?}", played.calls);
+        let is_whole = played.answers[0].ends_with(']');
+        (played.answering_ms, is_whole)
+    };
+    assert_eq!(held_up_ms(0), (0, true));
+    let (brisk_ms, is_whole) = held_up_ms(300);
+    assert!(is_whole && brisk_ms >= 1_200, "{brisk_ms} ms: several parts");
+    // Just short of the 2 s after which the platform gives a part up.
+    let (slow_ms, is_whole) = held_up_ms(1_999);
+    assert!(!is_whole && slow_ms <= 5_000, "{slow_ms} ms");
 }
 
 #[test]
