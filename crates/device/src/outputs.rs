@@ -71,7 +71,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let now = self.platform.now().as_millis();
         self.platform.log(format_args!("[{now}] AP SSID: {}", self.hotspot_name));
         self.log_now(format_args!("AP IP:   {}", portal::HOTSPOT_ADDRESS));
-        self.log_now(format_args!("AP URL:  {}", portal::HOTSPOT_HOST));
+        self.log_now(format_args!("AP URL:  {}", self.config.portal_host));
         // A page without JavaScript can only show what is known by then.
         self.start_scan();
     }

@@ -121,12 +121,17 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         // The request leaves its slot while it is served, so that serving may change everything else.
         let request_bytes = core::mem::take(&mut slot.request);
         let access = if self.machine.has_home() { Access::Recovery } else { Access::Provisioning };
-        let mode = PortalMode::new(Dialect::Rehome, access);
+        let door = Door::of(self.config.pop.as_ref());
+        let mode = PortalMode {
+            dialect: Dialect::Rehome,
+            access,
+            is_guarded: door.is_guarded(),
+            host_name: self.config.portal_host,
+        };
         let routed = match parse_request(&request_bytes) {
             ParsedRequest::Incomplete => return self.put_back(connection, request_bytes, false),
             ParsedRequest::Complete { request, .. } => {
-                let own_proof = Door::of(self.config.pop.as_ref()).own_proof();
-                route_with_lock(&request, &mode, &mut self.lock, own_proof)
+                route_with_lock(&request, &mode, &mut self.lock, door.own_proof())
             }
             ParsedRequest::Error(error) => route_parse_error(error, &mode),
         };

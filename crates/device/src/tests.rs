@@ -281,6 +281,7 @@ fn config() -> DeviceConfig<'static> {
         plain_ports: &[80],
         heartbeat_s: 40,
         pop: None,
+        portal_host: portal::HOTSPOT_HOST,
     }
 }
 

@@ -104,6 +104,8 @@ pub struct Routed<'a> {
     pub dialect: Dialect,
     /// Whether a home is stored.
     pub access: Access,
+    /// Whether a proof of possession guards the hotspot or its forms.
+    pub is_guarded: bool,
     /// Whether changes must carry the proof of possession, so that the page asks for it.
     pub is_proof_needed: bool,
 }
@@ -113,6 +115,11 @@ impl Routed<'_> {
     #[must_use]
     pub fn is_answered(&self) -> bool {
         !(self.dialect != Dialect::Rehome && matches!(self.route, Route::Reboot))
+    }
+
+    /// Whether an empty account field keeps the stored account.
+    pub(crate) fn keeps_account(&self) -> bool {
+        self.is_guarded && self.access == Access::Recovery
     }
 }
 
@@ -135,6 +142,7 @@ pub fn route<'a>(request: &Request<'a>, mode: &PortalMode<'_>) -> Routed<'a> {
         accepts_deflate: accepts_deflate(request.accept_encoding),
         dialect: mode.dialect,
         access: mode.access,
+        is_guarded: mode.is_guarded,
         is_proof_needed: false,
     }
 }
@@ -149,6 +157,7 @@ pub fn route_parse_error(error: ParseRequestError, mode: &PortalMode<'_>) -> Rou
         accepts_deflate: false,
         dialect: mode.dialect,
         access: mode.access,
+        is_guarded: mode.is_guarded,
         is_proof_needed: false,
     }
 }

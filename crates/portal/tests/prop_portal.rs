@@ -75,6 +75,43 @@ fn submit(form: &str, as_query: bool) -> (Vec<u8>, Vec<u8>) {
     }
 }
 
+/// Fields of a set-up form in any order and number, right and wrong.
+fn any_form() -> impl Strategy<Value = String> {
+    const FIELDS: [&str; 16] = [
+        "ssid=a",
+        "ssidManual=b",
+        "pass=password",
+        "blynk=abcdefghijklmnopqrstuvwxyz_-0123",
+        "blynk=",
+        "blynk=9EF5-4D64",
+        "host=cloud.example",
+        "host=",
+        "port_ssl=9443",
+        "bench=1",
+        "bench=true",
+        "bench=0",
+        "save=1",
+        "if=wifi",
+        "ip=10.0.0.9&mask=255.0.0.0&gw=10.0.0.1",
+        "pop=guess",
+    ];
+    vec(select(FIELDS.as_slice()), 1..10).prop_map(|fields| format!("ssid=a&{}", fields.join("&")))
+}
+
+fn route_form(form: &str, as_query: bool, mode: &PortalMode<'_>) -> Route<'static> {
+    let input = if as_query {
+        format!("GET /config?{form} HTTP/1.1\r\n\r\n")
+    } else {
+        format!("POST /config HTTP/1.1\r\nContent-Length: {}\r\n\r\n{form}", form.len())
+    };
+    let ParsedRequest::Complete { request, .. } = parse_request(input.as_bytes()) else { panic!("{input}") };
+    match route(&request, mode).route {
+        Route::Config(form) => Route::Config(form),
+        Route::ConfigRefused(error) => Route::ConfigRefused(error),
+        other => panic!("{other:?}"),
+    }
+}
+
 fn ask(dialect: Dialect, path: &str, view: &PortalView<'_>) -> String {
     let input = format!("GET {path} HTTP/1.1\r\n\r\n");
     let ParsedRequest::Complete { request, .. } = parse_request(input.as_bytes()) else { panic!("{input}") };
@@ -122,6 +159,24 @@ proptest! {
     ) {
         let form = format!("blynk={TOKEN}&ssid={}&pass={}", percent_encode(&ssid), percent_encode(&password));
         prop_assert_eq!(submit(&form, as_query), (ssid, password));
+    }
+
+    #[test]
+    fn an_unguarded_hotspot_takes_no_more_than_stock_firmware_takes(
+        form in any_form(),
+        as_query in any::<bool>(),
+        access in select([Access::Provisioning, Access::Recovery].as_slice()),
+    ) {
+        let mode = PortalMode::new(Dialect::Rehome, access);
+        let (unguarded, guarded) =
+            (route_form(&form, as_query, &mode), route_form(&form, as_query, &mode.guarded()));
+        if let Route::Config(taken) = &unguarded {
+            prop_assert!(!taken.is_bench && (taken.token.is_some() || taken.claim_code.is_some()), "{}", form);
+            prop_assert_eq!(&unguarded, &guarded, "what is taken is read alike");
+        } else if let Route::Config(taken) = &guarded {
+            let is_kept = taken.token.is_none() && taken.claim_code.is_none();
+            prop_assert!(taken.is_bench || (is_kept && access == Access::Recovery), "refused for nothing: {}", form);
+        }
     }
 
     #[test]
