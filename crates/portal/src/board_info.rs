@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use crate::dialect::{Access, Dialect};
-use crate::route::Routed;
+use crate::route::{Guard, Routed};
 use crate::text::JsonText;
 use crate::view::{Identity, PortalView};
 
@@ -56,7 +56,7 @@ fn write_superset(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Writ
         ",\"rehome\":{{\"recovery\":{},\"epoch\":{},\"pop\":{}}}}}",
         routed.access == Access::Recovery,
         view.epoch,
-        routed.is_guarded
+        routed.guard != Guard::None
     )
 }
 

@@ -5,7 +5,7 @@ use core::fmt::{self, Display, Write};
 use crate::config_form::SSID_HEX_PREFIX;
 use crate::dialect::{Access, Dialect};
 use crate::explanation::explain_error;
-use crate::route::Routed;
+use crate::route::{Guard, Routed};
 use crate::status::{Message, Step};
 use crate::text::{HexText, HtmlText};
 use crate::view::{PortalView, ScanEntry, Security};
@@ -31,7 +31,7 @@ pub(crate) fn write_plain_page(
          <p><label>Device token or claim code <input name=\"blynk\"></label></p>",
     )?;
     write!(out, "<p>{}</p>", token_hint(routed))?;
-    if routed.is_proof_needed {
+    if routed.guard == Guard::Forms {
         out.write_str(PROOF_FIELD)?;
     }
     out.write_str("<p><button>Connect</button></p></form></html>\n")

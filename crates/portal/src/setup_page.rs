@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 
 use crate::adler32::Adler32;
 use crate::pages::{PROOF_FIELD, token_hint, write_network_options, write_notice};
-use crate::route::Routed;
+use crate::route::{Guard, Routed};
 use crate::text::HtmlText;
 use crate::view::PortalView;
 use crate::window::Window;
@@ -86,7 +86,7 @@ fn fill(gap: Gap, routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Writ
         Gap::Access => out.write_str(if routed.keeps_account() { "recovery" } else { "new" }),
         Gap::Networks => write_network_options(view, out),
         Gap::TokenHint => out.write_str(token_hint(routed)),
-        Gap::Proof if routed.is_proof_needed => out.write_str(PROOF_FIELD),
+        Gap::Proof if routed.guard == Guard::Forms => out.write_str(PROOF_FIELD),
         Gap::Proof => Ok(()),
     }
 }
