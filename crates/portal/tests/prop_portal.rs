@@ -17,7 +17,7 @@ use proptest::sample::select;
 const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz_-0123";
 
 /// Pieces of requests, so that random input gets past the first byte.
-const PIECES: [&str; 24] = [
+const PIECES: [&str; 32] = [
     "GET ",
     "POST ",
     "HEAD ",
@@ -26,6 +26,14 @@ const PIECES: [&str; 24] = [
     "/reset",
     "/generate_204",
     "/update",
+    "/release",
+    "/captive.json",
+    "bench=1&",
+    "pop=K7QX+31%2BPZ&",
+    "ssid=ssid-as-hexadecimal-digits-follow:ff&",
+    "order=rehome-release-1.",
+    "Accept: application/captive+json\r\n",
+    "Accept-Encoding: deflate\r\n",
     "http://a.example/",
     "?",
     "ssid=a&",
