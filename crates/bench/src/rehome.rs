@@ -117,6 +117,7 @@ async fn run(board: BoardHandle, firmware: RehomeFirmware) -> RunEnd {
         plain_ports: PLAIN_PORTS,
         heartbeat_s: HEARTBEAT_S,
         pop: identity.pop.as_ref().and_then(|pop| std::str::from_utf8(pop.reveal()).ok()).map(Secret::new),
+        portal_host: portal::HOTSPOT_HOST,
     };
     let boot_reason = match board.boot_reason() {
         BootReason::PowerOn => lifecycle::BootReason::PowerOn,

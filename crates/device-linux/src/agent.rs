@@ -329,5 +329,6 @@ fn device_config<'a>(config: &'a Config, uid: &'a str, addresses: Addresses) -> 
         plain_ports: &config.plain_ports,
         heartbeat_s: config.heartbeat_s,
         pop: config.pop.as_ref().map(|pop| portal::Secret::new(pop.expose())),
+        portal_host: &config.portal_host,
     }
 }

@@ -49,6 +49,8 @@ pub struct Config {
     pub uid: Option<String>,
     /// Proof of possession from the device's label: passphrase of the hotspot. Without it the hotspot is open.
     pub pop: Option<Passphrase>,
+    /// Name of the portal besides `blynk.setup`, such as `boiler.setup`.
+    pub portal_host: String,
     /// Server used when the portal is given none.
     pub host: String,
     /// Its port.
@@ -187,6 +189,7 @@ impl Default for Config {
             board: "Linux".to_owned(),
             uid: None,
             pop: None,
+            portal_host: portal::HOTSPOT_HOST.to_owned(),
             host: "blynk.cloud".to_owned(),
             port: 443,
             // Ports on which Blynk servers speak plain TCP. Source: wire-protocol.md, section 2.
@@ -256,6 +259,7 @@ impl Config {
             ("firmware_version", &self.firmware_version),
             ("board", &self.board),
             ("host", &self.host),
+            ("portal_host", &self.portal_host),
             ("uid", self.uid.as_deref().unwrap_or("-")),
         ];
         for (key, text) in texts {

@@ -35,6 +35,11 @@ impl<'a> Door<'a> {
         }
     }
 
+    /// Whether visitors have to show that they hold the device.
+    pub(crate) const fn is_guarded(self) -> bool {
+        !matches!(self, Self::Open)
+    }
+
     pub(crate) const fn passphrase(self) -> Option<&'a str> {
         match self {
             Self::Passphrase(pop) => Some(pop),

@@ -163,6 +163,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
 
     fn check_order(&self, url: Option<OrderedUrl>) -> Result<OrderedUrl, UpdateError> {
         self.platform.slot_bytes().ok_or(UpdateError::NoSlots)?;
+        if self.homes.is_stored_on_bench {
+            return Err(UpdateError::OnBench);
+        }
         let url = url.ok_or(ParseUrlError::TooLong)?;
         let uses_tls = self.homes.stored.as_ref().is_none_or(|home| home.cloud.uses_tls);
         self.check_scheme(&FirmwareUrl::parse(&url.0)?, uses_tls)?;
@@ -263,7 +266,8 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     /// Tells the cloud what became of an update while it could not be told.
     pub(crate) async fn tell_update(&mut self) {
         let is_online = matches!(self.session.phase, Phase::Online { .. });
-        if !is_online || self.machine.is_trying_candidate() {
+        // A cloud on the bench is told nothing: that a failed trial was told is noted in flash.
+        if !is_online || self.machine.is_trying_candidate() || self.homes.is_stored_on_bench {
             return;
         }
         match self.update.untold.take() {

@@ -31,6 +31,8 @@ pub(crate) struct Homes {
     pub(crate) is_stored_on_bench: bool,
     /// `candidate` is to be kept in RAM only.
     pub(crate) is_candidate_on_bench: bool,
+    /// A home on the bench was tried or used since the flash last changed its home; the last error may come of it.
+    pub(crate) was_on_bench: bool,
     /// What the candidate has in place of a token until the cloud gave it one.
     pub(crate) claim_code: Option<ClaimCode>,
     /// The network that was joined last since the start.
@@ -45,16 +47,13 @@ impl Homes {
         }
     }
 
-    /// Whether one of the homes must leave no trace in flash.
-    pub(crate) const fn is_anything_on_bench(&self) -> bool {
-        self.is_stored_on_bench || (self.candidate.is_some() && self.is_candidate_on_bench)
-    }
-
     /// Puts a submitted home on trial; returns how many networks it has, 0 when the form makes no home.
     pub(crate) fn take_candidate(&mut self, form: &ConfigForm, config: &DeviceConfig<'_>) -> usize {
         self.candidate = self.build_candidate(form, config);
-        // Without a token it goes on with the home in use, which may have to leave no trace.
-        self.is_candidate_on_bench = form.is_bench || (form.token.is_none() && self.is_stored_on_bench);
+        // Without token and claim code it goes on with the home in use, which may have to leave no trace.
+        let is_account_kept = form.token.is_none() && form.claim_code.is_none();
+        self.is_candidate_on_bench = form.is_bench || (is_account_kept && self.is_stored_on_bench);
+        self.was_on_bench |= self.is_candidate_on_bench;
         if self.is_candidate_on_bench
             && let Some(candidate) = &mut self.candidate
         {

@@ -48,4 +48,6 @@ pub struct DeviceConfig<'a> {
     /// Proof of possession from the device's label. One of 8 to 63 printable ASCII characters is the passphrase of the
     /// hotspot; any other is asked for by the portal. Without one the hotspot is open.
     pub pop: Option<Secret<&'a str>>,
+    /// Name of the portal besides `blynk.setup` ([`portal::HOTSPOT_HOST`], which it may also be), such as `boiler.setup`.
+    pub portal_host: &'a str,
 }

@@ -71,7 +71,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let now = self.platform.now().as_millis();
         self.platform.log(format_args!("[{now}] AP SSID: {}", self.hotspot_name));
         self.log_now(format_args!("AP IP:   {}", portal::HOTSPOT_ADDRESS));
-        self.log_now(format_args!("AP URL:  {}", portal::HOTSPOT_HOST));
+        self.log_now(format_args!("AP URL:  {}", self.config.portal_host));
         // A page without JavaScript can only show what is known by then.
         self.start_scan();
     }
@@ -164,6 +164,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.update.forget();
         self.platform.note_download(None);
         self.homes.is_stored_on_bench = false;
+        self.homes.was_on_bench = false;
         self.follow_release_key();
         self.portal.trial = Trial::Succeeded;
         self.portal.release = PortalRelease::None;
@@ -176,6 +177,8 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let candidate = self.homes.candidate.clone().ok_or(StoreFault)?;
         self.homes.stored = Some(candidate);
         self.homes.is_stored_on_bench = true;
+        // What the stored home's cloud ordered, or is to be told, is no matter of the cloud on the bench.
+        self.update.forget();
         self.follow_release_key();
         self.portal.trial = Trial::Succeeded;
         self.log_now(format_args!("Home kept in RAM: on the bench, a restart forgets it"));
@@ -198,6 +201,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         let store = self.store.as_mut().ok_or(StoreFault)?;
         let report = store.wipe().await.or(Err(StoreFault))?;
         self.homes.is_stored_on_bench = false;
+        self.homes.was_on_bench = false;
         self.is_hand_at_button = false;
         if let Some(gesture) = &mut self.gesture {
             gesture.note_wiped();
@@ -232,10 +236,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     }
 
     async fn prepare_restart(&mut self) {
-        let is_traceless = self.homes.is_anything_on_bench();
         let last_error = self.machine.last_error().map(ErrorCode::code);
         if let Some(store) = &mut self.store
-            && !is_traceless
+            && !self.homes.was_on_bench
             && store.last_error() != last_error
             && store.set_last_error(last_error).await.is_err()
         {

@@ -1,5 +1,7 @@
 //! Serves the portal: collects requests, acts on them, and sends what `portal` renders.
 
+use core::time::Duration;
+
 use embedded_storage_async::nor_flash::NorFlash;
 use lifecycle::Input;
 use portal::{
@@ -18,6 +20,10 @@ use crate::portal_release::PortalRelease;
 
 /// Part of an answer that is rendered and sent at once.
 const ANSWER_CHUNK_BYTES: usize = 1024;
+
+/// How long a phone may take for an answer until no further part is begun. With the 2 s that a platform gives the part
+/// under way, nothing else waits longer than 5 s for a phone that reads slowly; our page takes less than one. Ours.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// Answer when the device is storing, erasing or restarting and can take no candidate.
 const BUSY_ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
@@ -115,12 +121,17 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         // The request leaves its slot while it is served, so that serving may change everything else.
         let request_bytes = core::mem::take(&mut slot.request);
         let access = if self.machine.has_home() { Access::Recovery } else { Access::Provisioning };
-        let mode = PortalMode::new(Dialect::Rehome, access);
+        let door = Door::of(self.config.pop.as_ref());
+        let mode = PortalMode {
+            dialect: Dialect::Rehome,
+            access,
+            is_guarded: door.is_guarded(),
+            host_name: self.config.portal_host,
+        };
         let routed = match parse_request(&request_bytes) {
             ParsedRequest::Incomplete => return self.put_back(connection, request_bytes, false),
             ParsedRequest::Complete { request, .. } => {
-                let own_proof = Door::of(self.config.pop.as_ref()).own_proof();
-                route_with_lock(&request, &mode, &mut self.lock, own_proof)
+                route_with_lock(&request, &mode, &mut self.lock, door.own_proof())
             }
             ParsedRequest::Error(error) => route_parse_error(error, &mode),
         };
@@ -222,7 +233,8 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         }
         let mut chunk = [0; ANSWER_CHUNK_BYTES];
         let mut offset_bytes = 0;
-        loop {
+        let until = self.platform.now().after(ANSWER_TIME_MAX);
+        while offset_bytes == 0 || self.platform.now() < until {
             let rendered = self.render_chunk(routed, offset_bytes, &mut chunk);
             let bytes = chunk.get(..rendered.written_bytes).unwrap_or_default();
             if bytes.is_empty() || self.platform.answer_portal(connection, bytes).await.is_err() {

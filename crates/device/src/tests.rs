@@ -49,6 +49,9 @@ struct Script {
     calls: Vec<String>,
     sent: Vec<(u64, Vec<u8>)>,
     answers: Vec<String>,
+    /// How long a phone takes for each part of an answer, and what that came to.
+    answer_part_ms: u64,
+    answering_ms: u64,
     heard: ScanList,
     slots: updates::TestSlots,
     wrong_proof_count: u8,
@@ -157,6 +160,8 @@ impl Hotspot for Script {
         connection: ConnectionIndex,
         bytes: &[u8],
     ) -> Result<(), PortalClosedError> {
+        self.now_ms += self.answer_part_ms;
+        self.answering_ms += self.answer_part_ms;
         let index = connection.0;
         self.answers.resize(self.answers.len().max(index + 1), String::new());
         self.answers[index].push_str(core::str::from_utf8(bytes).unwrap_or("?"));
@@ -276,6 +281,7 @@ fn config() -> DeviceConfig<'static> {
         plain_ports: &[80],
         heartbeat_s: 40,
         pop: None,
+        portal_host: portal::HOTSPOT_HOST,
     }
 }
 

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use crate::dialect::{Access, Dialect};
-use crate::route::Routed;
+use crate::route::{Guard, Routed};
 use crate::text::JsonText;
 use crate::view::{Identity, PortalView};
 
@@ -15,7 +15,7 @@ pub(crate) fn write_board_info(
     match routed.dialect {
         Dialect::EdgentOld => write_old(view, out),
         Dialect::EdgentNew => write_new(view, out),
-        Dialect::Rehome => write_superset(routed.access, view, out),
+        Dialect::Rehome => write_superset(routed, view, out),
     }
 }
 
@@ -39,7 +39,7 @@ fn write_new(view: &PortalView<'_>, out: &mut dyn Write) -> fmt::Result {
 }
 
 /// All fields of both generations, so that clients of either read it, and ours besides.
-fn write_superset(access: Access, view: &PortalView<'_>, out: &mut dyn Write) -> fmt::Result {
+fn write_superset(routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Write) -> fmt::Result {
     let identity = &view.identity;
     write!(out, "{{\"board\":{},\"vendor\":{},", json(identity.template_name), json(identity.vendor))?;
     write!(out, "\"name\":{},\"uid\":{},", json(identity.hotspot_name), json(identity.uid))?;
@@ -51,7 +51,13 @@ fn write_superset(access: Access, view: &PortalView<'_>, out: &mut dyn Write) ->
         out.write_str("\"5ghz\":true,")?;
     }
     write_interfaces(identity, out)?;
-    write!(out, ",\"rehome\":{{\"recovery\":{},\"epoch\":{}}}}}", access == Access::Recovery, view.epoch)
+    write!(
+        out,
+        ",\"rehome\":{{\"recovery\":{},\"epoch\":{},\"pop\":{}}}}}",
+        routed.access == Access::Recovery,
+        view.epoch,
+        routed.guard != Guard::None
+    )
 }
 
 fn write_firmware(identity: &Identity<'_>, out: &mut dyn Write) -> fmt::Result {

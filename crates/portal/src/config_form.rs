@@ -71,8 +71,8 @@ pub struct ConfigForm {
     pub is_typed_ssid: bool,
     /// Network password; 8 to 63 bytes, 64 hexadecimal digits, or empty. Stock dialects take what they get.
     pub password: Password,
-    /// Device token. Without token and claim code, only in recovery, the stored cloud binding is kept; then host and port
-    /// are `None` too.
+    /// Device token. Without token and claim code, only in recovery behind a proof of possession, the stored cloud binding
+    /// is kept; then host and port are `None` too.
     pub token: Option<Token>,
     /// Claim code in place of a token; its check character is right. Our dialect only.
     pub claim_code: Option<ClaimCode>,
@@ -82,7 +82,8 @@ pub struct ConfigForm {
     pub port: Option<u16>,
     /// Fixed address, or `None` for DHCP.
     pub static_address: Option<StaticAddress>,
-    /// `bench=1`: the home is for a test and lives in RAM only. Stock dialects do not know it.
+    /// `bench=1`: the home is for a test and lives in RAM only. Behind a proof of possession only; stock dialects do not
+    /// know it.
     pub is_bench: bool,
     /// `save` was asked for. Old Edgent then stores without a trial; our firmware always tries first.
     pub is_save_requested: bool,
@@ -117,6 +118,14 @@ pub enum ReadConfigFormError {
     /// No token, and no home whose token could be kept.
     #[error("enter the device token or the claim code")]
     TokenMissing,
+    /// Nothing shows that whoever asks holds the device, so the stored account is not carried into another network.
+    #[error(
+        "this device has no label code that guards its stored account: enter the device token or a claim code"
+    )]
+    AccountUnguarded,
+    /// `bench=1` where nothing shows that whoever asks holds the device.
+    #[error("only a device with a label code takes a home for a test: leave bench out")]
+    BenchUnguarded,
     /// Not 32 characters of the token alphabet.
     #[error(
         "a device token has exactly 32 letters, digits, dashes or underscores, a claim code has 8 like ABCD-2345"
@@ -149,6 +158,8 @@ impl ReadConfigFormError {
             Self::PasswordLength => "password_length",
             Self::PasswordCharacter => "password_character",
             Self::TokenMissing => "token_missing",
+            Self::AccountUnguarded => "account_unguarded",
+            Self::BenchUnguarded => "bench_unguarded",
             Self::TokenMalformed => "token_malformed",
             Self::ClaimCode(_) => "claim_code_malformed",
             Self::HostMalformed => "host_malformed",
@@ -168,7 +179,7 @@ pub(crate) fn read_config_form(
         Dialect::Rehome => {
             let body = body.ok_or(ReadConfigFormError::NotAForm)?;
             // A body is preferred: it leaves no password in a URL.
-            read_own(&Arguments { preferred: body, fallback: query }, mode.access)
+            read_own(&Arguments { preferred: body, fallback: query }, mode)
         }
         // The Arduino web server looks at the query first and ignores a body that is no form.
         Dialect::EdgentOld => read_old(&Arguments { preferred: query, fallback: body.unwrap_or_default() }),
@@ -189,7 +200,7 @@ fn form_body<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
     (is_form || request.body.is_empty()).then_some(request.body)
 }
 
-fn read_own(arguments: &Arguments<'_>, access: Access) -> Result<ConfigForm, ReadConfigFormError> {
+fn read_own(arguments: &Arguments<'_>, mode: &PortalMode<'_>) -> Result<ConfigForm, ReadConfigFormError> {
     if arguments.get_filled("if").is_some_and(|value| read_interface(&value) != Some(Interface::Wifi)) {
         return Err(ReadConfigFormError::UnsupportedInterface);
     }
@@ -202,12 +213,22 @@ fn read_own(arguments: &Arguments<'_>, access: Access) -> Result<ConfigForm, Rea
     let (token, claim_code) = match read_token_value(arguments) {
         TokenField::Token(token) => (Some(token), None),
         TokenField::ClaimCode(code) => (None, Some(code)),
-        // A stored token must never travel to a server that a visitor of an open hotspot names.
-        TokenField::Empty if access == Access::Recovery && host.is_none() && port.is_none() => (None, None),
+        // A stored token must never travel to a server that a visitor names, nor, where anybody may be the visitor, into
+        // a network that a visitor names.
+        TokenField::Empty if mode.access == Access::Recovery && host.is_none() && port.is_none() => {
+            if !mode.is_guarded {
+                return Err(ReadConfigFormError::AccountUnguarded);
+            }
+            (None, None)
+        }
         TokenField::Empty => return Err(ReadConfigFormError::TokenMissing),
         TokenField::MistypedCode(error) => return Err(error.into()),
         TokenField::Malformed => return Err(ReadConfigFormError::TokenMalformed),
     };
+    let is_bench = arguments.get("bench").is_some_and(is_one_or_true);
+    if is_bench && !mode.is_guarded {
+        return Err(ReadConfigFormError::BenchUnguarded);
+    }
     Ok(ConfigForm {
         interface: Interface::Wifi,
         ssid,
@@ -218,7 +239,7 @@ fn read_own(arguments: &Arguments<'_>, access: Access) -> Result<ConfigForm, Rea
         host,
         port,
         static_address: static_address::read_static_address(arguments)?,
-        is_bench: arguments.get("bench").is_some_and(is_one_or_true),
+        is_bench,
         is_save_requested: arguments.get("save").is_some_and(is_one_or_true),
     })
 }

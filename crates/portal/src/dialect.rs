@@ -35,14 +35,23 @@ pub struct PortalMode<'a> {
     pub dialect: Dialect,
     /// Whether a home is stored. Stock dialects make no difference.
     pub access: Access,
+    /// Whether only who holds the device gets to change anything: the hotspot's passphrase, or every form, asks for the
+    /// proof of possession. Where it is not so, no more is taken than stock firmware takes (decision 0068).
+    pub is_guarded: bool,
     /// The configured DNS name of the portal, besides [`HOTSPOT_HOST`] and addresses.
     pub host_name: &'a str,
 }
 
 impl PortalMode<'static> {
-    /// Returns a mode with the default host name.
+    /// Returns the mode of an unguarded hotspot with the default host name.
     #[must_use]
     pub const fn new(dialect: Dialect, access: Access) -> Self {
-        Self { dialect, access, host_name: HOTSPOT_HOST }
+        Self { dialect, access, is_guarded: false, host_name: HOTSPOT_HOST }
+    }
+
+    /// Returns the same mode behind a proof of possession.
+    #[must_use]
+    pub const fn guarded(self) -> Self {
+        Self { is_guarded: true, ..self }
     }
 }

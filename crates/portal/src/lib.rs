@@ -66,7 +66,7 @@ pub use request::{
     REQUEST_BYTES_MAX, Request, parse_request,
 };
 pub use response::{Chunk, respond_chunk};
-pub use route::{AnswerFormat, RedirectTarget, Route, Routed, route, route_parse_error};
+pub use route::{AnswerFormat, Guard, RedirectTarget, Route, Routed, route, route_parse_error};
 pub use secret::Secret;
 pub use static_address::{ReadStaticAddressError, StaticAddress};
 pub use token::{TOKEN_BYTES, Token};

@@ -5,7 +5,7 @@ use core::fmt::{self, Display, Write};
 use crate::config_form::SSID_HEX_PREFIX;
 use crate::dialect::{Access, Dialect};
 use crate::explanation::explain_error;
-use crate::route::Routed;
+use crate::route::{Guard, Routed};
 use crate::status::{Message, Step};
 use crate::text::{HexText, HtmlText};
 use crate::view::{PortalView, ScanEntry, Security};
@@ -30,19 +30,18 @@ pub(crate) fn write_plain_page(
          <p><label>Password <input name=\"pass\" type=\"password\"></label></p>\
          <p><label>Device token or claim code <input name=\"blynk\"></label></p>",
     )?;
-    write!(out, "<p>{}</p>", token_hint(routed.access))?;
-    if routed.is_proof_needed {
+    write!(out, "<p>{}</p>", token_hint(routed))?;
+    if routed.guard == Guard::Forms {
         out.write_str(PROOF_FIELD)?;
     }
     out.write_str("<p><button>Connect</button></p></form></html>\n")
 }
 
-pub(crate) const fn token_hint(access: Access) -> &'static str {
-    match access {
-        Access::Recovery => "Leave empty to keep the stored account.",
-        Access::Provisioning => {
-            "Both are on the page where you added the device. A claim code looks like ABCD-2345."
-        }
+pub(crate) fn token_hint(routed: &Routed<'_>) -> &'static str {
+    if routed.keeps_account() {
+        "Leave empty to keep the stored account."
+    } else {
+        "Both are on the page where you added the device. A claim code looks like ABCD-2345."
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config_form::form_arguments;
 use crate::dialect::{Dialect, PortalMode};
 use crate::lock::{PROOF_BYTES_MAX, ProofLock, ProofVerdict};
 use crate::request::Request;
-use crate::route::{Route, Routed, route};
+use crate::route::{Guard, Route, Routed, route};
 
 /// One byte more than a proof has, so that a longer one is seen to be wrong.
 type GivenProof = heapless::Vec<u8, { PROOF_BYTES_MAX + 1 }>;
@@ -28,7 +28,9 @@ pub fn route_with_lock<'a>(
     if mode.dialect != Dialect::Rehome {
         return routed;
     }
-    routed.is_proof_needed = own_proof.is_some();
+    if own_proof.is_some() {
+        routed.guard = Guard::Forms;
+    }
     let is_change =
         matches!(routed.route, Route::Config(_) | Route::ConfigRefused(_) | Route::Reset | Route::Reboot);
     let refusal = match own_proof {

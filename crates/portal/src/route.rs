@@ -89,6 +89,23 @@ pub enum AnswerFormat {
     Html,
 }
 
+/// How visitors show that they hold the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Guard {
+    /// Not at all.
+    None,
+    /// By joining the hotspot.
+    Hotspot,
+    /// By the proof of possession in each form.
+    Forms,
+}
+
+impl Guard {
+    const fn of(mode: &PortalMode<'_>) -> Self {
+        if mode.is_guarded { Self::Hotspot } else { Self::None }
+    }
+}
+
 /// A route and all that the answer depends on besides the view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Routed<'a> {
@@ -104,8 +121,8 @@ pub struct Routed<'a> {
     pub dialect: Dialect,
     /// Whether a home is stored.
     pub access: Access,
-    /// Whether changes must carry the proof of possession, so that the page asks for it.
-    pub is_proof_needed: bool,
+    /// How visitors show that they hold the device; the page asks for it where the forms must carry it.
+    pub guard: Guard,
 }
 
 impl Routed<'_> {
@@ -113,6 +130,11 @@ impl Routed<'_> {
     #[must_use]
     pub fn is_answered(&self) -> bool {
         !(self.dialect != Dialect::Rehome && matches!(self.route, Route::Reboot))
+    }
+
+    /// Whether an empty account field keeps the stored account.
+    pub(crate) fn keeps_account(&self) -> bool {
+        self.guard != Guard::None && self.access == Access::Recovery
     }
 }
 
@@ -135,7 +157,7 @@ pub fn route<'a>(request: &Request<'a>, mode: &PortalMode<'_>) -> Routed<'a> {
         accepts_deflate: accepts_deflate(request.accept_encoding),
         dialect: mode.dialect,
         access: mode.access,
-        is_proof_needed: false,
+        guard: Guard::of(mode),
     }
 }
 
@@ -149,7 +171,7 @@ pub fn route_parse_error(error: ParseRequestError, mode: &PortalMode<'_>) -> Rou
         accepts_deflate: false,
         dialect: mode.dialect,
         access: mode.access,
-        is_proof_needed: false,
+        guard: Guard::of(mode),
     }
 }
 

@@ -6,9 +6,8 @@
 use core::fmt::{self, Write};
 
 use crate::adler32::Adler32;
-use crate::dialect::Access;
 use crate::pages::{PROOF_FIELD, token_hint, write_network_options, write_notice};
-use crate::route::Routed;
+use crate::route::{Guard, Routed};
 use crate::text::HtmlText;
 use crate::view::PortalView;
 use crate::window::Window;
@@ -84,10 +83,10 @@ fn fill(gap: Gap, routed: &Routed<'_>, view: &PortalView<'_>, out: &mut dyn Writ
     match gap {
         Gap::Name => write!(out, "{}", HtmlText(view.identity.hotspot_name.as_bytes())),
         Gap::Notice => write_notice(routed.access, view.last_error, out),
-        Gap::Access => out.write_str(if routed.access == Access::Recovery { "recovery" } else { "new" }),
+        Gap::Access => out.write_str(if routed.keeps_account() { "recovery" } else { "new" }),
         Gap::Networks => write_network_options(view, out),
-        Gap::TokenHint => out.write_str(token_hint(routed.access)),
-        Gap::Proof if routed.is_proof_needed => out.write_str(PROOF_FIELD),
+        Gap::TokenHint => out.write_str(token_hint(routed)),
+        Gap::Proof if routed.guard == Guard::Forms => out.write_str(PROOF_FIELD),
         Gap::Proof => Ok(()),
     }
 }

@@ -17,7 +17,7 @@ use proptest::sample::select;
 const TOKEN: &str = "abcdefghijklmnopqrstuvwxyz_-0123";
 
 /// Pieces of requests, so that random input gets past the first byte.
-const PIECES: [&str; 24] = [
+const PIECES: [&str; 32] = [
     "GET ",
     "POST ",
     "HEAD ",
@@ -26,6 +26,14 @@ const PIECES: [&str; 24] = [
     "/reset",
     "/generate_204",
     "/update",
+    "/release",
+    "/captive.json",
+    "bench=1&",
+    "pop=K7QX+31%2BPZ&",
+    "ssid=ssid-as-hexadecimal-digits-follow:ff&",
+    "order=rehome-release-1.",
+    "Accept: application/captive+json\r\n",
+    "Accept-Encoding: deflate\r\n",
     "http://a.example/",
     "?",
     "ssid=a&",
@@ -71,6 +79,43 @@ fn submit(form: &str, as_query: bool) -> (Vec<u8>, Vec<u8>) {
     let ParsedRequest::Complete { request, .. } = parse_request(input.as_bytes()) else { panic!("{input}") };
     match route(&request, &PortalMode::new(Dialect::Rehome, Access::Provisioning)).route {
         Route::Config(form) => (form.ssid.to_vec(), form.password.expose().to_vec()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Fields of a set-up form in any order and number, right and wrong.
+fn any_form() -> impl Strategy<Value = String> {
+    const FIELDS: [&str; 16] = [
+        "ssid=a",
+        "ssidManual=b",
+        "pass=password",
+        "blynk=abcdefghijklmnopqrstuvwxyz_-0123",
+        "blynk=",
+        "blynk=9EF5-4D64",
+        "host=cloud.example",
+        "host=",
+        "port_ssl=9443",
+        "bench=1",
+        "bench=true",
+        "bench=0",
+        "save=1",
+        "if=wifi",
+        "ip=10.0.0.9&mask=255.0.0.0&gw=10.0.0.1",
+        "pop=guess",
+    ];
+    vec(select(FIELDS.as_slice()), 1..10).prop_map(|fields| format!("ssid=a&{}", fields.join("&")))
+}
+
+fn route_form(form: &str, as_query: bool, mode: &PortalMode<'_>) -> Route<'static> {
+    let input = if as_query {
+        format!("GET /config?{form} HTTP/1.1\r\n\r\n")
+    } else {
+        format!("POST /config HTTP/1.1\r\nContent-Length: {}\r\n\r\n{form}", form.len())
+    };
+    let ParsedRequest::Complete { request, .. } = parse_request(input.as_bytes()) else { panic!("{input}") };
+    match route(&request, mode).route {
+        Route::Config(form) => Route::Config(form),
+        Route::ConfigRefused(error) => Route::ConfigRefused(error),
         other => panic!("{other:?}"),
     }
 }
@@ -122,6 +167,24 @@ proptest! {
     ) {
         let form = format!("blynk={TOKEN}&ssid={}&pass={}", percent_encode(&ssid), percent_encode(&password));
         prop_assert_eq!(submit(&form, as_query), (ssid, password));
+    }
+
+    #[test]
+    fn an_unguarded_hotspot_takes_no_more_than_stock_firmware_takes(
+        form in any_form(),
+        as_query in any::<bool>(),
+        access in select([Access::Provisioning, Access::Recovery].as_slice()),
+    ) {
+        let mode = PortalMode::new(Dialect::Rehome, access);
+        let (unguarded, guarded) =
+            (route_form(&form, as_query, &mode), route_form(&form, as_query, &mode.guarded()));
+        if let Route::Config(taken) = &unguarded {
+            prop_assert!(!taken.is_bench && (taken.token.is_some() || taken.claim_code.is_some()), "{}", form);
+            prop_assert_eq!(&unguarded, &guarded, "what is taken is read alike");
+        } else if let Route::Config(taken) = &guarded {
+            let is_kept = taken.token.is_none() && taken.claim_code.is_none();
+            prop_assert!(taken.is_bench || (is_kept && access == Access::Recovery), "refused for nothing: {}", form);
+        }
     }
 
     #[test]

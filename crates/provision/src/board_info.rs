@@ -46,6 +46,9 @@ pub struct BoardInfo {
     pub last_error: u16,
     /// A home is stored and kept while a new one is tried. Rehome only.
     pub is_recovery: bool,
+    /// A proof of possession guards its hotspot or its forms; only then it keeps its account without a token and takes a
+    /// home for the bench. Rehome only; where it does not say, it is left to refuse.
+    pub is_guarded: bool,
 }
 
 #[derive(Deserialize)]
@@ -66,6 +69,7 @@ struct Answer {
 #[derive(Deserialize)]
 struct RehomeAnswer {
     recovery: bool,
+    pop: Option<bool>,
 }
 
 impl BoardInfo {
@@ -89,7 +93,8 @@ impl BoardInfo {
             firmware_version: shown(&answer.fw_ver, &[]),
             uid: answer.uid.map(|uid| shown(&uid, &[])),
             last_error: answer.last_error,
-            is_recovery: answer.rehome.is_some_and(|rehome| rehome.recovery),
+            is_recovery: answer.rehome.as_ref().is_some_and(|rehome| rehome.recovery),
+            is_guarded: answer.rehome.is_some_and(|rehome| rehome.pop.unwrap_or(true)),
         })
     }
 }
@@ -116,6 +121,16 @@ mod tests {
         );
         let new = BoardInfo::parse(br#"{"vendor":"Blynk","name":"n","uid":"u","tmpl_id":"TMPL1","fw_type":"a","fw_ver":"1","bssid":"","last_error":0,"ifs":[{"name":"wifi"}]}"#).unwrap();
         assert_eq!((new.firmware, new.uid.as_deref()), (Firmware::EdgentNew, Some("u")));
+    }
+
+    #[test]
+    fn a_device_that_does_not_say_whether_it_is_guarded_is_asked() {
+        let is_guarded = |rehome: &str| {
+            let answer = format!(r#"{{"tmpl_id":"TMPL1","rehome":{rehome}}}"#);
+            BoardInfo::parse(answer.as_bytes()).unwrap().is_guarded
+        };
+        assert!(is_guarded(r#"{"recovery":true,"pop":true}"#) && is_guarded(r#"{"recovery":true}"#));
+        assert!(!is_guarded(r#"{"recovery":true,"pop":false}"#));
     }
 
     #[test]

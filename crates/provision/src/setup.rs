@@ -36,6 +36,8 @@ pub struct Setup {
     pub pop: Option<Secret>,
     /// Ask old Edgent to store at once instead of after the first connection.
     pub is_save_requested: bool,
+    /// The home is for a test: the device keeps it in RAM until its next restart. Rehome with a proof of possession only.
+    pub is_for_bench: bool,
 }
 
 /// The cloud that the device shall belong to.
@@ -68,7 +70,11 @@ impl Setup {
         if !(matches!(password.len(), 0 | 8..=63) || is_key) || password.iter().any(u8::is_ascii_control) {
             return Err(RefuseSetupError::Password);
         }
-        Ok(())
+        match (self.is_for_bench, board.firmware, board.is_guarded) {
+            (true, Firmware::EdgentOld | Firmware::EdgentNew, _) => Err(RefuseSetupError::BenchNotTaken),
+            (true, Firmware::Rehome, false) => Err(RefuseSetupError::BenchUnguarded),
+            _ => Ok(()),
+        }
     }
 
     /// Makes the body of the `/config` request.
@@ -94,6 +100,9 @@ impl Setup {
         if self.is_save_requested || board.firmware == Firmware::EdgentNew {
             form.push("save", b"1");
         }
+        if self.is_for_bench {
+            form.push("bench", b"1");
+        }
         form.0
     }
 }
@@ -115,6 +124,7 @@ impl CloudTarget {
             None if !board.is_recovery || self.host.is_some() || self.port.is_some() => {
                 return Err(RefuseSetupError::TokenMissing);
             }
+            None if !board.is_guarded => return Err(RefuseSetupError::AccountUnguarded),
             _ => {}
         }
         let host_bytes_max =
@@ -202,6 +212,17 @@ pub enum RefuseSetupError {
     /// Only a Rehome device in recovery keeps the token it has.
     #[error("this device needs a token")]
     TokenMissing,
+    /// Anybody may stand at its hotspot, so it does not carry its account into another network.
+    #[error(
+        "this device has no proof of possession that guards its stored account: give a token or a claim code"
+    )]
+    AccountUnguarded,
+    /// Stock firmware would store the settings.
+    #[error("stock Edgent has no bench mode: it would store these settings")]
+    BenchNotTaken,
+    /// As [`Self::AccountUnguarded`], for a home that is not stored.
+    #[error("only a device with a proof of possession takes a home for the bench")]
+    BenchUnguarded,
     /// New Edgent takes no server for an empty one and fails with code 700.
     #[error("new Edgent needs the server's name")]
     HostMissing,

@@ -196,6 +196,7 @@ async fn run_shell(
         plain_ports: &[PLAIN_PORT],
         heartbeat_s: plan.heartbeat_s,
         pop: plan.pop.as_deref().map(Secret::new),
+        portal_host: portal::HOTSPOT_HOST,
     };
     let mut platform = WorldPlatform(io);
     let mut application = QuietApplication;

@@ -448,6 +448,7 @@ fn device_config(recovery: RecoveryPolicy) -> DeviceConfig<'static> {
         plain_ports: &[80, 8080],
         heartbeat_s: 40,
         pop: None,
+        portal_host: portal::HOTSPOT_HOST,
     }
 }
 

@@ -31,6 +31,11 @@ const DEFAULT_HOST: &str = match option_env!("REHOME_HOST") {
     None => "blynk.cloud",
 };
 const DEFAULT_PORT: u16 = 443;
+/// Name of the portal besides `blynk.setup`.
+const PORTAL_HOST: &str = match option_env!("REHOME_PORTAL_HOST") {
+    Some(name) => name,
+    None => portal::HOTSPOT_HOST,
+};
 /// Ports on which Blynk servers speak plain TCP. Source: wire protocol, section 2.
 const PLAIN_PORTS: &[u16] = &[80, 8080];
 /// Keep-alive in seconds, as of the newest Edgent release.
@@ -88,6 +93,7 @@ pub(crate) fn device_config<'a>(uid: &'a str, pop: Option<&'a Pop>) -> DeviceCon
         plain_ports: PLAIN_PORTS,
         heartbeat_s: HEARTBEAT_S,
         pop: pop.map(|pop| Secret::new(pop.expose())),
+        portal_host: PORTAL_HOST,
     }
 }
 

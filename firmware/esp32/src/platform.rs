@@ -9,7 +9,7 @@ use device::{
 };
 use embassy_futures::select::{Either, select};
 use embassy_sync::channel::TrySendError;
-use embassy_time::{Duration, Timer, with_timeout};
+use embassy_time::{Duration, Timer, with_deadline};
 use firmware_slots::{SlotError, Standing};
 use lifecycle::{Instant, Pattern, SlotFault, State};
 
@@ -173,10 +173,11 @@ impl Hotspot for EspPlatform {
         bytes: &[u8],
     ) -> Result<(), PortalClosedError> {
         let answers = ANSWERS.get(connection.0).ok_or(PortalClosedError)?;
+        let until = embassy_time::Instant::now() + ANSWER_TIMEOUT;
         for part in bytes.chunks(CHUNK_BYTES) {
             let part = Chunk::from_slice(part).or(Err(PortalClosedError))?;
             let sending = answers.send(AnswerPart::Bytes(part));
-            with_timeout(ANSWER_TIMEOUT, sending).await.or(Err(PortalClosedError))?;
+            with_deadline(until, sending).await.or(Err(PortalClosedError))?;
         }
         Ok(())
     }

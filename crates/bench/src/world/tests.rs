@@ -18,6 +18,7 @@ const OTHER_SSID: &str = "Other place";
 const OTHER_PASSWORD: &str = "another-password";
 const RECOVERY_LIMIT: Duration = Duration::from_secs(45);
 const MINUTE: Duration = Duration::from_mins(1);
+const POP: &str = "label-pop-4711";
 
 struct Stage {
     world: VirtualWorld,
@@ -46,8 +47,14 @@ impl Stage {
         self.bench().serial_from(&self.board, 0).unwrap().0
     }
 
+    /// A phone in the board's hotspot, whose owner has read the label where there is one.
+    fn phone(&self) -> Phone {
+        let pop = self.view().identity.pop;
+        Phone::join_with(self.bench(), &self.board, pop.as_ref().map(Secret::reveal)).unwrap()
+    }
+
     async fn submit(&self, ssid: &str, password: &str, token: Option<&Secret>) {
-        let phone = Phone::join(self.bench(), &self.board).unwrap();
+        let phone = self.phone();
         let mut fields: Vec<(&str, &[u8])> = vec![("ssid", ssid.as_bytes()), ("pass", password.as_bytes())];
         if let Some(token) = token {
             fields.extend([("blynk", token.reveal()), ("host", CLOUD_HOST.as_bytes()), ("port_ssl", b"443")]);
@@ -120,6 +127,18 @@ fn play<R: Future<Output = ()>>(act: impl FnOnce(Stage) -> R + Send + 'static) {
     run_virtual(1, Service::Rehome, move |world| act(Stage::new(world))).unwrap();
 }
 
+/// Plays with a board that has a label: its hotspot asks for the PoP.
+fn play_with_pop<R: Future<Output = ()>>(pop: &'static str, act: impl FnOnce(Stage) -> R + Send + 'static) {
+    run_virtual(1, Service::Rehome, move |world| {
+        let mut stage = Stage::new(world);
+        let mut board = new_board(Some(stage.home.clone()));
+        board.identity.pop = Some(Secret::new(pop));
+        stage.board = stage.bench().add_board(board).unwrap();
+        act(stage)
+    })
+    .unwrap();
+}
+
 #[test]
 fn a_board_is_set_up_through_its_portal_and_shows_live_values() {
     play(|stage| async move {
@@ -146,7 +165,7 @@ fn a_board_online_for_a_day_logs_in_once() {
 
 #[test]
 fn a_board_moved_to_another_home_opens_its_hotspot_in_45_s_and_keeps_its_home() {
-    play(|stage| async move {
+    play_with_pop(POP, |stage| async move {
         stage.set_up().await;
         stage.bench().cut_power(&stage.board).unwrap();
         stage.bench().move_board(&stage.board, Some(stage.other.clone())).unwrap();
@@ -165,14 +184,14 @@ fn a_board_moved_to_another_home_opens_its_hotspot_in_45_s_and_keeps_its_home() 
 
 #[test]
 fn a_wrong_password_is_told_to_the_phone_and_the_old_home_is_tried_again_within_90_s() {
-    play(|stage| async move {
+    play_with_pop(POP, |stage| async move {
         stage.set_up().await;
         stage.switch_home_router(false);
         assert!(stage.wait(20 * MINUTE, |view| view.hotspot_ssid.is_some()).await, "{}", stage.serial());
         stage.bench().move_board(&stage.board, Some(stage.other.clone())).unwrap();
         stage.submit(OTHER_SSID, "wrong-password", None).await;
         assert!(stage.wait(MINUTE, |view| view.report.last_error == 722).await, "{}", stage.serial());
-        let phone = Phone::join(stage.bench(), &stage.board).unwrap();
+        let phone = stage.phone();
         let status = phone.get("/status.json").await.unwrap().text();
         assert!(status.contains("\"last_error\":722") && status.contains("\"step\":\"failed\""), "{status}");
         assert_eq!(stage.view().flash.network_ssids, [HOME_SSID.as_bytes()]);

@@ -55,6 +55,7 @@ impl World {
             state_dir: folder.path().join("state"),
             socket: folder.path().join("run/device.sock"),
             portal_address: free_address().await,
+            portal_host: "greenhouse.setup".to_owned(),
             host: "localhost".to_owned(),
             port: cloud.port,
             // Nothing listens there.
@@ -114,7 +115,7 @@ impl World {
     }
 
     async fn get(&self, path: &str) -> String {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: 192.168.4.1\r\n\r\n")).await
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: greenhouse.setup\r\n\r\n")).await
     }
 
     async fn ask(&self, request: &str) -> String {

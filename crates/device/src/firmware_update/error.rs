@@ -9,6 +9,9 @@ pub enum UpdateError {
     /// There is no slot to put an image into.
     #[error("this device has no second firmware slot")]
     NoSlots,
+    /// The restart into a new firmware would forget the home that has to confirm it, and the slots are flash.
+    #[error("this device is on the bench, where nothing is written: set it up without bench first")]
+    OnBench,
     /// The order's address cannot be used.
     #[error("{0}")]
     Url(#[from] ParseUrlError),

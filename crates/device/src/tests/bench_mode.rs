@@ -7,12 +7,21 @@ fn bench_submission(more: &str) -> String {
     format!("POST /config HTTP/1.1\r\nHost: 192.168.4.1\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
+/// A device with a label: one without takes no home for the bench.
+pub(super) fn labelled() -> DeviceConfig<'static> {
+    door::with_pop(door::POP)
+}
+
+fn play(flash: SharedSimFlash, script: Script) -> Played {
+    play_as(&labelled(), BootReason::PowerOn, flash, script)
+}
+
 fn image(flash: &SharedSimFlash) -> Vec<u8> {
     flash.with(|flash| flash.image().to_vec())
 }
 
 /// From the submission at 10 s, when the power-up is counted, to an accepted login at 20 s.
-fn accepted(more: &str) -> Vec<(u64, Cue)> {
+pub(super) fn accepted(more: &str) -> Vec<(u64, Cue)> {
     std::vec![
         phone(10_000, 0, &bench_submission(more)),
         event(15_000, Event::Joined),
@@ -21,7 +30,7 @@ fn accepted(more: &str) -> Vec<(u64, Cue)> {
     ]
 }
 
-fn with_token() -> String {
+pub(super) fn with_token() -> String {
     format!("&blynk={TOKEN}&host=cloud.example")
 }
 
@@ -34,13 +43,13 @@ fn a_home_on_the_bench_runs_and_not_one_byte_of_flash_changes() {
     cues.push(cloud(30_000, &message(Command::Internal, 9, b"dbg\0reboot")));
     let before = play(flash.clone(), Script::new(9_999, &cues)).flash;
     let image_before = image(&before);
-    let played = play_as(&config(), BootReason::Restart, flash.clone(), Script::new(40_000, &cues));
+    let played = play_as(&labelled(), BootReason::Restart, flash.clone(), Script::new(40_000, &cues));
     assert!(played.script.log.contains("=> RUNNING"), "{}", played.script.log);
     assert_eq!(played.end, Some(RunEnd::Restart));
     // Only the boot itself was counted, by one record.
     let differing = image(&flash).iter().zip(&image_before).filter(|(after, before)| after != before).count();
     assert!((1..=32).contains(&differing), "{differing} bytes differ");
-    let after = play_as(&config(), BootReason::Restart, flash, Script::new(50_000, &[]));
+    let after = play_as(&labelled(), BootReason::Restart, flash, Script::new(50_000, &[]));
     assert_eq!(after.stored_home(), None);
     assert!(after.script.log.contains("INIT => WAIT_CONFIG"), "{}", after.script.log);
 }
@@ -106,6 +115,20 @@ fn another_network_for_a_bench_home_stays_on_the_bench() {
 }
 
 #[test]
+fn a_claim_code_after_a_test_on_the_bench_makes_a_home_that_is_stored() {
+    let mut cues = accepted(&with_token());
+    cues.push(event(30_000, Event::LinkLost));
+    cues.push(phone(700_000, 0, &claim_codes::code_submission(claim_codes::CODE, "443")));
+    cues.push(event(705_000, Event::Joined));
+    cues.push(event(706_000, Event::CloudConnected { is_verified_tls: true }));
+    cues.push(cloud(706_300, &claim_codes::token_answer()));
+    cues.push(cloud(707_000, &response(1, 200)));
+    let played = play(empty_flash(), Script::new(710_000, &cues));
+    assert_eq!(played.script.log.matches("=> RUNNING").count(), 2, "{}", played.script.log);
+    assert_eq!(played.stored_home(), Some(home(443)), "the code is used up: nobody can enter it again");
+}
+
+#[test]
 fn a_release_order_for_the_stored_home_is_not_answered_while_its_account_is_used_on_the_bench() {
     let mut cues = Vec::new();
     // Without a token the form keeps the stored account, which holds a release key.
@@ -124,5 +147,32 @@ fn a_release_order_for_the_stored_home_is_not_answered_while_its_account_is_used
     assert!(
         played.stored_home().is_some_and(|home| home.cloud.release_key.is_some()),
         "the flash is as it was"
+    );
+}
+
+#[test]
+fn a_failed_test_on_the_bench_leaves_no_error_in_flash() {
+    let reboot = "POST /reboot HTTP/1.1\r\nHost: 192.168.4.1\r\nContent-Length: 0\r\n\r\n";
+    let last_error_after = |request: &str| {
+        let cues = [
+            phone(10_000, 0, request),
+            event(15_000, Event::JoinFailed(NetworkError::Authentication)),
+            phone(30_000, 1, reboot),
+        ];
+        let played = play(empty_flash(), Script::new(40_000, &cues));
+        assert_eq!(
+            (played.end, played.stored_home()),
+            (Some(RunEnd::Restart), None),
+            "{}",
+            played.script.log
+        );
+        let flash = played.flash.clone();
+        embassy_futures::block_on(async { HomeStore::open(flash, LAYOUT).await.unwrap().last_error() })
+    };
+    assert_eq!(last_error_after(&bench_submission(&with_token())), None);
+    assert_eq!(
+        last_error_after(&submission("Home+net")),
+        Some(722),
+        "of a home that was to be stored it is kept"
     );
 }

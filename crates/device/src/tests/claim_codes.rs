@@ -4,7 +4,7 @@ use wire::{ClaimCode, NoToken, Secret, ServerInternal, ServerMessage};
 
 use super::*;
 
-const CODE: &str = "9EF5-4D64";
+pub(super) const CODE: &str = "9EF5-4D64";
 
 fn answer(internal: ServerInternal<'_>) -> Vec<u8> {
     let mut bytes = [0; 100];
@@ -12,11 +12,11 @@ fn answer(internal: ServerInternal<'_>) -> Vec<u8> {
     bytes[..length].to_vec()
 }
 
-fn token_answer() -> Vec<u8> {
+pub(super) fn token_answer() -> Vec<u8> {
     answer(ServerInternal::Token { token: Secret(TOKEN.as_bytes()) })
 }
 
-fn code_submission(code: &str, port: &str) -> String {
+pub(super) fn code_submission(code: &str, port: &str) -> String {
     let body = format!("ssid=Home+net&pass={PASSWORD}&blynk={code}&host=cloud.example&port_ssl={port}");
     format!(
         "POST /config HTTP/1.1\r\nHost: 192.168.4.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\

@@ -4,13 +4,14 @@ use home_store::sim_flash::PowerCut;
 use portal::Secret;
 
 use super::*;
+use crate::platform::SCAN_COUNT_MAX;
 
-const POP: &str = "label-pop-4711";
+pub(super) const POP: &str = "label-pop-4711";
 /// Too short for a passphrase, so the portal asks for it.
 const FORM_POP: &str = "pop4711";
 const OPEN: &str = "open Blynk Air Monitor-1W7R";
 
-fn with_pop(pop: &'static str) -> DeviceConfig<'static> {
+pub(super) fn with_pop(pop: &'static str) -> DeviceConfig<'static> {
     DeviceConfig { pop: Some(Secret::new(pop)), ..config() }
 }
 
@@ -215,6 +216,79 @@ fn in_recovery_the_portal_gives_no_control_shows_no_secret_and_takes_no_firmware
     for secret in ["Home net", "cloud.example", TOKEN, PASSWORD] {
         assert!(!answers.contains(secret), "{secret}: {answers}");
     }
+}
+
+#[test]
+fn without_a_pop_nobody_moves_the_account_into_his_network_or_onto_the_bench() {
+    let post = |body: String| {
+        format!("POST /config HTTP/1.1\r\nHost: 192.168.4.1\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let strangers = "ssid=Strangers+net&pass=strangers-pw";
+    let cues = [
+        phone(45_000, 0, &post(strangers.to_string())),
+        phone(46_000, 1, &post(format!("{strangers}&blynk={TOKEN}&host=cloud.example&bench=1"))),
+        // With the account named, stock clients go on working.
+        phone(47_000, 2, &post(format!("ssid=Other+net&pass={PASSWORD}&blynk={TOKEN}&host=cloud.example"))),
+    ];
+    let open = play(flash_with_home(), Script::new(60_000, &cues)).script;
+    assert!(open.answers[0].contains("\"account_unguarded\""), "{}", open.answers[0]);
+    assert!(open.answers[1].contains("\"bench_unguarded\""), "{}", open.answers[1]);
+    assert!(open.answers[2].starts_with("HTTP/1.1 200"), "{}", open.answers[2]);
+    assert!(!open.has_called("join Strangers net") && open.has_called("join Other net"), "{:?}", open.calls);
+    // Who has the label may do both.
+    let script = Script::new(60_000, &cues[..2]);
+    let guarded = play_as(&with_pop(POP), BootReason::PowerOn, flash_with_home(), script).script;
+    assert!(guarded.answers.iter().all(|answer| answer.starts_with("HTTP/1.1 200")), "{:?}", guarded.answers);
+}
+
+#[test]
+fn the_configured_name_leads_to_the_portal() {
+    let named = DeviceConfig { portal_host: "boiler.setup", ..config() };
+    let asked = |config: &DeviceConfig<'_>, host: &str| {
+        let page = format!("http://{host}");
+        let request = submission("Home+net")
+            .replace("Host: 192.168.4.1\r\n", &format!("Host: {host}\r\nOrigin: {page}\r\n"));
+        let script = Script::new(3_000, &[phone(100, 0, &request)]);
+        play_as(config, BootReason::PowerOn, empty_flash(), script).script
+    };
+    for host in ["boiler.setup", "blynk.setup", "192.168.4.1"] {
+        let played = asked(&named, host);
+        assert!(played.answers[0].starts_with("HTTP/1.1 200"), "{host}: {}", played.answers[0]);
+        assert!(played.log.contains("AP URL:  boiler.setup\n"), "{}", played.log);
+    }
+    for (config, host) in [(&named, "other.setup"), (&config(), "boiler.setup")] {
+        assert!(asked(config, host).answers[0].starts_with("HTTP/1.1 403"), "{host}");
+    }
+}
+
+#[test]
+fn a_phone_that_reads_slowly_holds_the_device_up_for_seconds_and_not_for_each_part() {
+    // Too much for one part; who says nothing about compression gets no style, so the scan makes it long.
+    let request = phone(10_000, 0, "GET /wifi_scan.json HTTP/1.1\r\nHost: 192.168.4.1\r\n\r\n");
+    let heard: ScanList = (0..SCAN_COUNT_MAX)
+        .map(|index| SeenNetwork {
+            ssid: heapless::Vec::from_slice(format!("A network with a long name {index:05}").as_bytes())
+                .unwrap(),
+            bssid: MacAddress([0; 6]),
+            rssi_dbm: -50,
+            security: Security::Wpa2,
+            channel: 1,
+        })
+        .collect();
+    let held_up_ms = |answer_part_ms: u64| {
+        let cues = [request.clone(), event(10_500, Event::ScanDone)];
+        let script = Script { heard: heard.clone(), answer_part_ms, ..Script::new(60_000, &cues) };
+        let played = play(empty_flash(), script).script;
+        assert!(played.has_called("close phone 0"), "{:?}", played.calls);
+        let is_whole = played.answers[0].ends_with(']');
+        (played.answering_ms, is_whole)
+    };
+    assert_eq!(held_up_ms(0), (0, true));
+    let (brisk_ms, is_whole) = held_up_ms(300);
+    assert!(is_whole && brisk_ms >= 1_200, "{brisk_ms} ms: several parts");
+    // Just short of the 2 s after which the platform gives a part up.
+    let (slow_ms, is_whole) = held_up_ms(1_999);
+    assert!(!is_whole && slow_ms <= 5_000, "{slow_ms} ms");
 }
 
 #[test]

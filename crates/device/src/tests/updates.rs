@@ -445,6 +445,21 @@ fn a_new_firmware_is_confirmed_once_it_is_online_and_tells_from_where_it_came() 
 }
 
 #[test]
+fn an_update_ordered_on_the_bench_is_refused_with_words_and_no_slot_is_touched() {
+    let mut cues = bench_mode::accepted(&bench_mode::with_token());
+    cues.extend([cloud(30_000, &order(URL)), connected(36_000)]);
+    let mut script = script(50_000, &[cues]);
+    script.slots.state = SlotState::Restored { tried: FirmwareVersion::try_from("2.0.0").unwrap() };
+    let played = play_as(&bench_mode::labelled(), BootReason::PowerOn, empty_flash(), script);
+    let Script { slots, log, .. } = &played.script;
+    let told =
+        "OTA failed: this device is on the bench, where nothing is written: set it up without bench first";
+    assert_eq!(events_of(&played.script), [told], "{log}");
+    assert!(slots.calls.is_empty() && slots.noted.is_none(), "{:?}", slots.calls);
+    assert_eq!(played.end, None, "{log}");
+}
+
+#[test]
 fn a_new_firmware_that_stays_offline_goes_back_after_five_minutes() {
     let mut script = script(400_000, &[]);
     script.slots.state = SlotState::OnTrial { former: FirmwareVersion::new() };

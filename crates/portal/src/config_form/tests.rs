@@ -27,6 +27,11 @@ fn read_in(dialect: Dialect, access: Access, body: &str) -> Result<ConfigForm, R
     read_config_form(&request("", body.as_bytes(), None), &PortalMode::new(dialect, access))
 }
 
+fn read_guarded(access: Access, body: &str) -> Result<ConfigForm, ReadConfigFormError> {
+    let mode = PortalMode::new(Dialect::Rehome, access).guarded();
+    read_config_form(&request("", body.as_bytes(), None), &mode)
+}
+
 fn read(body: &str) -> Result<ConfigForm, ReadConfigFormError> {
     read_in(Dialect::Rehome, Access::Provisioning, body)
 }
@@ -113,7 +118,7 @@ fn tokens_claim_codes_and_mistakes_are_told_apart() {
 
 #[test]
 fn in_recovery_the_stored_token_may_be_kept_but_never_sent_elsewhere() {
-    let read = |body| read_in(Dialect::Rehome, Access::Recovery, body);
+    let read = |body| read_guarded(Access::Recovery, body);
     assert_eq!(read("ssid=a&blynk=&host=&port_ssl=").unwrap().token, None);
     assert_eq!(read("ssid=a&host=evil.example"), Err(ReadConfigFormError::TokenMissing));
     assert_eq!(read("ssid=a&port_ssl=9999"), Err(ReadConfigFormError::TokenMissing));
@@ -172,9 +177,36 @@ fn our_dialect_needs_no_interface_and_refuses_others() {
     assert_eq!(read(&with_token("ssid=a&if=eth")), Err(ReadConfigFormError::UnsupportedInterface));
     for (argument, is_bench) in [("&bench=1", true), ("&bench=true", true), ("&bench=0", false), ("", false)]
     {
-        let form = read(&with_token(&std::format!("ssid=a{argument}"))).unwrap();
-        assert_eq!(form.is_bench, is_bench, "{argument}");
+        let form = with_token(&std::format!("ssid=a{argument}"));
+        assert_eq!(read_guarded(Access::Provisioning, &form).unwrap().is_bench, is_bench, "{argument}");
     }
+}
+
+#[test]
+fn where_nothing_guards_the_hotspot_the_account_is_named_again_and_the_bench_is_refused() {
+    for access in [Access::Provisioning, Access::Recovery] {
+        let read = |body: &str| read_in(Dialect::Rehome, access, body);
+        // What clients of stock Edgent send, whatever the mode.
+        for more in [
+            "&if=wifi",
+            "&port_ssl=9443&host=cloud.example&save=1",
+            "&ip=10.0.0.9&mask=255.0.0.0&gw=10.0.0.1",
+        ] {
+            assert!(read(&with_token(&std::format!("ssid=a&pass=password{more}"))).is_ok(), "{more}");
+        }
+        // A claim code names no server: it is worth as much as the token it stands for.
+        assert!(read("ssid=a&blynk=9EF5-4D64").is_ok());
+        for argument in ["&bench=1", "&bench=true"] {
+            let form = with_token(&std::format!("ssid=a{argument}"));
+            assert_eq!(read(&form), Err(ReadConfigFormError::BenchUnguarded), "{argument}");
+        }
+        assert!(read(&with_token("ssid=a&bench=0")).is_ok());
+    }
+    let in_recovery = |body: &str| read_in(Dialect::Rehome, Access::Recovery, body);
+    assert_eq!(in_recovery("ssid=a&pass=password"), Err(ReadConfigFormError::AccountUnguarded));
+    assert_eq!(in_recovery("ssid=a&blynk="), Err(ReadConfigFormError::AccountUnguarded));
+    assert!(read_guarded(Access::Recovery, "ssid=a&pass=password").is_ok());
+    assert_eq!(read_guarded(Access::Provisioning, "ssid=a"), Err(ReadConfigFormError::TokenMissing));
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn board_info_is_what_each_generation_of_clients_reads() {
     for (name, value) in old.as_object().unwrap().iter().chain(new.as_object().unwrap()) {
         assert_eq!(own.get(name), Some(value), "{name}");
     }
-    assert_eq!(own["rehome"], json!({"recovery": false, "epoch": 3}));
+    assert_eq!(own["rehome"], json!({"recovery": false, "epoch": 3, "pop": false}));
 }
 
 #[test]
@@ -271,11 +271,13 @@ fn browsers_without_scripts_get_pages_that_reload_until_the_end() {
     assert!(answer.body.contains("typing mistake"), "{}", answer.body);
 }
 
+const NEW_DEVICE: PortalMode<'_> = PortalMode::new(Dialect::Rehome, Access::Provisioning);
+
 /// The setup page as a browser shows it.
-fn setup_page(access: Access, view: &PortalView<'_>) -> String {
+fn setup_page(mode: &PortalMode<'_>, view: &PortalView<'_>) -> String {
     let input = b"GET / HTTP/1.1\r\nAccept-Encoding: gzip, deflate, br\r\n\r\n";
     let ParsedRequest::Complete { request, .. } = parse_request(input) else { panic!("complete") };
-    let answer = bytes_of(&route(&request, &PortalMode::new(Dialect::Rehome, access)), view);
+    let answer = bytes_of(&route(&request, mode), view);
     let head_bytes = answer.windows(4).position(|end| end == b"\r\n\r\n").expect("a head") + 4;
     let head = core::str::from_utf8(&answer[..head_bytes]).unwrap();
     let read = Answer::read(head);
@@ -293,7 +295,8 @@ fn setup_page(access: Access, view: &PortalView<'_>) -> String {
 #[test]
 fn the_setup_page_fills_every_gap_and_escapes_what_it_shows() {
     let view = PortalView { last_error: 720, ..view() };
-    let page = setup_page(Access::Recovery, &view);
+    let recovery = PortalMode::new(Dialect::Rehome, Access::Recovery);
+    let page = setup_page(&recovery.guarded(), &view);
     assert!(!page.contains("<!--{"), "a gap was left");
     assert!(page.contains("data-access=\"recovery\"") && page.ends_with("</html>\n"));
     // The script knows the same prefix.
@@ -309,13 +312,36 @@ fn the_setup_page_fills_every_gap_and_escapes_what_it_shows() {
         let unreadable = std::format!("<option value=\"{hexadecimal}fffe\">\u{fffd}\u{fffd}</option>");
         assert!(page.contains(&unreadable));
     }
-    let fresh = setup_page(Access::Provisioning, &PortalView { last_error: 0, ..view });
+    let fresh = setup_page(&NEW_DEVICE, &PortalView { last_error: 0, ..view });
     assert!(fresh.contains("data-access=\"new\"") && !fresh.contains("Its settings are kept"));
 }
 
 #[test]
+fn the_page_offers_to_keep_the_account_only_where_that_is_taken() {
+    let recovery = PortalMode::new(Dialect::Rehome, Access::Recovery);
+    let offer = "Leave empty to keep the stored account.";
+    let guarded = setup_page(&recovery.guarded(), &view());
+    assert!(guarded.contains(offer) && guarded.contains("data-access=\"recovery\""));
+    let unguarded = setup_page(&recovery, &view());
+    assert!(unguarded.contains("Its settings are kept"), "it says that the device is set up");
+    // The script asks for the account where the page does not say "recovery".
+    assert!(!unguarded.contains(offer) && unguarded.contains("data-access=\"new\""));
+    let plain = ask_own(Access::Recovery, "GET / HTTP/1.1", &view());
+    assert!(
+        !plain.body.contains(offer) && plain.body.contains("where you added the device"),
+        "{}",
+        plain.body
+    );
+    let head = "POST /config?ssid=a HTTP/1.1\r\nAccept: application/json";
+    let refused = ask_own(Access::Recovery, head, &view()).json();
+    assert_eq!(refused["reason"], "account_unguarded");
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.ends_with("enter the device token or a claim code"), "{detail}");
+}
+
+#[test]
 fn the_setup_page_is_self_contained() {
-    let page = setup_page(Access::Provisioning, &view());
+    let page = setup_page(&NEW_DEVICE, &view());
     for outside in ["http://", "https://", "src=", "@import", "url("] {
         assert!(!page.contains(outside), "{outside}");
     }

@@ -47,7 +47,9 @@ fn recovery_allows_a_trial_but_no_control() {
         }
     }
     let head = "GET /config?ssid=a HTTP/1.1";
-    assert!(routed(&RECOVERY, head, |routed| matches!(routed.route, Route::Config(_))));
+    assert!(routed(&RECOVERY.guarded(), head, |routed| matches!(routed.route, Route::Config(_))));
+    let refused = Route::ConfigRefused(ReadConfigFormError::AccountUnguarded);
+    assert!(is_route(&RECOVERY, head, &refused), "anybody may stand at an open hotspot");
     // Stock firmware knows no recovery.
     assert!(is_route(&NEW, "GET /reset HTTP/1.1", &Route::Reset));
 }

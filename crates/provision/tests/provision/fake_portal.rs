@@ -39,11 +39,22 @@ pub(crate) struct FakePortal {
 }
 
 impl FakePortal {
+    /// Starts the portal of a device that has a label.
     pub(crate) fn start(dialect: Dialect, access: Access, looks: Vec<Look>) -> Self {
+        Self::start_as(dialect, access, true, looks)
+    }
+
+    /// Starts the portal of a device without a label.
+    pub(crate) fn start_unguarded(dialect: Dialect, access: Access, looks: Vec<Look>) -> Self {
+        Self::start_as(dialect, access, false, looks)
+    }
+
+    fn start_as(dialect: Dialect, access: Access, is_guarded: bool, looks: Vec<Look>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let submitted = Arc::new(Mutex::new(Vec::new()));
-        let device = Device { dialect, access, looks, submitted: Arc::clone(&submitted), attempt: 0 };
+        let device =
+            Device { dialect, access, is_guarded, looks, submitted: Arc::clone(&submitted), attempt: 0 };
         let server = std::thread::spawn(move || device.serve(&listener));
         Self { url: format!("http://{address}"), address, submitted, server: Some(server) }
     }
@@ -66,6 +77,7 @@ impl Drop for FakePortal {
 struct Device {
     dialect: Dialect,
     access: Access,
+    is_guarded: bool,
     looks: Vec<Look>,
     submitted: Arc<Mutex<Vec<Submitted>>>,
     attempt: u32,
@@ -98,7 +110,8 @@ impl Device {
     }
 
     fn answer(&mut self, request: &portal::Request<'_>) -> String {
-        let routed = route(request, &PortalMode::new(self.dialect, self.access));
+        let mode = PortalMode { is_guarded: self.is_guarded, ..PortalMode::new(self.dialect, self.access) };
+        let routed = route(request, &mode);
         if request.path == "/config" {
             let form = match &routed.route {
                 Route::Config(form) => Some(form.clone()),

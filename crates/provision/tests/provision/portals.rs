@@ -29,6 +29,7 @@ fn setup() -> Setup {
         password: Secret::new(PASSWORD.into()),
         pop: None,
         is_save_requested: false,
+        is_for_bench: false,
     }
 }
 
@@ -219,6 +220,35 @@ fn a_code_from_the_label_is_sent_to_rehome_devices_only() {
         assert!(Run::of(&portal.url, &with_pop, &target(), None).result.is_ok());
         assert_eq!(portal.submitted()[0].body.contains("pop=K7QM-2XHD"), is_sent);
     }
+}
+
+#[test]
+fn a_home_for_the_bench_goes_to_a_rehome_device_with_a_label_only() {
+    let setup = Setup { is_for_bench: true, ..setup() };
+    let portal = FakePortal::start(Dialect::Rehome, Access::Provisioning, vec![DONE]);
+    let run = Run::of(&portal.url, &setup, &target(), None);
+    assert_eq!(run.result, Ok(Outcome::Connected { device_id: None }));
+    assert!(portal.submitted()[0].form.as_ref().unwrap().is_bench);
+    for (dialect, expected) in [
+        (Dialect::Rehome, RefuseSetupError::BenchUnguarded),
+        (Dialect::EdgentOld, RefuseSetupError::BenchNotTaken),
+        (Dialect::EdgentNew, RefuseSetupError::BenchNotTaken),
+    ] {
+        let portal = FakePortal::start_unguarded(dialect, Access::Provisioning, vec![QUIET]);
+        let run = Run::of(&portal.url, &setup, &target(), None);
+        assert_eq!(run.result, Err(ProvisionError::Setup(expected)));
+        assert!(portal.submitted().is_empty());
+    }
+}
+
+#[test]
+fn without_a_label_the_account_is_named_again_before_anything_is_sent() {
+    let kept = CloudTarget::default();
+    let portal = FakePortal::start_unguarded(Dialect::Rehome, Access::Recovery, vec![DONE]);
+    let run = Run::of(&portal.url, &setup(), &kept, None);
+    assert_eq!(run.result, Err(ProvisionError::Setup(RefuseSetupError::AccountUnguarded)));
+    assert!(portal.submitted().is_empty());
+    assert!(Run::of(&portal.url, &setup(), &target(), None).result.is_ok());
 }
 
 #[test]

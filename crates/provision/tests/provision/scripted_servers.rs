@@ -70,6 +70,7 @@ fn setup() -> Setup {
         password: Secret::new(PASSWORD.into()),
         pop: None,
         is_save_requested: true,
+        is_for_bench: false,
     }
 }
 

@@ -62,6 +62,10 @@ pub(crate) struct ProvisionArguments {
     #[arg(long)]
     save: bool,
 
+    /// Test a Rehome device with a label: it keeps this home in RAM, and its next restart forgets it.
+    #[arg(long, conflicts_with = "save")]
+    bench: bool,
+
     /// How long the device is followed after it took the settings, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 150)]
     follow_s: u64,
@@ -143,6 +147,7 @@ pub(crate) fn run(arguments: ProvisionArguments) -> Result<ExitCode> {
         password: secret(arguments.password_file.as_ref())?.unwrap_or_else(|| Secret::new(Vec::new())),
         pop: secret(arguments.pop_file.as_ref())?,
         is_save_requested: arguments.save,
+        is_for_bench: arguments.bench,
     };
     let flow = Flow {
         portal,
@@ -167,6 +172,9 @@ pub(crate) fn run(arguments: ProvisionArguments) -> Result<ExitCode> {
         println!("{outcome}");
     }
     let is_set_up = matches!(outcome, Outcome::Connected { .. } | Outcome::Accepted);
+    if is_set_up && arguments.bench {
+        eprintln!("on the bench: nothing is stored, and the device's next restart forgets this home");
+    }
     Ok(if is_set_up { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

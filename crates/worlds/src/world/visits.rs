@@ -66,7 +66,8 @@ impl World {
             return entries;
         };
         let stored_token = board.judge.home.as_ref().map(|home| *home.cloud.token.expose());
-        let keeps_binding = stored_token == Some(token) && board.dice.chance(500);
+        // Without a label nothing shows who asks, so the account has to be named again (decision 0068).
+        let keeps_binding = stored_token == Some(token) && board.dice.chance(500) && board.plan.pop.is_some();
         let right = Typed {
             ssid: ap.ssid.clone(),
             password: ap.password.clone(),

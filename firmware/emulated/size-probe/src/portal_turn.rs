@@ -22,9 +22,10 @@ impl Probe {
         let mut request = [0; REQUEST_BYTES_MAX];
         let byte_count = Registers.read(&mut request);
         let access = if self.machine.has_home() { Access::Recovery } else { Access::Provisioning };
-        let mode = PortalMode::new(Dialect::Rehome, access);
         let mut pop = [0; 16];
         let pop_bytes = Registers.read(&mut pop);
+        let is_guarded = pop_bytes > 0;
+        let mode = PortalMode { is_guarded, ..PortalMode::new(Dialect::Rehome, access) };
         let routed = match parse_request(request.get(..byte_count).unwrap_or_default()) {
             ParsedRequest::Incomplete => return,
             ParsedRequest::Complete { request, .. } => {

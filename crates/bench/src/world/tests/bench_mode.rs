@@ -4,7 +4,7 @@ use super::*;
 
 impl Stage {
     async fn submit_on_bench(&self, ssid: &str, password: &str, token: &Secret) {
-        let phone = Phone::join(self.bench(), &self.board).unwrap();
+        let phone = self.phone();
         let fields: [(&str, &[u8]); 5] = [
             ("ssid", ssid.as_bytes()),
             ("pass", password.as_bytes()),
@@ -23,7 +23,7 @@ impl Stage {
 
 #[test]
 fn a_board_tested_on_the_bench_is_byte_for_byte_the_board_that_never_was() {
-    play(|stage| async move {
+    play_with_pop(POP, |stage| async move {
         // The twin gets the same power and nothing else.
         let twin = stage.bench().add_board(new_board(None)).unwrap();
         let both = [stage.board.clone(), twin.clone()];
@@ -64,7 +64,7 @@ fn a_board_tested_on_the_bench_is_byte_for_byte_the_board_that_never_was() {
 
 #[test]
 fn a_stored_home_survives_a_test_on_the_bench_and_the_bench_clouds_release() {
-    play(|stage| async move {
+    play_with_pop(POP, |stage| async move {
         let owner = stage.set_up().await;
         stage.bench().cut_power(&stage.board).unwrap();
         stage.bench().move_board(&stage.board, Some(stage.other.clone())).unwrap();

@@ -138,7 +138,7 @@ fn a_phone_that_lost_the_hotspot_to_the_change_of_channel_comes_back_and_is_told
     // Back as soon as a phone looks again, when the old home has just been tried, and when it has been back for a while.
     for away_s in [5, 30, 90] {
         play(move |stage| async move {
-            stage.set_up().await;
+            let token = stage.set_up().await;
             let far = AirNetwork {
                 ssid: FAR_SSID.as_bytes().to_vec(),
                 password: Some(Secret::new(OTHER_PASSWORD)),
@@ -161,7 +161,8 @@ fn a_phone_that_lost_the_hotspot_to_the_change_of_channel_comes_back_and_is_told
             stage.bench().give_power(&stage.board).unwrap();
             assert!(stage.world.wait_for_state(&stage.board, "RUNNING", MINUTE).await, "{}", stage.serial());
             let phone = Phone::join(stage.bench(), &stage.board).unwrap();
-            let fields: [(&str, &[u8]); 2] = [("ssid", FAR_SSID.as_bytes()), ("pass", b"wrong-password")];
+            let fields: [(&str, &[u8]); 3] =
+                [("ssid", FAR_SSID.as_bytes()), ("pass", b"wrong-password"), ("blynk", token.reveal())];
             assert_eq!(phone.post_form("/config", &fields).await.unwrap().status, 200);
             stage.world.pass(Duration::from_secs(4)).await;
             let lost = phone.get("/status.json").await;

@@ -3,8 +3,6 @@
 use super::*;
 use crate::phone::AskPortalError;
 
-const POP: &str = "label-pop-4711";
-
 impl Stage {
     /// Gives the board power for so long, and takes it away again for a moment.
     async fn power_up_for(&self, on: Duration) {
@@ -17,17 +15,6 @@ impl Stage {
     fn is_open(&self) -> bool {
         self.view().hotspot_ssid.is_some()
     }
-}
-
-fn play_with_pop<R: Future<Output = ()>>(pop: &'static str, act: impl FnOnce(Stage) -> R + Send + 'static) {
-    run_virtual(1, Service::Rehome, move |world| {
-        let mut stage = Stage::new(world);
-        let mut board = new_board(Some(stage.home.clone()));
-        board.identity.pop = Some(Secret::new(pop));
-        stage.board = stage.bench().add_board(board).unwrap();
-        act(stage)
-    })
-    .unwrap();
 }
 
 #[test]
@@ -110,6 +97,27 @@ fn a_phone_with_the_label_sets_a_board_up_and_one_without_does_not_get_in() {
             !image.windows(POP.len()).any(|window| window == POP.as_bytes()),
             "the PoP is not in the home"
         );
+    });
+}
+
+#[test]
+fn without_a_label_a_stranger_cannot_take_the_account_into_his_network_and_the_owner_names_it_again() {
+    play(|stage| async move {
+        let token = stage.set_up().await;
+        stage.switch_home_router(false);
+        assert!(stage.wait(20 * MINUTE, |view| view.hotspot_ssid.is_some()).await, "{}", stage.serial());
+        // The stranger's own network reaches the cloud, so a kept account would be accepted and stored there.
+        stage.bench().move_board(&stage.board, Some(stage.other.clone())).unwrap();
+        let network: [(&str, &[u8]); 2] =
+            [("ssid", OTHER_SSID.as_bytes()), ("pass", OTHER_PASSWORD.as_bytes())];
+        let answer = stage.phone().post_form("/config", &network).await.unwrap();
+        assert!(answer.text().contains("enter the device token or a claim code"), "{}", answer.text());
+        stage.world.pass(5 * MINUTE).await;
+        assert_eq!(stage.view().flash.network_ssids, [HOME_SSID.as_bytes()]);
+        assert!(!stage.world.cloud.is_online(&token), "{}", stage.serial());
+        stage.submit(OTHER_SSID, OTHER_PASSWORD, Some(&token)).await;
+        assert!(stage.world.wait_for_state(&stage.board, "RUNNING", 2 * MINUTE).await, "{}", stage.serial());
+        assert!(stage.world.cloud.is_online(&token));
     });
 }
 
