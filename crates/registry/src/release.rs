@@ -7,7 +7,9 @@
 //! 1. Silence counts only after an order that went to a board that was alive: it had just logged in, had been heard
 //!    within [`LIVENESS_FRESH_MS`], answered a probe, or was heard after the order. An order to a board that gave no
 //!    sign of life leaves the release `pending`.
-//! 2. A board that keeps talking gets the order again every [`ORDER_REPEAT_MS`] and stays `sent`.
+//! 2. A board that keeps talking gets the order again whenever it is heard [`ORDER_REPEAT_MS`] after the last one, and
+//!    stays `sent`. No clock alone repeats an order: the board might have gone since it was last heard, and the silence
+//!    after the new order would then say nothing.
 //! 3. A board that shows up after its wipe was inferred was not wiped. The inference is taken back, the order repeated,
 //!    and the silence asked of this board doubles each time, up to [`SILENCE_MAX_MS`], so that a client which merely
 //!    talks rarely is not called wiped over and over.
@@ -24,7 +26,7 @@ pub const SILENCE_MAX_MS: u64 = SILENCE_MS << CONTRADICTIONS_COUNTED_MAX;
 /// 5 doublings. The result, 640 s, is longer than 1.5 times any heartbeat that a known library uses.
 const CONTRADICTIONS_COUNTED_MAX: u32 = 5;
 
-/// 30 s between orders to a board that keeps talking: longer than [`SILENCE_MS`], so that a frame that was on its way
+/// 30 s at least between orders to a board that keeps talking: longer than [`SILENCE_MS`], so that a frame that was on its way
 /// when the order arrived does not cause a second order.
 pub const ORDER_REPEAT_MS: u64 = 30_000;
 
@@ -217,12 +219,7 @@ enum Phase {
     /// A probe was sent to find out whether anybody is there.
     Checking { order_at: MonoTime },
     /// The order was sent.
-    Ordered {
-        ordered_at: MonoTime,
-        heard_at: Option<MonoTime>,
-        infer_at: MonoTime,
-        probe_at: Option<MonoTime>,
-    },
+    Ordered { ordered_at: MonoTime, infer_at: MonoTime, probe_at: Option<MonoTime> },
 }
 
 impl Release {
@@ -235,7 +232,7 @@ impl Release {
         let phase = if record.state == ReleaseState::Sent {
             let listen_ms = LISTEN_AFTER_RESTART_MS.max(record.silence_ms());
             let infer_at = now.plus_ms(listen_ms);
-            Phase::Ordered { ordered_at: now, heard_at: None, infer_at, probe_at: None }
+            Phase::Ordered { ordered_at: now, infer_at, probe_at: None }
         } else {
             Phase::Absent
         };
@@ -255,8 +252,7 @@ impl Release {
             Phase::Absent => None,
             Phase::Checking { order_at } => Some(order_at),
             Phase::Ordered { infer_at, probe_at, .. } => {
-                let earliest = [self.repeat_at(), probe_at].into_iter().flatten().min();
-                Some(earliest.map_or(infer_at, |at| at.min(infer_at)))
+                Some(probe_at.map_or(infer_at, |at| at.min(infer_at)))
             }
         }
     }
@@ -307,8 +303,12 @@ impl Release {
                 self.take_inference_back();
                 self.order(now, true)
             }
-            Phase::Ordered { heard_at, infer_at, .. } => {
-                *heard_at = Some(now.mono);
+            Phase::Ordered { ordered_at, probe_at: Some(_), .. }
+                if now.mono >= ordered_at.plus_ms(ORDER_REPEAT_MS) =>
+            {
+                self.order(now, true)
+            }
+            Phase::Ordered { infer_at, .. } => {
                 *infer_at = now.mono.plus_ms(self.record.silence_ms());
                 if self.record.order_reached_live_board {
                     return Vec::new();
@@ -345,25 +345,12 @@ impl Release {
                     vec![ReleaseAction::Store(self.record.clone()), ReleaseAction::CloseLink]
                 }
             }
-            Phase::Ordered { .. } if self.repeat_at().is_some_and(|at| now.mono >= at) => {
-                self.order(now, true)
-            }
-            Phase::Ordered { ordered_at, heard_at, infer_at, probe_at: Some(at) } if now.mono >= at => {
+            Phase::Ordered { ordered_at, infer_at, probe_at: Some(at) } if now.mono >= at => {
                 let probe_at = Some(now.mono.plus_ms(PROBE_INTERVAL_MS));
-                self.phase = Phase::Ordered { ordered_at, heard_at, infer_at, probe_at };
+                self.phase = Phase::Ordered { ordered_at, infer_at, probe_at };
                 vec![ReleaseAction::SendProbe]
             }
             Phase::Absent | Phase::Checking { .. } | Phase::Ordered { .. } => Vec::new(),
-        }
-    }
-
-    /// Returns when the order is repeated: only over a link that is up, and only to a board that talked since the last.
-    fn repeat_at(&self) -> Option<MonoTime> {
-        match self.phase {
-            Phase::Ordered { ordered_at, heard_at: Some(_), probe_at: Some(_), .. } => {
-                Some(ordered_at.plus_ms(ORDER_REPEAT_MS))
-            }
-            _ => None,
         }
     }
 
@@ -374,7 +361,6 @@ impl Release {
         self.record.order_reached_live_board = is_alive;
         self.phase = Phase::Ordered {
             ordered_at: now.mono,
-            heard_at: None,
             infer_at: now.mono.plus_ms(self.record.silence_ms()),
             probe_at: Some(now.mono.plus_ms(PROBE_INTERVAL_MS)),
         };
