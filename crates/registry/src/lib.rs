@@ -18,7 +18,9 @@ mod shipment;
 mod token;
 
 pub use claim_code::{Reclaim, ReclaimPolicy, decide_reclaim};
-pub use firmware_tag::{ApplyRule, Eligibility, FindTagError, FirmwareTag, RunningFirmware, VERSION_BYTES_MAX};
+pub use firmware_tag::{
+    ApplyRule, Eligibility, FindTagError, FirmwareTag, RunningFirmware, VERSION_BYTES_MAX,
+};
 pub use forced_delete::left_behind;
 pub use ids::{DeviceId, Epoch, FirmwareId, ParseIdError, SessionId, ShipmentId, TemplateId};
 pub use login::{
@@ -32,8 +34,8 @@ pub use provisioning_session::{
 };
 pub use rate_limit::{Allowance, RateLimit};
 pub use release::{
-    LIVENESS_FRESH_MS, ORDER_REPEAT_MS, PROBE_INTERVAL_MS, PROBE_WAIT_MS, Release, ReleaseAction,
-    ReleaseEvent, ReleaseRecord, ReleaseState, SILENCE_MAX_MS, SILENCE_MS,
+    BoardKey, GREETING_WAIT_MS, LIVENESS_FRESH_MS, ORDER_REPEAT_MS, PROBE_INTERVAL_MS, PROBE_WAIT_MS,
+    Release, ReleaseAction, ReleaseEvent, ReleaseRecord, ReleaseState, SILENCE_MAX_MS, SILENCE_MS,
 };
 pub use shipment::{
     ATTEMPTS_MAX_DEFAULT, ATTEMPTS_WINDOW_MS, Delivery, DeliveryCounts, DeliveryState, Described,
