@@ -102,7 +102,7 @@ function ReleaseDialog({ device, opened, onClose }: { device: Device; opened: bo
         <p className="soft">
           {device.online
             ? "The board is online: it is told to erase itself now."
-            : "The board is offline: it is erased when it next connects, wherever that is. Until then it is not safe to ship."}
+            : "The board is offline: it is told to erase itself when it next connects, wherever that is. Until then it is not safe to ship."}
         </p>
         <div className="row">
           <Button loading={release.isPending} onClick={() => release.mutate()}>

@@ -42,6 +42,18 @@ test.each([
   expect(releaseSteps(release({ state })).map((step) => step.state)).toEqual(expected);
 });
 
+test("an order that nothing shows to have been obeyed is said to be sent again", () => {
+  const sentDetail = (changes: Partial<Release>) => releaseSteps(release(changes))[1]?.detail;
+  expect(sentDetail({ state: "pending", attempts: 0 })).toBe("Sent as soon as the board connects.");
+  const detail = sentDetail({ state: "pending", attempts: 2 });
+  expect(detail).toBe("Sent 2 times. Nothing shows that the board obeyed; it is sent again when the board connects.");
+  expect(sentDetail({ state: "sent", attempts: 1 })).toBe("Sent once.");
+});
+
+test("an inferred wipe is not said to come from a board that can give no receipt", () => {
+  expect(releaseSteps(release({ state: "inferred" }))[2]?.detail).toContain("It gave no receipt.");
+});
+
 test("a device is released once", () => {
   expect(canRelease({ ownership: "owned" })).toBe(true);
   expect(canRelease({ ownership: "releasing" })).toBe(false);

@@ -27,7 +27,7 @@ export function releaseSteps(release: Release): ReleaseStep[] {
     { name: "Control and data ended", detail: "The token no longer opens anything.", state: "done" },
     {
       name: "Wipe order sent",
-      detail: isSent ? attemptsText(release.attempts) : "Sent as soon as the board connects.",
+      detail: isSent ? attemptsText(release.attempts) : waitingText(release.attempts),
       state: isSent ? "done" : "current",
     },
     {
@@ -45,9 +45,15 @@ export function canRelease(device: Pick<Device, "ownership">): boolean {
 
 function wipedText(release: Release): string {
   if (release.state === "confirmed") return "The board proved it with a signed receipt.";
-  if (release.state === "inferred") return "The board fell silent after the order, as a wiped one does. It can give no receipt.";
+  if (release.state === "inferred") return "The board fell silent after the order, as a wiped one does. It gave no receipt.";
   if (release.state === "sent") return "Waiting for the board to erase itself.";
   return "Follows the order.";
+}
+
+/** Of an order that is not known to have been obeyed. */
+function waitingText(attempts: number): string {
+  if (attempts === 0) return "Sent as soon as the board connects.";
+  return `${attemptsText(attempts)} Nothing shows that the board obeyed; it is sent again when the board connects.`;
 }
 
 function attemptsText(attempts: number): string {

@@ -114,11 +114,11 @@ pub struct Firmware {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReleaseState {
-    /// The device is away; it is wiped when it next connects.
+    /// Nothing shows that an order reached the device or was obeyed; it is ordered to wipe itself when it next connects.
     Pending,
-    /// The order was sent; the device has not fallen silent yet.
+    /// The order was sent; the device has neither proved the wipe nor fallen silent yet.
     Sent,
-    /// The device fell silent after the order, as a wiped one does.
+    /// The device, which can give no proof, fell silent after the order, as a wiped one does.
     Inferred,
     /// The device proved that it is wiped.
     Confirmed,

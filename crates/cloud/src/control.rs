@@ -2,8 +2,8 @@
 
 use api_types::{DeviceChange, PropertyEvent, RejectedEvent, ReleaseEvent as ReleaseNews, ValueEvent};
 use metrics::counter;
-use registry::{DeviceId, Epoch, ReleaseEvent, ReleaseRecord, UtcTime};
-use store::{Change, DeviceError, WriteValuesError};
+use registry::{BoardKey, DeviceId, Epoch, ReleaseEvent, ReleaseRecord, UtcTime};
+use store::{Change, DeviceError, StorageError, WriteValuesError};
 use telemetry::{DatastreamSet, Pin, RejectValueError, Value};
 use tracing::{debug, info};
 use wire::{PinWrite, ServerHardware, ServerMessage, Values, VirtualPin};
@@ -129,6 +129,12 @@ pub(crate) async fn set_property(
     Ok(at)
 }
 
+/// Says what the record knows of a release key on a device that has not introduced itself.
+pub(crate) async fn recorded_key(app: &App, device: &DeviceId) -> Result<BoardKey, StorageError> {
+    let epoch = app.store.key_epoch(device.clone()).await?;
+    Ok(if epoch.is_some() { BoardKey::Recorded } else { BoardKey::None })
+}
+
 /// Begins a release, or returns the one that is under way: control and data end before this returns.
 pub(crate) async fn release_device(
     app: &App,
@@ -139,13 +145,14 @@ pub(crate) async fn release_device(
     if let Some(heard_at) = app.links.last_heard(device, now) {
         app.store.record_last_seen(vec![(device.clone(), heard_at)]).await?;
     }
+    let recorded = recorded_key(app, device).await?;
     let started = app.store.begin_release(device.clone(), Change::by(actor, now.utc)).await?;
     // Looked up again: a login that was decided before the release may have entered its connection since, and one that
     // enters it from now on finds the tombstone. A release that is not new may find a connection that is still open to
     // data as well, when the request that began it was cut off after it was stored.
     if let Some(link) = app.links.get(device).filter(|link| started.is_new || !link.is_quarantined()) {
         link.quarantine();
-        let event = Some(ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at() });
+        let event = Some(ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at(), key: recorded });
         app.releases.attach(device.clone(), started.record.clone(), Some(link), event).await;
     }
     if !started.is_new {

@@ -2,18 +2,28 @@
 //!
 //! Stock Edgent obeys INTERNAL `dbg` `config erase`, sends no receipt and, on hardware, not even a FIN
 //! (reference/observed-clients.md). Only silence tells, and silence is ambiguous: a board whose plug was pulled is
-//! silent too. The rules that keep "safe to ship" honest:
+//! silent too. A board that holds a release key obeys signed orders alone, and proves its wipe. The rules that keep
+//! "safe to ship" honest (decision 0066 for 4 and 5):
 //!
 //! 1. Silence counts only after an order that went to a board that was alive: it had just logged in, had been heard
 //!    within [`LIVENESS_FRESH_MS`], answered a probe, or was heard after the order. An order to a board that gave no
 //!    sign of life leaves the release `pending`.
-//! 2. A board that keeps talking gets the order again every [`ORDER_REPEAT_MS`] and stays `sent`.
+//! 2. A board that keeps talking gets the order again whenever it is heard [`ORDER_REPEAT_MS`] after the last one, and
+//!    stays `sent`. No clock alone repeats an order: the board might have gone since it was last heard, and the silence
+//!    after the new order would then say nothing.
 //! 3. A board that shows up after its wipe was inferred was not wiped. The inference is taken back, the order repeated,
 //!    and the silence asked of this board doubles each time, up to [`SILENCE_MAX_MS`], so that a client which merely
 //!    talks rarely is not called wiped over and over.
-//! 4. Only a signed receipt gives `confirmed`.
+//! 4. The silence of a board that holds a release key, or may hold one, says nothing: it could have proved its wipe.
+//! 5. A board that is recorded to hold a key gets its order when it has introduced itself, because it would pass over the
+//!    unsigned one. If it does not, it gets the unsigned one after [`GREETING_WAIT_MS`]; rule 4 applies.
+//! 6. Only a signed receipt gives `confirmed`.
 
-use crate::{Moment, MonoTime, UtcTime};
+mod record;
+
+pub use record::{ReleaseRecord, ReleaseState};
+
+use crate::{Moment, MonoTime};
 
 /// 20 s of silence after an order mean that the board wiped itself. Source: design.md, release.
 pub const SILENCE_MS: u64 = 20_000;
@@ -24,7 +34,7 @@ pub const SILENCE_MAX_MS: u64 = SILENCE_MS << CONTRADICTIONS_COUNTED_MAX;
 /// 5 doublings. The result, 640 s, is longer than 1.5 times any heartbeat that a known library uses.
 const CONTRADICTIONS_COUNTED_MAX: u32 = 5;
 
-/// 30 s between orders to a board that keeps talking: longer than [`SILENCE_MS`], so that a frame that was on its way
+/// 30 s at least between orders to a board that keeps talking: longer than [`SILENCE_MS`], so that a frame that was on its way
 /// when the order arrived does not cause a second order.
 pub const ORDER_REPEAT_MS: u64 = 30_000;
 
@@ -39,131 +49,27 @@ pub const PROBE_WAIT_MS: u64 = 3_000;
 /// was pulled just before its owner pressed "release".
 pub const LIVENESS_FRESH_MS: u64 = 2_000;
 
+/// 5 s for a board that is recorded to hold a release key to introduce itself. Boards do so right after their login; a
+/// retransmission on a weak radio link takes one to three seconds.
+pub const GREETING_WAIT_MS: u64 = 5_000;
+
 /// 150 s of listening after a server restart before an order from before it may count as obeyed: a live board notices
 /// the lost link after heartbeat + 18 s (58 s by default) and then tries every 5 s, with TLS that may take some more.
 const LISTEN_AFTER_RESTART_MS: u64 = 150_000;
 
-/// How far a release has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ReleaseState {
-    /// The board is not known to have received the order.
-    Pending,
-    /// The order went out; whether it was obeyed is not known.
-    Sent,
-    /// The board fell silent after the order: wiped, as far as one can tell without a receipt.
-    Inferred,
-    /// The board proved the wipe with a signed receipt.
-    Confirmed,
-}
-
-impl ReleaseState {
-    /// Every value.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Inferred, Self::Confirmed];
-
-    /// Returns the name used in the API and in the store.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Inferred => "inferred",
-            Self::Confirmed => "confirmed",
-        }
-    }
-
-    /// Reads the name used in the API and in the store.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
-
-    /// Says whether the board may be handed to somebody else.
-    #[must_use]
-    pub const fn is_safe_to_ship(self) -> bool {
-        matches!(self, Self::Inferred | Self::Confirmed)
-    }
-}
-
-/// What is kept of a release across restarts.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ReleaseRecord {
-    /// How far it has come.
-    pub state: ReleaseState,
-    /// When the owner let go.
-    pub requested_at: UtcTime,
-    /// When the wipe was inferred or confirmed; none before, and none again after a contradiction.
-    pub finished_at: Option<UtcTime>,
-    /// When the board was last heard, before or during the release.
-    pub last_seen_at: Option<UtcTime>,
-    /// How many orders were sent.
-    pub attempts: u32,
-    /// How often the board showed up although its wipe had been inferred.
-    pub contradictions: u32,
-    /// Whether the latest order went to a board that was known to be alive.
-    pub order_reached_live_board: bool,
-}
-
-impl ReleaseRecord {
-    /// Returns the record of a release that was just requested.
-    #[must_use]
-    pub const fn requested(now: UtcTime, last_seen_at: Option<UtcTime>) -> Self {
-        Self {
-            state: ReleaseState::Pending,
-            requested_at: now,
-            finished_at: None,
-            last_seen_at,
-            attempts: 0,
-            contradictions: 0,
-            order_reached_live_board: false,
-        }
-    }
-
-    /// Returns how long this board must be silent after an order.
-    #[must_use]
-    pub const fn silence_ms(&self) -> u64 {
-        let doublings = if self.contradictions < CONTRADICTIONS_COUNTED_MAX {
-            self.contradictions
-        } else {
-            CONTRADICTIONS_COUNTED_MAX
-        };
-        SILENCE_MS << doublings
-    }
-
-    /// Returns the plain answer to "may I ship this board?".
-    #[must_use]
-    pub fn explanation(&self) -> String {
-        match (self.state, self.last_seen_at) {
-            (ReleaseState::Pending, None) => {
-                "Not safe to ship yet: no board has ever connected with this token. If one has it, it is wiped when it \
-                 first connects."
-                    .to_owned()
-            }
-            (ReleaseState::Pending, Some(seen)) => format!(
-                "Not safe to ship yet: the board was last seen {}; it is wiped when it next connects.",
-                seen.to_sentence_text()
-            ),
-            (ReleaseState::Sent, _) if self.attempts > 1 => format!(
-                "Not safe to ship yet: the board was told {} times to erase itself and was heard again. If this goes \
-                 on, its firmware cannot erase itself: erase its flash over a cable.",
-                self.attempts
-            ),
-            (ReleaseState::Sent, _) => {
-                "Not safe to ship yet: the board was told to erase itself; waiting for it to fall silent.".to_owned()
-            }
-            (ReleaseState::Inferred, _) => format!(
-                "Safe to ship: the board was told to erase itself and has been silent since{}. No receipt came, so \
-                 this is inferred; its hotspot is open now if it worked.",
-                self.finished_text()
-            ),
-            (ReleaseState::Confirmed, _) => {
-                format!("Safe to ship: the board erased itself and proved it with a signed receipt{}.", self.finished_text())
-            }
-        }
-    }
-
-    fn finished_text(&self) -> String {
-        self.finished_at.map(|at| format!(" ({})", at.to_sentence_text())).unwrap_or_default()
-    }
+/// What is known of a release key on the board at the other end of a link. It decides which order the board obeys, and
+/// whether its silence says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BoardKey {
+    /// The board is not known to hold one. It obeys the unsigned order and can give no receipt.
+    None,
+    /// The record says that it holds one. It has not introduced itself on this link.
+    Recorded,
+    /// One was offered to it on this link; whether it took it is not known.
+    Offered,
+    /// It showed one: this server's, so that it obeys a signed order and proves it, or another server's, so that it obeys
+    /// none.
+    Shown,
 }
 
 /// What happened.
@@ -173,9 +79,19 @@ pub enum ReleaseEvent {
     LinkFound {
         /// When bytes last came in on the link.
         last_heard_at: MonoTime,
+        /// What it said of its key on this link, or what the record says.
+        key: BoardKey,
     },
     /// The device logged in with its tombstone token and was let into quarantine.
-    LoggedIn,
+    LoggedIn {
+        /// What the record says.
+        key: BoardKey,
+    },
+    /// The device said what it is, and with it whether it holds a key. Follows [`ReleaseEvent::Heard`].
+    Introduced {
+        /// What it said.
+        key: BoardKey,
+    },
     /// Any bytes came in on the quarantined link, the answer to a probe included.
     Heard,
     /// The link is gone, whoever closed it.
@@ -192,7 +108,7 @@ pub enum ReleaseAction {
     /// Put the record on disk. The actions after it may be performed only when that succeeded; otherwise close the link
     /// and drop the machine: the stored record is the truth and the device's next login resumes from it.
     Store(ReleaseRecord),
-    /// Send the order to wipe: signed to a device that holds the release key, INTERNAL `dbg` `config erase` to others.
+    /// Send the order to wipe: signed to a device that showed this server's release key, INTERNAL `dbg` `config erase` to others.
     SendOrder,
     /// Send PING.
     SendProbe,
@@ -208,6 +124,8 @@ pub enum ReleaseAction {
 pub struct Release {
     record: ReleaseRecord,
     phase: Phase,
+    /// Of the board on the latest link.
+    key: BoardKey,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -216,13 +134,10 @@ enum Phase {
     Absent,
     /// A probe was sent to find out whether anybody is there.
     Checking { order_at: MonoTime },
+    /// The board is there. Its order waits until it has introduced itself.
+    AwaitingGreeting { until: MonoTime },
     /// The order was sent.
-    Ordered {
-        ordered_at: MonoTime,
-        heard_at: Option<MonoTime>,
-        infer_at: MonoTime,
-        probe_at: Option<MonoTime>,
-    },
+    Ordered { ordered_at: MonoTime, infer_at: MonoTime, probe_at: Option<MonoTime> },
 }
 
 impl Release {
@@ -235,11 +150,12 @@ impl Release {
         let phase = if record.state == ReleaseState::Sent {
             let listen_ms = LISTEN_AFTER_RESTART_MS.max(record.silence_ms());
             let infer_at = now.plus_ms(listen_ms);
-            Phase::Ordered { ordered_at: now, heard_at: None, infer_at, probe_at: None }
+            Phase::Ordered { ordered_at: now, infer_at, probe_at: None }
         } else {
             Phase::Absent
         };
-        Self { record, phase }
+        // Without a link nobody is heard; the record says whether the silence counts.
+        Self { record, phase, key: BoardKey::Recorded }
     }
 
     /// Returns what must survive a restart.
@@ -254,9 +170,9 @@ impl Release {
         match self.phase {
             Phase::Absent => None,
             Phase::Checking { order_at } => Some(order_at),
+            Phase::AwaitingGreeting { until } => Some(until),
             Phase::Ordered { infer_at, probe_at, .. } => {
-                let earliest = [self.repeat_at(), probe_at].into_iter().flatten().min();
-                Some(earliest.map_or(infer_at, |at| at.min(infer_at)))
+                Some(probe_at.map_or(infer_at, |at| at.min(infer_at)))
             }
         }
     }
@@ -272,12 +188,16 @@ impl Release {
             };
         }
         match event {
-            ReleaseEvent::LinkFound { last_heard_at } => self.link_found(now, last_heard_at),
-            ReleaseEvent::LoggedIn => {
-                self.heard(now);
-                self.take_inference_back();
-                self.order(now, true)
+            ReleaseEvent::LinkFound { last_heard_at, key } => {
+                self.key = key;
+                self.link_found(now, last_heard_at)
             }
+            ReleaseEvent::LoggedIn { key } => {
+                self.key = key;
+                self.heard(now);
+                self.begin(now)
+            }
+            ReleaseEvent::Introduced { key } => self.introduced(now, key),
             ReleaseEvent::Heard => self.handle_heard(now),
             ReleaseEvent::LinkClosed => {
                 self.link_closed();
@@ -293,8 +213,7 @@ impl Release {
 
     fn link_found(&mut self, now: Moment, last_heard_at: MonoTime) -> Vec<ReleaseAction> {
         if now.mono.since_ms(last_heard_at) <= LIVENESS_FRESH_MS {
-            self.take_inference_back();
-            return self.order(now, true);
+            return self.begin(now);
         }
         self.phase = Phase::Checking { order_at: now.mono.plus_ms(PROBE_WAIT_MS) };
         vec![ReleaseAction::SendProbe]
@@ -303,31 +222,28 @@ impl Release {
     fn handle_heard(&mut self, now: Moment) -> Vec<ReleaseAction> {
         self.heard(now);
         match &mut self.phase {
-            Phase::Checking { .. } => {
-                self.take_inference_back();
+            Phase::Checking { .. } => self.begin(now),
+            Phase::Ordered { ordered_at, probe_at: Some(_), .. }
+                if now.mono >= ordered_at.plus_ms(ORDER_REPEAT_MS) =>
+            {
                 self.order(now, true)
             }
-            Phase::Ordered { heard_at, infer_at, .. } => {
-                *heard_at = Some(now.mono);
+            Phase::Ordered { infer_at, .. } => {
                 *infer_at = now.mono.plus_ms(self.record.silence_ms());
-                if self.record.order_reached_live_board {
-                    return Vec::new();
-                }
-                self.record.order_reached_live_board = true;
-                vec![ReleaseAction::Store(self.record.clone())]
+                if self.key == BoardKey::None { self.count_silence(true) } else { Vec::new() }
             }
             Phase::Absent if self.record.state == ReleaseState::Inferred => {
                 // Bytes that were read after the link had been given up. They still prove that nothing was wiped.
                 self.take_inference_back();
                 vec![ReleaseAction::Store(self.record.clone())]
             }
-            Phase::Absent => Vec::new(),
+            Phase::Absent | Phase::AwaitingGreeting { .. } => Vec::new(),
         }
     }
 
     fn link_closed(&mut self) {
         match &mut self.phase {
-            Phase::Checking { .. } => self.phase = Phase::Absent,
+            Phase::Checking { .. } | Phase::AwaitingGreeting { .. } => self.phase = Phase::Absent,
             Phase::Ordered { probe_at, .. } => *probe_at = None,
             Phase::Absent => {}
         }
@@ -336,6 +252,14 @@ impl Release {
     fn timer_fired(&mut self, now: Moment) -> Vec<ReleaseAction> {
         match self.phase {
             Phase::Checking { order_at } if now.mono >= order_at => self.order(now, false),
+            Phase::AwaitingGreeting { until } if now.mono >= until => {
+                if self.key == BoardKey::Offered {
+                    // Nobody knows which order it obeys. It introduces itself again at its next login.
+                    self.phase = Phase::Absent;
+                    return vec![ReleaseAction::CloseLink];
+                }
+                self.order(now, false)
+            }
             Phase::Ordered { infer_at, .. } if now.mono >= infer_at => {
                 if self.record.order_reached_live_board {
                     self.finish(now, ReleaseState::Inferred)
@@ -345,36 +269,67 @@ impl Release {
                     vec![ReleaseAction::Store(self.record.clone()), ReleaseAction::CloseLink]
                 }
             }
-            Phase::Ordered { .. } if self.repeat_at().is_some_and(|at| now.mono >= at) => {
-                self.order(now, true)
-            }
-            Phase::Ordered { ordered_at, heard_at, infer_at, probe_at: Some(at) } if now.mono >= at => {
+            Phase::Ordered { ordered_at, infer_at, probe_at: Some(at) } if now.mono >= at => {
                 let probe_at = Some(now.mono.plus_ms(PROBE_INTERVAL_MS));
-                self.phase = Phase::Ordered { ordered_at, heard_at, infer_at, probe_at };
+                self.phase = Phase::Ordered { ordered_at, infer_at, probe_at };
                 vec![ReleaseAction::SendProbe]
             }
-            Phase::Absent | Phase::Checking { .. } | Phase::Ordered { .. } => Vec::new(),
+            Phase::Absent
+            | Phase::Checking { .. }
+            | Phase::AwaitingGreeting { .. }
+            | Phase::Ordered { .. } => Vec::new(),
         }
     }
 
-    /// Returns when the order is repeated: only over a link that is up, and only to a board that talked since the last.
-    fn repeat_at(&self) -> Option<MonoTime> {
-        match self.phase {
-            Phase::Ordered { ordered_at, heard_at: Some(_), probe_at: Some(_), .. } => {
-                Some(ordered_at.plus_ms(ORDER_REPEAT_MS))
-            }
-            _ => None,
+    /// Turns to a board that is there: orders it to wipe itself, or waits until it has said which order it obeys.
+    fn begin(&mut self, now: Moment) -> Vec<ReleaseAction> {
+        self.take_inference_back();
+        if matches!(self.key, BoardKey::None | BoardKey::Shown) {
+            return self.order(now, true);
         }
+        self.phase = Phase::AwaitingGreeting { until: now.mono.plus_ms(GREETING_WAIT_MS) };
+        // Whatever it was told before, it is here: that order was not obeyed.
+        self.record.state = ReleaseState::Pending;
+        self.record.order_reached_live_board = false;
+        vec![ReleaseAction::Store(self.record.clone())]
+    }
+
+    fn introduced(&mut self, now: Moment, key: BoardKey) -> Vec<ReleaseAction> {
+        if self.key == BoardKey::Shown {
+            // What was shown once on this link stays true: a board loses its key by a wipe, and its token with it.
+            return Vec::new();
+        }
+        self.key = key;
+        match self.phase {
+            Phase::AwaitingGreeting { .. } => self.begin(now),
+            Phase::Ordered { .. } => {
+                let mut actions = self.count_silence(key == BoardKey::None);
+                if key == BoardKey::Shown {
+                    // The same order once more, in the form that it obeys.
+                    actions.push(ReleaseAction::SendOrder);
+                }
+                actions
+            }
+            Phase::Absent | Phase::Checking { .. } => Vec::new(),
+        }
+    }
+
+    /// Notes whether the silence after the latest order says that it was obeyed.
+    fn count_silence(&mut self, counts: bool) -> Vec<ReleaseAction> {
+        if self.record.order_reached_live_board == counts {
+            return Vec::new();
+        }
+        self.record.order_reached_live_board = counts;
+        vec![ReleaseAction::Store(self.record.clone())]
     }
 
     fn order(&mut self, now: Moment, is_alive: bool) -> Vec<ReleaseAction> {
         self.record.state = ReleaseState::Sent;
         self.record.finished_at = None;
         self.record.attempts = self.record.attempts.saturating_add(1);
-        self.record.order_reached_live_board = is_alive;
+        self.record.order_reached_live_board = is_alive && self.key == BoardKey::None;
         self.phase = Phase::Ordered {
             ordered_at: now.mono,
-            heard_at: None,
             infer_at: now.mono.plus_ms(self.record.silence_ms()),
             probe_at: Some(now.mono.plus_ms(PROBE_INTERVAL_MS)),
         };

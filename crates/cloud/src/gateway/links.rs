@@ -1,11 +1,11 @@
 //! Which device is connected here, and over which connection.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::{counter, gauge};
-use registry::{DeviceId, Epoch, Moment, MonoTime, UtcTime};
+use registry::{BoardKey, DeviceId, Epoch, Moment, MonoTime, UtcTime};
 use telemetry::{
     ConnectionNumber, Heartbeat, OFFLINE_WAIT_DEFAULT_MS, Presence, PresenceChange, PresenceEvent,
 };
@@ -42,7 +42,18 @@ struct Shared {
     next_message_id: AtomicU16,
     /// Epoch of the release key that the device holds, plus one; 0 while it is not known to hold ours.
     release_epoch_plus_one: AtomicU64,
+    /// What the device said of a release key, one of the `KEY_` numbers; the highest of what was noted.
+    key_said: AtomicU8,
 }
+
+/// It has not introduced itself.
+const KEY_UNSAID: u8 = 0;
+/// It said that it holds none.
+const KEY_NONE: u8 = 1;
+/// It said that it holds none, and was offered one.
+const KEY_OFFERED: u8 = 2;
+/// It showed one, this server's or another's.
+const KEY_SHOWN: u8 = 3;
 
 /// No time that is ever heard at.
 const NEVER_NOTED: u64 = u64::MAX;
@@ -73,12 +84,13 @@ impl Link {
     }
 
     pub(crate) fn is_quarantined(&self) -> bool {
-        self.shared.is_quarantined.load(Ordering::Acquire)
+        self.shared.is_quarantined.load(Ordering::SeqCst)
     }
 
     /// Ends data and control on this connection, for good.
     pub(crate) fn quarantine(&self) {
-        self.shared.is_quarantined.store(true, Ordering::Release);
+        // In one order with what is noted of its key: see `note_key`.
+        self.shared.is_quarantined.store(true, Ordering::SeqCst);
     }
 
     /// Notes that the device came over TLS.
@@ -148,6 +160,30 @@ impl Link {
     pub(crate) fn release_epoch(&self) -> Option<Epoch> {
         let number = self.shared.release_epoch_plus_one.load(Ordering::Acquire).checked_sub(1)?;
         u32::try_from(number).ok().map(Epoch::new)
+    }
+
+    /// Notes what the device said of a release key, or that it was offered one. What was shown once stays shown.
+    ///
+    /// Either a release that begins finds what is noted here, or whoever notes it finds the quarantine when it looks after.
+    pub(super) fn note_key(&self, key: BoardKey) {
+        let said = match key {
+            BoardKey::Recorded => KEY_UNSAID,
+            BoardKey::None => KEY_NONE,
+            BoardKey::Offered => KEY_OFFERED,
+            BoardKey::Shown => KEY_SHOWN,
+        };
+        self.shared.key_said.fetch_max(said, Ordering::SeqCst);
+    }
+
+    /// Returns what is known of a release key on the device; `recorded` says what the record knows of one, for a device that
+    /// has not introduced itself on this connection.
+    pub(crate) fn board_key(&self, recorded: BoardKey) -> BoardKey {
+        match self.shared.key_said.load(Ordering::SeqCst) {
+            KEY_UNSAID => recorded,
+            KEY_NONE => BoardKey::None,
+            KEY_OFFERED => BoardKey::Offered,
+            _ => BoardKey::Shown,
+        }
     }
 
     /// Answers one message, then closes once the answer is out.
@@ -239,6 +275,7 @@ impl Links {
                 follows_metadata: AtomicBool::new(false),
                 next_message_id: AtomicU16::new(Link::FIRST_MESSAGE_ID),
                 release_epoch_plus_one: AtomicU64::new(0),
+                key_said: AtomicU8::new(KEY_UNSAID),
             }),
         };
         let mut by_device = self.lock();

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use metrics::counter;
 use registry::{
-    DeviceId, Epoch, LoginDecision, LookedUp, ReleaseEvent, SessionId, SessionStep, StepName, Token,
-    TokenRecord, TryLaterReason, decide_login,
+    BoardKey, DeviceId, Epoch, LoginDecision, LookedUp, ReleaseEvent, ReleaseRecord, SessionId, SessionStep,
+    StepName, Token, TokenRecord, TryLaterReason, decide_login,
 };
-use store::{DeviceError, WriterHealth};
+use store::{DeviceError, StorageError, WriterHealth};
 use tracing::{debug, info, warn};
 use wire::{
     ClaimRequest, Command, DeviceInternal, DeviceMessage, Frame, Parsed, ServerMessage, Status, trim_token,
@@ -19,6 +19,7 @@ use super::links::{Link, Turned};
 use super::outbox::Outbox;
 use super::{NextFrame, next_frame};
 use crate::app::App;
+use crate::control::recorded_key;
 use crate::errors::ErrorChain;
 use crate::listener::Peer;
 use crate::rate_limits::client_of;
@@ -279,18 +280,28 @@ async fn quarantine(
 }
 
 async fn resume_release(app: &App, device: &DeviceId, link: &Link) {
-    match app.store.device(device.clone()).await {
-        Ok(Some(store::Device { release: Some(record), .. })) => {
-            let event = Some(ReleaseEvent::LoggedIn);
+    match read_release(app, device).await {
+        Ok(Some((record, key))) => {
+            let event = Some(ReleaseEvent::LoggedIn { key });
             app.releases.attach(device.clone(), record, Some(link.clone()), event).await;
         }
         // Deleted by force in between: the next login is refused.
-        Ok(_) => link.cut(),
+        Ok(None) => link.cut(),
         Err(failure) => {
             warn!(device.id = %device, error = %ErrorChain(&failure), "the release of {device} could not be read");
             link.cut();
         }
     }
+}
+
+async fn read_release(
+    app: &App,
+    device: &DeviceId,
+) -> Result<Option<(ReleaseRecord, BoardKey)>, StorageError> {
+    let Some(record) = app.store.device(device.clone()).await?.and_then(|device| device.release) else {
+        return Ok(None);
+    };
+    Ok(Some((record, recorded_key(app, device).await?)))
 }
 
 /// Whether something about a login that was turned away is to be written down.

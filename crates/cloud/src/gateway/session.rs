@@ -28,7 +28,6 @@ use crate::limits::FRAME_BODY_BYTES_MAX;
 use bridge::Binding;
 pub(crate) use datastreams::with_ages;
 use group::OpenGroup;
-use messages::HeldKey;
 
 /// Whether a connection goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,9 +244,7 @@ impl Session {
             DeviceMessage::Ping => self.respond(message_id, Status::Success),
             DeviceMessage::Internal(DeviceInternal::Info(info)) => {
                 self.respond(message_id, Status::Success);
-                if self.note_release_key(info).await == HeldKey::Ours {
-                    self.app.releases.key_shown(self.link.device().clone(), &self.link).await;
-                }
+                self.note_release_key(info).await;
             }
             DeviceMessage::Internal(DeviceInternal::Released(receipt)) => {
                 let device = self.link.device().clone();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use metrics::counter;
 use registry::{
-    DeviceId, Epoch, MonoTime, Release, ReleaseAction, ReleaseEvent, ReleaseRecord, ReleaseState,
+    BoardKey, DeviceId, Epoch, MonoTime, Release, ReleaseAction, ReleaseEvent, ReleaseRecord, ReleaseState,
 };
 use store::Store;
 use tokio::sync::{mpsc, oneshot};
@@ -46,8 +46,8 @@ enum Input {
     LinkClosed { device: DeviceId, link_id: u64 },
     /// An order that was queued on this link did not leave the server.
     OrderLost { device: DeviceId, link_id: u64 },
-    /// The device on a quarantined link said that it holds this server's release key.
-    KeyShown { device: DeviceId, link_id: u64 },
+    /// The device on a quarantined link said what it is.
+    Introduced { device: DeviceId, link_id: u64, key: BoardKey },
     /// A receipt came in on a quarantined link; nothing about it is verified.
     Receipt {
         device: DeviceId,
@@ -87,7 +87,8 @@ impl ReleaseDriver {
         (Self { inputs }, task.run(receiver))
     }
 
-    /// Goes on with a release from its record, over `link` when the device is connected.
+    /// Goes on with a release from its record, over `link` when the device is connected. The key in `event` is what the
+    /// record knows; what the device has said of it on `link` goes before that.
     pub(crate) async fn attach(
         &self,
         device: DeviceId,
@@ -106,8 +107,8 @@ impl ReleaseDriver {
         self.give(Input::LinkClosed { device, link_id: link.id() }).await;
     }
 
-    pub(crate) async fn key_shown(&self, device: DeviceId, link: &Link) {
-        self.give(Input::KeyShown { device, link_id: link.id() }).await;
+    pub(crate) async fn introduced(&self, device: DeviceId, link: &Link, key: BoardKey) {
+        self.give(Input::Introduced { device, link_id: link.id(), key }).await;
     }
 
     pub(crate) async fn receipt(
@@ -206,6 +207,8 @@ impl Task {
                 if link.is_some() {
                     active.link = link;
                 }
+                // Asked here: what the device says from now on comes as an input after this one.
+                let event = event.map(|event| with_what_was_said(event, active.link.as_ref()));
                 if let Some(event) = event {
                     self.handle(&device, event).await;
                 }
@@ -233,7 +236,12 @@ impl Task {
                     self.take_order_back(&device).await;
                 }
             }
-            Input::KeyShown { device, link_id } => self.sign_order_after_all(&device, link_id),
+            Input::Introduced { device, link_id, key } => {
+                if self.is_current(&device, link_id) {
+                    self.handle(&device, ReleaseEvent::Introduced { key }).await;
+                    self.drop_if_idle(&device);
+                }
+            }
             Input::Receipt { device, link_id, message_id, names_device, digest, signature } => {
                 let proof = (digest, signature);
                 if names_device && self.is_current(&device, link_id) && self.is_proof(&device, proof) {
@@ -334,21 +342,6 @@ impl Task {
         }
     }
 
-    /// Sends the signed order to a device that got the unsigned one, because it had not said yet that it holds the key.
-    /// It is the same order once more, so nothing of the release changes.
-    fn sign_order_after_all(&mut self, device: &DeviceId, link_id: u64) {
-        let Some(active) = self.active.get_mut(device) else { return };
-        let Some(link) = active.link.as_ref().filter(|link| link.id() == link_id) else { return };
-        if active.ordered_link_id == Some(link_id) && active.signed_epoch.is_none() {
-            active.signed_epoch = link.release_epoch();
-            let order = Order { device, nonce: active.nonce, signer: &self.surroundings.signer };
-            if !order.send(&self.own_inputs, link) {
-                // The link has ended; the next login brings the next order.
-                active.signed_epoch = None;
-            }
-        }
-    }
-
     /// Tells whether this is the proof for an order that went out.
     fn is_proof(&self, device: &DeviceId, (digest, signature): ([u8; KEY_BYTES], [u8; KEY_BYTES])) -> bool {
         let Some(active) = self.active.get(device) else { return false };
@@ -381,6 +374,18 @@ impl Task {
         if self.active.get(device).is_some_and(is_idle) {
             self.active.remove(device);
         }
+    }
+}
+
+/// Puts what a device has said of its key in the place of what the record knows.
+fn with_what_was_said(event: ReleaseEvent, link: Option<&Link>) -> ReleaseEvent {
+    let said = |recorded| link.map_or(recorded, |link| link.board_key(recorded));
+    match event {
+        ReleaseEvent::LinkFound { last_heard_at, key } => {
+            ReleaseEvent::LinkFound { last_heard_at, key: said(key) }
+        }
+        ReleaseEvent::LoggedIn { key } => ReleaseEvent::LoggedIn { key: said(key) },
+        other => other,
     }
 }
 

@@ -25,7 +25,7 @@ async fn wait_for_order(device: &mut Device) {
 }
 
 /// Puts the clock forward in steps until the release has the state.
-async fn advance_until(server: &TestServer, device: &str, state: &str) -> Value {
+pub(crate) async fn advance_until(server: &TestServer, device: &str, state: &str) -> Value {
     let started = tokio::time::Instant::now();
     loop {
         let seen = server.get(&release_path(device)).await;

@@ -1,4 +1,7 @@
-//! Claim, signed order and receipt with a device that holds the release key: the way to `confirmed`.
+//! Claim, signed order and receipt with a device that holds the release key: the way to `confirmed`, and what is never
+//! taken for it.
+
+use std::time::Duration;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -7,6 +10,7 @@ use sha2::{Digest as _, Sha512};
 
 use crate::device_client::{Device, INTERNAL, frame};
 use crate::harness::TestServer;
+use crate::release::advance_until;
 
 const INFO: &str = "mcu|1.0.0|h-beat|40|buff-in|1024|rehome|1|epoch|";
 
@@ -187,11 +191,126 @@ async fn a_released_device_that_shows_its_key_in_quarantine_gets_the_signed_orde
     let server = server.restart().await;
     server.release(&id).await;
     let mut device = Device::log_in(&server, &token).await;
-    assert_eq!(next_internal(&mut device).await, "dbg|config erase", "nothing is known of its firmware yet");
-    device.send(&frame(INTERNAL, 2, &claimed.info())).await;
+    device.ping(2).await;
+    device.send(&frame(INTERNAL, 3, &claimed.info())).await;
+    // The first order is the signed one: what is recorded of the device says that it would pass over another.
     let order = claimed.read_order(&next_internal(&mut device).await);
     device.ask(INTERNAL, 9, &claimed.receipt(&order), 200).await;
     assert_eq!(server.get(&release_path(&id)).await["state"], "confirmed");
+}
+
+/// Lets ten minutes pass; the release is never called anything but `pending`.
+async fn stays_pending(server: &TestServer, id: &str) -> Value {
+    for _ in 0..60 {
+        server.clock.advance(Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let seen = server.get(&release_path(id)).await;
+        assert_eq!((&seen["state"], &seen["safe_to_ship"]), (&"pending".into(), &false.into()), "{seen:#}");
+    }
+    server.get(&release_path(id)).await
+}
+
+#[tokio::test]
+async fn a_keyed_device_that_falls_silent_without_a_receipt_is_not_called_safe() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let (mut device, claimed) = claim(&server, &token, 0).await;
+    device.ping(7).await;
+    server.release(&id).await;
+    let order = claimed.read_order(&next_internal(&mut device).await);
+    // The plug is pulled; whether before or after the wipe, nobody knows.
+    let _socket_stays_open = device.fall_silent();
+    server.wait_for(&release_path(&id), |seen| seen["state"] == "sent").await;
+    advance_until(&server, &id, "pending").await;
+    let seen = stays_pending(&server, &id).await;
+    let explanation = seen["explanation"].as_str().unwrap();
+    assert!(explanation.contains("nothing shows that it did"), "{explanation}");
+    assert_eq!(server.get(&format!("/api/v1/devices/{id}")).await["ownership"], "releasing");
+    // It was before: it comes back, and now it proves what it does.
+    let mut back = Device::log_in(&server, &token).await;
+    back.send(&frame(INTERNAL, 2, &claimed.info())).await;
+    let again = claimed.read_order(&next_internal(&mut back).await);
+    assert_eq!(again.signed, order.signed);
+    back.ask(INTERNAL, 9, &claimed.receipt(&again), 200).await;
+    assert_eq!(server.get(&release_path(&id)).await["state"], "confirmed");
+}
+
+#[tokio::test]
+async fn a_keyed_device_that_leaves_before_it_introduced_itself_is_not_called_safe() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let (device, _) = claim(&server, &token, 0).await;
+    drop(device);
+    let server = server.restart().await;
+    server.release(&id).await;
+    let mut device = Device::log_in(&server, &token).await;
+    device.ping(2).await;
+    drop(device);
+    let seen = stays_pending(&server, &id).await;
+    assert_eq!(seen["attempts"], 0, "an unsigned order would be passed over");
+}
+
+#[tokio::test]
+async fn a_keyed_device_that_does_not_introduce_itself_is_ordered_and_not_called_safe() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let (device, _) = claim(&server, &token, 0).await;
+    drop(device);
+    let server = server.restart().await;
+    server.release(&id).await;
+    let mut device = Device::log_in(&server, &token).await;
+    device.ping(2).await;
+    server.clock.advance(Duration::from_secs(5));
+    assert_eq!(next_internal(&mut device).await, "dbg|config erase");
+    let _socket_stays_open = device.fall_silent();
+    server.wait_for(&release_path(&id), |seen| seen["state"] == "sent").await;
+    advance_until(&server, &id, "pending").await;
+    stays_pending(&server, &id).await;
+}
+
+#[tokio::test]
+async fn a_device_with_another_servers_key_is_not_called_safe() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let mut device = Device::log_in(&server, &token).await;
+    device.ask(INTERNAL, 2, &format!("{INFO}3|rkey|0123456789abcdef"), 200).await;
+    server.release(&id).await;
+    assert_eq!(next_internal(&mut device).await, "dbg|config erase");
+    let _socket_stays_open = device.fall_silent();
+    server.wait_for(&release_path(&id), |seen| seen["state"] == "sent").await;
+    advance_until(&server, &id, "pending").await;
+    stays_pending(&server, &id).await;
+}
+
+#[tokio::test]
+async fn a_device_that_was_just_offered_the_key_is_ordered_by_a_signed_order_only() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let mut device = Device::log_in(&server, &token).await;
+    device.ask(INTERNAL, 2, &format!("{INFO}0"), 200).await;
+    let claimed = Claimed::read(&device.next().await.unwrap().text());
+    server.release(&id).await;
+    device.send(&frame(INTERNAL, 3, &claimed.info())).await;
+    let order = claimed.read_order(&next_internal(&mut device).await);
+    device.ask(INTERNAL, 9, &claimed.receipt(&order), 200).await;
+    assert_eq!(server.get(&release_path(&id)).await["state"], "confirmed");
+}
+
+#[tokio::test]
+async fn stock_firmware_on_a_board_that_held_the_key_is_still_inferred_from_its_silence() {
+    let server = TestServer::start().await;
+    let (id, token) = server.create_device().await;
+    let (device, _) = claim(&server, &token, 0).await;
+    drop(device);
+    let server = server.restart().await;
+    server.release(&id).await;
+    let mut device = Device::log_in(&server, &token).await;
+    device.send(&frame(INTERNAL, 2, "ver|1.3.2|h-beat|45|buff-in|1024|dev|ESP32")).await;
+    assert_eq!(next_internal(&mut device).await, "dbg|config erase");
+    let _socket_stays_open = device.fall_silent();
+    server.wait_for(&release_path(&id), |seen| seen["state"] == "sent").await;
+    let inferred = advance_until(&server, &id, "inferred").await;
+    assert_eq!(inferred["safe_to_ship"], true);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use registry::{
-    Epoch, LoginDecision, Moment, MonoTime, Ownership, Release, ReleaseAction, ReleaseEvent, ReleaseState,
-    TokenRecord, decide_login, status_code,
+    BoardKey, Epoch, LoginDecision, Moment, MonoTime, Ownership, Release, ReleaseAction, ReleaseEvent,
+    ReleaseState, TokenRecord, decide_login, status_code,
 };
 use store::{DeviceError, Page, WriteValuesError};
 use telemetry::{Pin, Value};
@@ -75,9 +75,9 @@ pub(crate) async fn the_ownership_follows_the_release<B: Backend>(backend: &B) {
     let mut release = Release::resume(record, MonoTime::from_ms(0));
     let mut seen = Vec::new();
     let steps = [
-        (0, ReleaseEvent::LoggedIn),
+        (0, ReleaseEvent::LoggedIn { key: BoardKey::None }),
         (20_000, ReleaseEvent::TimerFired),
-        (50_000, ReleaseEvent::LoggedIn),
+        (50_000, ReleaseEvent::LoggedIn { key: BoardKey::None }),
         (90_000, ReleaseEvent::TimerFired),
     ];
     for (ms, event) in steps {

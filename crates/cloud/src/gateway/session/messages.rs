@@ -2,7 +2,7 @@
 
 use api_types::DeviceChange;
 use metrics::counter;
-use registry::{Epoch, SessionStep, StepName};
+use registry::{BoardKey, Epoch, SessionStep, StepName};
 use store::{Adopted, WriteValuesError};
 use telemetry::{Heartbeat, Pin, Value, is_property};
 use tracing::{debug, warn};
@@ -19,14 +19,6 @@ use crate::gateway::claim_codes::end_earlier_ownership;
 use crate::gateway::connection::Connection;
 use crate::gateway::time_answers;
 use crate::shipments::running_firmware;
-
-/// Which release key a device says it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HeldKey {
-    None,
-    Ours,
-    Other,
-}
 
 impl Session {
     pub(super) async fn act(
@@ -183,20 +175,25 @@ impl Session {
         }
     }
 
-    /// Notes which release key a device says it holds.
-    pub(super) async fn note_release_key(&self, info: &Info<'_>) -> HeldKey {
-        match info.release_key {
-            None => HeldKey::None,
+    /// Notes which release key a device says it holds, and tells its release, if there is one.
+    pub(super) async fn note_release_key(&self, info: &Info<'_>) -> BoardKey {
+        let key = match info.release_key {
+            None => BoardKey::None,
             Some(fingerprint) if self.app.release_signer.has_fingerprint(fingerprint) => {
                 self.note_key_epoch(Epoch::new(info.epoch.unwrap_or_default())).await;
-                HeldKey::Ours
+                BoardKey::Shown
             }
             Some(_) => {
                 let device = self.link.device();
                 warn!(device.id = %device, "device {device} holds the release key of another server; it can be wiped at its portal or button only");
-                HeldKey::Other
+                BoardKey::Shown
             }
+        };
+        self.link.note_key(key);
+        if self.link.is_quarantined() {
+            self.app.releases.introduced(self.link.device().clone(), &self.link, key).await;
         }
+        key
     }
 
     /// Lets orders be signed for the epoch that a device says it is in, once that is recorded.
@@ -221,14 +218,17 @@ impl Session {
     ///
     /// A device on the bench stores nothing, so it is offered nothing.
     async fn offer_claim(&self, info: &Info<'_>) {
-        if info.is_on_bench() {
-            return;
-        }
-        if self.note_release_key(info).await != HeldKey::None
+        if self.note_release_key(info).await != BoardKey::None
+            || info.is_on_bench()
             || info.rehome.is_none_or(|version| version == 0)
         {
             return;
         }
+        if self.link.is_quarantined() {
+            return;
+        }
+        // A release that begins from here on knows that the device may hold a key; one that began before is found now.
+        self.link.note_key(BoardKey::Offered);
         if self.link.is_quarantined() {
             return;
         }

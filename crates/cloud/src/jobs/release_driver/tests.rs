@@ -27,7 +27,7 @@ async fn an_order_that_never_left_is_taken_back_and_silence_proves_nothing() {
 
     let links = Links::default();
     let link = link_without_peer(&links, &device, clock.now().mono);
-    let event = ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at() };
+    let event = ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at(), key: BoardKey::None };
     driver.attach(device.clone(), record, Some(link), Some(event)).await;
 
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
@@ -79,7 +79,7 @@ async fn a_board_that_talks_while_another_ones_wipe_is_stored_is_not_called_wipe
     for number in [2, 3] {
         let (device, record) = released_device(&store, &clock, number).await;
         let (link, peer) = link_with_peer(&links, &device, clock.now().mono);
-        let event = ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at() };
+        let event = ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at(), key: BoardKey::None };
         driver.attach(device.clone(), record, Some(link.clone()), Some(event)).await;
         boards.push((device, link, peer));
     }
