@@ -143,7 +143,7 @@ export class MadeUpServer {
       "POST /api/v1/auth/link": ({ body }) =>
         body.code === "good-code"
           ? this.signedIn(true)
-          : problem(401, "sign_in_link_used", "This sign-in link no longer works", "It works once, for 15 minutes."),
+          : problem(401, "sign_in_link_over", "The sign-in link no longer works", "It works once and for 15 minutes."),
       "POST /api/v1/auth/password": ({ body }) =>
         body.password === "correct horse"
           ? this.signedIn(true)
@@ -185,7 +185,7 @@ export class MadeUpServer {
       "POST /api/v1/firmware": ({ query }) => {
         const file_name = query.get("file_name") ?? "";
         if (!file_name.endsWith(".bin")) {
-          return problem(422, "invalid_request", "The request is not valid", "the file has no firmware tag.");
+          return problem(422, "firmware_not_usable", "The file is no firmware that devices would take", "The file has no firmware tag.");
         }
         const added = image({ id: "FW99", file_name, version: "2.0.0", created_at: ago(0) });
         world.images.unshift(added);
@@ -261,7 +261,7 @@ export class MadeUpServer {
     }
     if (rest[0] === "release" && rest[1] === "receipt") {
       if (!String(request.body.receipt).startsWith("rehome-receipt-1.")) {
-        return problem(422, "receipt_not_proven", "The receipt proves nothing", "This receipt is another device's.");
+        return problem(422, "receipt_not_proven", "The receipt does not prove this release", "This receipt is another device's.");
       }
       const confirmed = { state: "confirmed" as const, safe_to_ship: true, finished_at: ago(0) };
       if (found.release) {
@@ -320,8 +320,10 @@ export class MadeUpServer {
 
   private forget(request: Request, name: string): Answer {
     if (request.query.get("confirm") !== name) {
-      const detail = "The board keeps your Wi-Fi password and its token; it will go on trying to reach this server.";
-      return problem(409, "confirmation_required", "Confirm the deletion", detail);
+      const left_behind = ["The board keeps your Wi-Fi password.", "An audit line stays here."];
+      const detail = `This would be left behind: … To go on, repeat the request with \`confirm\` set to the device's name.`;
+      const { status, json } = problem(409, "confirmation_required", "Confirmation is required", detail);
+      return { status, json: { ...(json as object), left_behind } };
     }
     return { json: { left_behind: ["The board still holds your Wi-Fi password.", "Its token is refused from now on."] } };
   }

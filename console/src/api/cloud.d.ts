@@ -1829,6 +1829,8 @@ export interface components {
              */
             status: number;
             /** @description The kind of problem in a few words, the same for every occurrence. */
+            /** @description What a forced delete would leave behind, in sentences; only with `confirmation_required`. */
+            left_behind?: string[] | null;
             title: string;
             /** @description A URI reference that names the kind of problem. */
             type: string;

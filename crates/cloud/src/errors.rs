@@ -17,6 +17,7 @@ pub(crate) enum ProblemKind {
     FileNotFound,
     FirmwareInUse,
     FirmwareNotFound,
+    FirmwareNotUsable,
     Forbidden,
     IdempotencyKeyReused,
     Internal,
@@ -29,6 +30,7 @@ pub(crate) enum ProblemKind {
     NoReleaseKey,
     RangeNotSatisfiable,
     ReceiptNotProven,
+    ReceiptNotReadable,
     ReleaseNotFound,
     ReleaseOver,
     ReportNotFound,
@@ -37,6 +39,7 @@ pub(crate) enum ProblemKind {
     SessionOver,
     ShipmentNotFound,
     ShipmentStateFixed,
+    SignInLinkOver,
     StoreUnavailable,
     TemplateNotFound,
     TimelineEntryNotFound,
@@ -73,6 +76,11 @@ impl ProblemKind {
                 (StatusCode::NOT_FOUND, "firmware_not_found", "There is no such firmware image")
             }
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::FirmwareNotUsable => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "firmware_not_usable",
+                "The file is no firmware that devices would take",
+            ),
             Self::IdempotencyKeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency_key_reused",
@@ -81,7 +89,7 @@ impl ProblemKind {
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server made a mistake"),
             Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials", "Sign-in failed"),
             Self::InvalidRequest => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", "The request makes no sense")
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", "This cannot be accepted")
             }
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The method does not fit")
@@ -97,8 +105,13 @@ impl ProblemKind {
                 "The range lies outside the file",
             ),
             Self::NoReleaseKey => (StatusCode::CONFLICT, "no_release_key", "The device holds no release key"),
-            Self::ReceiptNotProven => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "receipt_not_proven", "The receipt proves nothing")
+            Self::ReceiptNotProven => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "receipt_not_proven",
+                "The receipt does not prove this release",
+            ),
+            Self::ReceiptNotReadable => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "receipt_not_readable", "The receipt cannot be read")
             }
             Self::ReleaseOver => (StatusCode::CONFLICT, "release_over", "The release is finished"),
             Self::ReleaseNotFound => {
@@ -108,21 +121,20 @@ impl ProblemKind {
             Self::RequestInProgress => {
                 (StatusCode::CONFLICT, "request_in_progress", "The same request is being worked on")
             }
-            Self::SessionNotFound => (
-                StatusCode::NOT_FOUND,
-                "provisioning_session_not_found",
-                "There is no such provisioning session",
-            ),
-            Self::SessionOver => {
-                (StatusCode::CONFLICT, "provisioning_session_over", "The provisioning session has ended")
+            Self::SessionNotFound => {
+                (StatusCode::NOT_FOUND, "provisioning_session_not_found", "There is no such setup")
             }
             Self::ShipmentNotFound => {
+            Self::SessionOver => (StatusCode::CONFLICT, "provisioning_session_over", "The setup has ended"),
                 (StatusCode::NOT_FOUND, "shipment_not_found", "There is no such shipment")
             }
             Self::ShipmentStateFixed => {
                 (StatusCode::CONFLICT, "shipment_state_fixed", "The shipment cannot change like this")
             }
             Self::StoreUnavailable => {
+            Self::SignInLinkOver => {
+                (StatusCode::UNAUTHORIZED, "sign_in_link_over", "The sign-in link no longer works")
+            }
                 (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The database cannot answer now")
             }
             Self::TemplateNotFound => {
@@ -156,9 +168,20 @@ pub(crate) struct ApiError {
     retry_after_s: Option<u64>,
 }
 
+    left_behind: Option<Vec<String>>,
 impl ApiError {
     pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), retry_after_s: None }
+        Self { kind, detail: detail.into(), retry_after_s: None, left_behind: None }
+    }
+
+    /// A forced delete was not confirmed. The sentences are also a list, for a page that asks in its own words.
+    pub(crate) fn unconfirmed(left_behind: Vec<String>) -> Self {
+        let detail = format!(
+            "This would be left behind: {} To go on, repeat the request with `confirm` set to the device's name.",
+            left_behind.join(" ")
+        );
+        let error = Self::new(ProblemKind::ConfirmationRequired, detail);
+        Self { left_behind: Some(left_behind), ..error }
     }
 
     pub(crate) fn kind(&self) -> ProblemKind {
@@ -168,11 +191,9 @@ impl ApiError {
     /// Too many attempts; try again after `wait_ms`.
     pub(crate) fn too_many(wait_ms: u64) -> Self {
         let seconds = wait_ms.div_ceil(1_000).max(1);
-        Self {
-            kind: ProblemKind::TooManyRequests,
-            detail: format!("Too many attempts from this address. Try again in {seconds} s."),
-            retry_after_s: Some(seconds),
-        }
+        let detail = format!("Too many attempts from this address. Try again in {seconds} s.");
+        let error = Self::new(ProblemKind::TooManyRequests, detail);
+        Self { retry_after_s: Some(seconds), ..error }
     }
 
     /// The store failed; the chain goes to the log, the caller learns that trying again makes sense.
@@ -211,6 +232,7 @@ impl IntoResponse for ApiError {
             detail: self.detail,
         };
         let mut response = (status, Json(problem)).into_response();
+            left_behind: self.left_behind,
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

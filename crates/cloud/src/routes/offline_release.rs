@@ -103,10 +103,10 @@ fn cannot_be_written() -> ApiError {
 fn unreadable(error: ReadReleaseTextError) -> ApiError {
     let detail = match error {
         ReadReleaseTextError::Empty => "Enter the receipt that the device showed.",
-        ReadReleaseTextError::Kind => "This is not a receipt: it begins with `rehome-receipt-1`.",
+        ReadReleaseTextError::Kind => "This is not a receipt: one begins with rehome-receipt-1.",
         _ => "The receipt is not complete. Copy all of it.",
     };
-    ApiError::new(ProblemKind::InvalidRequest, detail)
+    ApiError::new(ProblemKind::ReceiptNotReadable, detail)
 }
 
 /// Draws a QR code as one path, dark on white; none when the text is too long for any.

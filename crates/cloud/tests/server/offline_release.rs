@@ -98,7 +98,11 @@ async fn a_receipt_that_does_not_fit_leaves_the_release_as_it_is() {
         ["", "rehome-receipt-1", right.split_at(right.len() - 1).0, exported["order"].as_str().unwrap()]
     {
         let answer = hand_in(&server, &id, unreadable).await;
-        assert_eq!((answer.status, &answer.json()["code"]), (422, &json!("invalid_request")), "{unreadable}");
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (422, &json!("receipt_not_readable")),
+            "{unreadable}"
+        );
     }
     // Every digit counts.
     for at in right.len() - 128..right.len() {
