@@ -1455,6 +1455,11 @@ export interface components {
             epoch: number;
             firmware: components["schemas"]["Firmware"] | null;
             /** @description The name of its hotspot, when it has reported one. */
+            /**
+             * @description Whether it is known to hold a release key of this server. With one it proves its wipe, and obeys a release code
+             *     that a phone brings; stock firmware never holds one.
+             */
+            has_release_key: boolean;
             hotspot_name: string | null;
             /** @description The device's id. */
             id: string;

@@ -80,7 +80,7 @@ function DeviceDetails({ device }: { device: Device }) {
           </>
         }
       >
-        {device.template_name}
+        {[device.template_name, device.hotspot_name].filter(Boolean).join(" · ")}
       </PageHead>
       {!device.release && <DeviceShipments device={device} />}
       {device.release ? (

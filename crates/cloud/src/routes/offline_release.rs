@@ -76,7 +76,7 @@ pub(super) async fn hand_in_release_receipt(
 async fn exportable(app: &App, id: &str) -> Result<Exportable, ApiError> {
     let device = find_device(app, id).await?;
     let record = device.release.clone().ok_or_else(not_released)?;
-    let key_epoch = app.store.key_epoch(device.id.clone()).await?.ok_or_else(|| {
+    let key_epoch = device.key_epoch.ok_or_else(|| {
         ApiError::new(
             ProblemKind::NoReleaseKey,
             "This board holds no release key of this server, so it obeys no order without a connection. Stock firmware \

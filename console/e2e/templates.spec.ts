@@ -1,0 +1,65 @@
+import { expect, test, type Page } from "@playwright/test";
+
+import { MadeUpServer } from "./madeUpServer";
+import { device, emptyWorld, fullWorld } from "./madeUpWorld";
+
+async function fitsItsWindow(page: Page) {
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+}
+
+test("a template is made on the page of templates, and its page opens", async ({ page }, info) => {
+  const server = await MadeUpServer.start(page, emptyWorld());
+  await page.goto("/templates");
+  await expect(page.getByRole("heading", { name: "No templates yet" })).toBeVisible();
+  await page.getByRole("button", { name: "New template" }).click();
+  const dialog = page.getByRole("dialog", { name: "New template" });
+  await expect(dialog.getByRole("button", { name: "Create template" })).toBeDisabled();
+  await dialog.getByRole("textbox", { name: "New template" }).fill("Door Opener");
+  await page.screenshot({ path: `test-results/pages/template-new-${info.project.name}.png` });
+  await dialog.getByRole("button", { name: "Create template" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Door Opener" })).toBeVisible();
+  expect(server.writes.at(-1)).toMatchObject({ path: "/api/v1/templates", body: { name: "Door Opener" } });
+});
+
+test("the only template is chosen already", async ({ page }) => {
+  const world = fullWorld();
+  await MadeUpServer.start(page, { ...world, templates: world.templates.slice(0, 1) });
+  await page.goto("/add");
+  await expect(page.getByRole("combobox", { name: "Template" })).toHaveValue("Air Monitor");
+  await expect(page.getByRole("button", { name: "Continue" })).toBeEnabled();
+});
+
+test("of several templates none is chosen before somebody chooses", async ({ page }) => {
+  await MadeUpServer.start(page, fullWorld());
+  await page.goto("/add");
+  await expect(page.getByRole("combobox", { name: "Template" })).toHaveValue("");
+  await expect(page.getByRole("button", { name: "Continue" })).toBeDisabled();
+});
+
+test("boards that nobody named are told apart by their hotspots", async ({ page }, info) => {
+  const unnamed = ["1W7R", "9QX2"].map((suffix, index) =>
+    device({ id: `dev_7${index}`, name: "Air Monitor", hotspot_name: `Blynk Air Monitor-${suffix}` }),
+  );
+  const silent = device({ id: "dev_79", name: "Air Monitor", hotspot_name: null, uid: "246F28AABB01" });
+  await MadeUpServer.start(page, { ...fullWorld(), devices: [...unnamed, silent] });
+  await page.goto("/devices");
+  for (const mark of ["Blynk Air Monitor-1W7R", "Blynk Air Monitor-9QX2", "246F28AABB01"]) {
+    await expect(page.getByRole("row").filter({ hasText: mark })).toHaveCount(1);
+  }
+  await page.screenshot({ path: `test-results/pages/devices-unnamed-${info.project.name}.png` });
+  await fitsItsWindow(page);
+});
+
+test("a board without a release key is offered no release by phone, and the page says why", async ({ page }, info) => {
+  const world = fullWorld();
+  world.devices = world.devices.map((known) => ({ ...known, has_release_key: false }));
+  await MadeUpServer.start(page, world);
+  await page.goto("/devices/dev_03");
+  await expect(page.getByTestId("release-verdict")).toContainText("Not safe to ship yet");
+  await expect(page.getByText("holds no release key of this server")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Release without network…" })).toHaveCount(0);
+  await page.screenshot({ path: `test-results/pages/release-no-key-${info.project.name}.png`, fullPage: true });
+  await page.goto("/devices/dev_04");
+  await expect(page.getByTestId("release-verdict")).toContainText("Safe to ship");
+  await expect(page.getByText("holds no release key"), "a wiped board needs no advice").toHaveCount(0);
+});
