@@ -63,3 +63,17 @@ test("a board without a release key is offered no release by phone, and the page
   await expect(page.getByTestId("release-verdict")).toContainText("Safe to ship");
   await expect(page.getByText("holds no release key"), "a wiped board needs no advice").toHaveCount(0);
 });
+
+test("new Edgent is given no port, and the page says where it looks", async ({ page }, info) => {
+  await MadeUpServer.start(page, fullWorld());
+  await page.goto("/add");
+  await page.getByPlaceholder("Choose").click();
+  await page.getByRole("option", { name: "Air Monitor" }).click();
+  await page.getByRole("radio", { name: "Blynk.Edgent, new" }).check();
+  await page.getByRole("button", { name: "Continue" }).click();
+  await expect(page.getByTestId("copy-host")).toHaveText("127.0.0.1");
+  await expect(page.getByTestId("copy-port")).toHaveCount(0);
+  await expect(page.getByText("it tries 443, then 9443, and this server answers on 8443")).toBeVisible();
+  await page.screenshot({ path: `test-results/pages/add-edgent-new-${info.project.name}.png`, fullPage: true });
+  await fitsItsWindow(page);
+});
