@@ -97,6 +97,7 @@ export class MadeUpServer {
     const [kind, pin] = rest;
     const template = this.world.templates.find((known) => known.id === id);
     if (!template) return problem(404, "template_not_found", "There is no such template", "");
+    if (kind === undefined && method === "DELETE") return this.deleteTemplate(id);
     if (kind === undefined) return { json: template };
     const notices = answerForTemplateNotices(this.world.notices, request, rest);
     if (notices) return notices;
@@ -110,6 +111,14 @@ export class MadeUpServer {
     const stored = { id: 40 + Number(pin), pin: Number(pin), settings: body } as unknown as TemplateDatastream;
     this.world.datastreams[id] = [...others, stored].sort((left, right) => left.pin - right.pin);
     return { status: 201, json: stored };
+  }
+
+  private deleteTemplate(id: string): Answer {
+    if (this.world.devices.some(({ template_id }) => template_id === id)) {
+      return problem(409, "template_in_use", "The template is in use", "Devices are of this template.");
+    }
+    this.world.templates = this.world.templates.filter((known) => known.id !== id);
+    return { status: 204 };
   }
 
   private answerForImage({ method }: Request, id: string): Answer {

@@ -36,6 +36,35 @@ test("of several templates none is chosen before somebody chooses", async ({ pag
   await expect(page.getByRole("button", { name: "Continue" })).toBeDisabled();
 });
 
+test("a template is renamed, and its boards are said to keep their hotspots", async ({ page }) => {
+  const server = await MadeUpServer.start(page, fullWorld());
+  await page.goto("/templates/TMPL4kq9Zt2aB");
+  await page.getByRole("button", { name: "Change", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Rename…" }).click();
+  const dialog = page.getByRole("dialog", { name: "Rename template" });
+  await expect(dialog).toContainText("their hotspots do not change");
+  await dialog.getByRole("textbox", { name: "Name" }).fill("Room sensor");
+  await dialog.getByRole("button", { name: "Rename" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Room sensor" })).toBeVisible();
+  expect(server.writes.at(-1)).toMatchObject({ method: "PATCH", body: { name: "Room sensor" } });
+});
+
+test("a template goes once nothing uses it, and the reason is told while something does", async ({ page }, info) => {
+  const server = await MadeUpServer.start(page, fullWorld());
+  await page.goto("/templates/TMPL4kq9Zt2aB");
+  await page.getByRole("button", { name: "Change", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Delete…" }).click();
+  const dialog = page.getByRole("dialog", { name: "Delete Air Monitor?" });
+  await dialog.getByRole("button", { name: "Delete the template" }).click();
+  await expect(dialog.getByRole("alert")).toContainText("Devices are of this template.");
+  await page.screenshot({ path: `test-results/pages/template-in-use-${info.project.name}.png` });
+  server.world.devices = [];
+  await dialog.getByRole("button", { name: "Delete the template" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Templates" })).toBeVisible();
+  await expect(page.getByRole("link", { name: "Industrial Water Meter Pro" })).toBeVisible();
+  await expect(page.getByRole("link", { name: "Air Monitor" })).toHaveCount(0);
+});
+
 test("boards that nobody named are told apart by their hotspots", async ({ page }, info) => {
   const unnamed = ["1W7R", "9QX2"].map((suffix, index) =>
     device({ id: `dev_7${index}`, name: "Air Monitor", hotspot_name: `Blynk Air Monitor-${suffix}` }),

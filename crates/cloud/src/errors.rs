@@ -41,6 +41,7 @@ pub(crate) enum ProblemKind {
     ShipmentStateFixed,
     SignInLinkOver,
     StoreUnavailable,
+    TemplateInUse,
     TemplateNotFound,
     TimelineEntryNotFound,
     TooManyRequests,
@@ -75,12 +76,12 @@ impl ProblemKind {
             Self::FirmwareNotFound => {
                 (StatusCode::NOT_FOUND, "firmware_not_found", "There is no such firmware image")
             }
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
             Self::FirmwareNotUsable => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "firmware_not_usable",
                 "The file is no firmware that devices would take",
             ),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
             Self::IdempotencyKeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "idempotency_key_reused",
@@ -124,19 +125,20 @@ impl ProblemKind {
             Self::SessionNotFound => {
                 (StatusCode::NOT_FOUND, "provisioning_session_not_found", "There is no such setup")
             }
-            Self::ShipmentNotFound => {
             Self::SessionOver => (StatusCode::CONFLICT, "provisioning_session_over", "The setup has ended"),
+            Self::ShipmentNotFound => {
                 (StatusCode::NOT_FOUND, "shipment_not_found", "There is no such shipment")
             }
             Self::ShipmentStateFixed => {
                 (StatusCode::CONFLICT, "shipment_state_fixed", "The shipment cannot change like this")
             }
-            Self::StoreUnavailable => {
             Self::SignInLinkOver => {
                 (StatusCode::UNAUTHORIZED, "sign_in_link_over", "The sign-in link no longer works")
             }
+            Self::StoreUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The database cannot answer now")
             }
+            Self::TemplateInUse => (StatusCode::CONFLICT, "template_in_use", "The template is in use"),
             Self::TemplateNotFound => {
                 (StatusCode::NOT_FOUND, "template_not_found", "There is no such template")
             }
@@ -166,9 +168,9 @@ pub(crate) struct ApiError {
     kind: ProblemKind,
     detail: String,
     retry_after_s: Option<u64>,
+    left_behind: Option<Vec<String>>,
 }
 
-    left_behind: Option<Vec<String>>,
 impl ApiError {
     pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), retry_after_s: None, left_behind: None }
@@ -230,9 +232,9 @@ impl IntoResponse for ApiError {
             status: status.as_u16(),
             code: code.to_owned(),
             detail: self.detail,
+            left_behind: self.left_behind,
         };
         let mut response = (status, Json(problem)).into_response();
-            left_behind: self.left_behind,
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
