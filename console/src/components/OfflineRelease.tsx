@@ -22,8 +22,8 @@ function NoReleaseKey({ device }: { device: Device }) {
   if (device.release?.safe_to_ship) return null;
   return (
     <p className="soft small">
-      This board holds no release key of this server, as stock firmware never does, so a phone cannot bring it the
-      release. Is it somewhere without its network, or sold already? Whoever holds it can erase it by its button or over
+      This board is not known to hold a release key of this server, and stock firmware never does: a phone cannot bring
+      it the release. Is it somewhere without its network, or sold already? Whoever holds it can erase it by its button or over
       a cable.
     </p>
   );
