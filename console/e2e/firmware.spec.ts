@@ -50,7 +50,7 @@ test("a file that is no firmware is refused in the server's words", async ({ pag
   await MadeUpServer.start(page, fullWorld());
   await page.goto("/firmware");
   await page.getByLabel("Choose a firmware file, or drop it here").setInputFiles({ name: "notes.txt", ...FILE });
-  await expect(page.getByRole("alert")).toContainText("the file has no firmware tag.");
+  await expect(page.getByRole("alert")).toContainText("The file has no firmware tag.");
 });
 
 test("a file above the server's limit is refused before it is sent, with both sizes", async ({ page }) => {

@@ -97,6 +97,7 @@ export class MadeUpServer {
     const [kind, pin] = rest;
     const template = this.world.templates.find((known) => known.id === id);
     if (!template) return problem(404, "template_not_found", "There is no such template", "");
+    if (kind === undefined && method === "DELETE") return this.deleteTemplate(id);
     if (kind === undefined) return { json: template };
     const notices = answerForTemplateNotices(this.world.notices, request, rest);
     if (notices) return notices;
@@ -110,6 +111,14 @@ export class MadeUpServer {
     const stored = { id: 40 + Number(pin), pin: Number(pin), settings: body } as unknown as TemplateDatastream;
     this.world.datastreams[id] = [...others, stored].sort((left, right) => left.pin - right.pin);
     return { status: 201, json: stored };
+  }
+
+  private deleteTemplate(id: string): Answer {
+    if (this.world.devices.some(({ template_id }) => template_id === id)) {
+      return problem(409, "template_in_use", "The template is in use", "Devices are of this template.");
+    }
+    this.world.templates = this.world.templates.filter((known) => known.id !== id);
+    return { status: 204 };
   }
 
   private answerForImage({ method }: Request, id: string): Answer {
@@ -143,7 +152,7 @@ export class MadeUpServer {
       "POST /api/v1/auth/link": ({ body }) =>
         body.code === "good-code"
           ? this.signedIn(true)
-          : problem(401, "sign_in_link_used", "This sign-in link no longer works", "It works once, for 15 minutes."),
+          : problem(401, "sign_in_link_over", "The sign-in link no longer works", "It works once and for 15 minutes."),
       "POST /api/v1/auth/password": ({ body }) =>
         body.password === "correct horse"
           ? this.signedIn(true)
@@ -185,7 +194,7 @@ export class MadeUpServer {
       "POST /api/v1/firmware": ({ query }) => {
         const file_name = query.get("file_name") ?? "";
         if (!file_name.endsWith(".bin")) {
-          return problem(422, "invalid_request", "The request is not valid", "the file has no firmware tag.");
+          return problem(422, "firmware_not_usable", "The file is no firmware that devices would take", "The file has no firmware tag.");
         }
         const added = image({ id: "FW99", file_name, version: "2.0.0", created_at: ago(0) });
         world.images.unshift(added);
@@ -261,7 +270,7 @@ export class MadeUpServer {
     }
     if (rest[0] === "release" && rest[1] === "receipt") {
       if (!String(request.body.receipt).startsWith("rehome-receipt-1.")) {
-        return problem(422, "receipt_not_proven", "The receipt proves nothing", "This receipt is another device's.");
+        return problem(422, "receipt_not_proven", "The receipt does not prove this release", "This receipt is another device's.");
       }
       const confirmed = { state: "confirmed" as const, safe_to_ship: true, finished_at: ago(0) };
       if (found.release) {
@@ -320,8 +329,10 @@ export class MadeUpServer {
 
   private forget(request: Request, name: string): Answer {
     if (request.query.get("confirm") !== name) {
-      const detail = "The board keeps your Wi-Fi password and its token; it will go on trying to reach this server.";
-      return problem(409, "confirmation_required", "Confirm the deletion", detail);
+      const left_behind = ["The board keeps your Wi-Fi password.", "An audit line stays here."];
+      const detail = `This would be left behind: … To go on, repeat the request with \`confirm\` set to the device's name.`;
+      const { status, json } = problem(409, "confirmation_required", "Confirmation is required", detail);
+      return { status, json: { ...(json as object), left_behind } };
     }
     return { json: { left_behind: ["The board still holds your Wi-Fi password.", "Its token is refused from now on."] } };
   }

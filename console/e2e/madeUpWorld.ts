@@ -69,6 +69,7 @@ export function device(changes: Partial<Device>): Device {
       heartbeat_s: 45,
     },
     hotspot_name: "Blynk Air Monitor-1W7R",
+    has_release_key: true,
     release: null,
     ...changes,
   };

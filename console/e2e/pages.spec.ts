@@ -69,10 +69,12 @@ test("a sign-in link signs in and leaves no trace in the address", async ({ page
   expect(page.url()).not.toContain("sign-in");
 });
 
-test("a used sign-in link says so and offers the password", async ({ page }) => {
+test("a used sign-in link says so and offers the password", async ({ page }, info) => {
   await MadeUpServer.start(page, { ...fullWorld(), isSignedIn: false });
   await page.goto("/#sign-in=old-code");
-  await expect(page.getByRole("alert")).toContainText("This sign-in link no longer works");
+  await expect(page.getByRole("alert")).toContainText("The sign-in link no longer works");
+  await page.screenshot({ path: `test-results/pages/sign-in-link-over-${info.project.name}.png` });
+  await expect(page.getByRole("alert"), "nobody has typed a password yet").not.toContainText("Check the password");
   expect(page.url()).not.toContain("sign-in");
   await page.getByRole("textbox", { name: "Password" }).fill("correct horse");
   await page.getByRole("button", { name: "Sign in" }).click();
@@ -288,13 +290,15 @@ test("a template is locked in the settings and stays so", async ({ page }) => {
   expect(server.world.templates[0]?.reclaim).toBe("locked");
 });
 
-test("a forced delete says what it leaves behind and wants the name", async ({ page }) => {
+test("a forced delete says what it leaves behind and wants the name", async ({ page }, info) => {
   const server = await MadeUpServer.start(page, fullWorld());
   await page.goto("/devices/dev_02");
   await page.getByRole("button", { name: "Change", exact: true }).click();
   await page.getByRole("menuitem", { name: "Delete without wiping…" }).click();
   const dialog = page.getByRole("dialog");
-  await expect(dialog).toContainText("The board keeps your Wi-Fi password");
+  await expect(dialog.getByRole("listitem")).toHaveText(["The board keeps your Wi-Fi password.", "An audit line stays here."]);
+  await expect(dialog).not.toContainText("repeat the request");
+  await page.screenshot({ path: `test-results/pages/forced-delete-${info.project.name}.png` });
   const confirm = dialog.getByRole("button", { name: "Delete without wiping" });
   await expect(confirm).toBeDisabled();
   await dialog.getByRole("textbox").fill("Greenhouse north");

@@ -33,6 +33,12 @@ export const signOut = () => answerOf(cloud.DELETE("/api/v1/auth/session"));
 export const createTemplate = (name: string) =>
   answerOf(cloud.POST("/api/v1/templates", { body: { name }, ...idempotent() }));
 
+export const renameTemplate = (id: string, name: string) =>
+  answerOf(cloud.PATCH("/api/v1/templates/{id}", { params: { path: { id } }, body: { name } }));
+
+export const deleteTemplate = (id: string) =>
+  answerOf(cloud.DELETE("/api/v1/templates/{id}", { params: { path: { id } } }));
+
 export const putTemplateDatastream = (id: string, pin: number, body: DatastreamSettings) =>
   answerOf(cloud.PUT("/api/v1/templates/{id}/datastreams/{pin}", { params: { path: { id, pin: String(pin) } }, body }));
 

@@ -698,10 +698,11 @@ export interface paths {
         get: operations["get_template"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Deletes a template that nothing uses */
+        delete: operations["delete_template"];
         options?: never;
         head?: never;
-        /** Says what becomes of devices that are claimed again */
+        /** Changes a template; what is left out stays */
         patch: operations["update_template"];
         trace?: never;
     };
@@ -1454,6 +1455,11 @@ export interface components {
              */
             epoch: number;
             firmware: components["schemas"]["Firmware"] | null;
+            /**
+             * @description Whether it is known to hold a release key of this server. With one it proves its wipe, and obeys a release code
+             *     that a phone brings; stock firmware never holds one.
+             */
+            has_release_key: boolean;
             /** @description The name of its hotspot, when it has reported one. */
             hotspot_name: string | null;
             /** @description The device's id. */
@@ -1823,6 +1829,8 @@ export interface components {
             code: string;
             /** @description What went wrong this time and what to do about it. */
             detail: string;
+            /** @description What a forced delete would leave behind, in sentences; only with `confirmation_required`. */
+            left_behind?: string[] | null;
             /**
              * Format: int32
              * @description The HTTP status, repeated.
@@ -2273,6 +2281,8 @@ export interface components {
         UpdateTemplate: {
             /** @description Whether its devices may speak MQTT for other devices (the gateway API). */
             gateway_api?: boolean | null;
+            /** @description The product's name, 1 to 80 characters. Boards keep the one that their firmware carries. */
+            name?: string | null;
             reclaim?: components["schemas"]["ReclaimPolicy"] | null;
         };
         /** @description Event `value`. */
@@ -4312,6 +4322,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Template"];
                 };
+            };
+            /** @description Any error, as a problem document. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone, with its datastreams and events. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Any error, as a problem document. */
             default: {

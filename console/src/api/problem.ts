@@ -12,19 +12,21 @@ export class Problem extends Error {
     readonly detail: string,
     /** What to do about it, when there is more to say than the server did. */
     readonly advice: string | null,
+    /** What a delete without wiping would leave behind, where the server asks to confirm it. */
+    readonly leftBehind: string[] = [],
   ) {
     super(title);
   }
 }
 
-type ProblemDocument = { title?: unknown; code?: unknown; detail?: unknown };
+type ProblemDocument = { title?: unknown; code?: unknown; detail?: unknown; left_behind?: unknown };
 
 /** Reads an error answer, which is a problem document unless something between us and the server wrote it. */
 export function problemFromAnswer(status: number, body: unknown): Problem {
   const fields: ProblemDocument = typeof body === "object" && body !== null ? body : {};
   const code = textOr(fields.code, `http_${status}`);
   const title = textOr(fields.title, `The server answered ${status}`);
-  return new Problem(status, code, title, textOr(fields.detail, ""), adviceFor(status, code));
+  return new Problem(status, code, title, textOr(fields.detail, ""), adviceFor(status, code), texts(fields.left_behind));
 }
 
 /** A request that got no answer at all. */
@@ -51,6 +53,10 @@ function adviceFor(status: number, code: string): string | null {
   if (status === 503 || status === 507) return "The server cannot store anything right now. Look at its log and at the free disk space.";
   if (status >= 500) return "Try again; if it happens again, look at the server's log.";
   return null;
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
 }
 
 function textOr(value: unknown, fallback: string): string {

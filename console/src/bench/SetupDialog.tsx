@@ -7,6 +7,7 @@ import { CopyField } from "../components/CopyField";
 import { Icon } from "../components/Icon";
 import { ProblemNote } from "../components/ProblemNote";
 import { SessionProgress } from "../components/SessionProgress";
+import { takesPort } from "../logic/firmwareKinds";
 import { setupLink } from "../logic/setupLink";
 import "../styles/setup.css";
 
@@ -100,7 +101,7 @@ function BoardSteps({ board, places, session }: StepsProps) {
           <div className="stack tight">
             <CopyField label="Token" value={session.token} />
             <CopyField label="Host" value={session.host} />
-            <CopyField label="Port" value={String(session.port)} />
+            {takesPort(board.firmware) && <CopyField label="Port" value={String(session.port)} />}
           </div>
         </div>
       </li>

@@ -4,6 +4,7 @@ import { useEffect, useState } from "react";
 
 import { devicesQuery } from "../api/queries";
 import type { Device } from "../api/types";
+import { deviceLabel } from "../logic/deviceNames";
 import { matchesSearch } from "../logic/searchText";
 import "../styles/firmware.css";
 import { ProblemNote } from "./ProblemNote";
@@ -26,7 +27,7 @@ export function DevicePicker({ templateId, value, onChange }: Props) {
 
   const all = query.data?.pages.flatMap(({ items }) => items) ?? [];
   const fitting = all.filter((device) => device.template_id === templateId && mayGetFirmware(device));
-  const found = fitting.filter((device) => matchesSearch(search, [device.name, device.id, device.firmware?.version]));
+  const found = fitting.filter((device) => matchesSearch(search, searchable(device)));
   const isLoading = query.isPending || hasNextPage;
   return (
     <fieldset className="plain-fieldset">
@@ -45,7 +46,7 @@ export function DevicePicker({ templateId, value, onChange }: Props) {
           {found.slice(0, SHOWN_MAX).map((device) => (
             <Checkbox
               key={device.id}
-              label={device.name}
+              label={deviceLabel(device)}
               description={device.firmware?.version ? `runs ${device.firmware.version}` : "has not said what it runs"}
               checked={value.includes(device.id)}
               onChange={(event) =>
@@ -63,6 +64,10 @@ export function DevicePicker({ templateId, value, onChange }: Props) {
       </div>
     </fieldset>
   );
+}
+
+function searchable(device: Device) {
+  return [device.name, device.hotspot_name, device.id, device.firmware?.version];
 }
 
 /** A device that is being released, or was, gets nothing any more; the server refuses it. */

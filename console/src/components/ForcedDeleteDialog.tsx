@@ -46,7 +46,7 @@ export function ForcedDeleteDialog({ device, opened, onClose }: Props) {
           <p>
             <strong>{device.name}</strong> is deleted.
           </p>
-          <LeftBehind items={leftBehind} />
+          <LeftBehind title="Left behind:" items={leftBehind} />
           <Button onClick={leave}>Back to devices</Button>
         </div>
       ) : (
@@ -61,7 +61,7 @@ export function ForcedDeleteDialog({ device, opened, onClose }: Props) {
             Release is the safe way: the board is wiped before the device is forgotten. Deleting forgets it now and
             leaves the board as it is.
           </p>
-          {ask.data && <p className="notice wait">{ask.data}</p>}
+          {ask.data && <LeftBehind title="This would be left behind:" items={ask.data} />}
           {ask.error && <ProblemNote error={ask.error} onRetry={() => ask.mutate()} />}
           {remove.error && <ProblemNote error={remove.error} />}
           <TextInput
@@ -84,11 +84,11 @@ export function ForcedDeleteDialog({ device, opened, onClose }: Props) {
   );
 }
 
-function LeftBehind({ items }: { items: string[] }) {
+function LeftBehind({ title, items }: { title: string; items: string[] }) {
   if (items.length === 0) return <p className="soft">Nothing is left behind.</p>;
   return (
     <div className="notice wait">
-      <p>Left behind:</p>
+      <p>{title}</p>
       <ul>
         {items.map((item) => (
           <li key={item}>{item}</li>
@@ -99,11 +99,11 @@ function LeftBehind({ items }: { items: string[] }) {
 }
 
 /** Asks for the delete without confirming it: the server refuses and says what would be left behind. */
-async function askWhatStays(deviceId: string): Promise<string> {
+async function askWhatStays(deviceId: string): Promise<string[]> {
   try {
     await forceDeleteDevice(deviceId);
   } catch (error) {
-    if (error instanceof Problem && error.code === "confirmation_required") return error.detail;
+    if (error instanceof Problem && error.code === "confirmation_required") return error.leftBehind;
     throw error;
   }
   throw new Problem(200, "unexpected_answer", "The server deleted the device without asking", "", "Go back to the list.");

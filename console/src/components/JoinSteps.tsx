@@ -1,6 +1,7 @@
 import { Anchor } from "@mantine/core";
 
 import { expectedHotspotName, type FirmwareFamily } from "../logic/hotspotName";
+import { FIXED_PORTS, isFixedPort, takesPort } from "../logic/firmwareKinds";
 import { HOTSPOT_PAGE, openHotspotQrText, setupLink, type CloudBinding } from "../logic/setupLink";
 import "../styles/setup.css";
 import { CopyField } from "./CopyField";
@@ -101,13 +102,34 @@ function EdgentPage({ family, binding }: Props) {
       <div className="stack tight">
         <CopyField label="Token" value={binding.token} />
         <CopyField label="Host" value={binding.host} />
-        <CopyField label="Port" value={String(binding.port)} />
+        {takesPort(family) && <CopyField label="Port" value={String(binding.port)} />}
       </div>
-      <span className="soft small">
-        {family === "edgent-old"
-          ? "The phone has no internet while it is on the hotspot: copy the values first."
-          : "New Edgent has no field for the port: it uses the one that was compiled into the firmware."}
-      </span>
+      {takesPort(family) ? (
+        <span className="soft small">
+          The phone has no internet while it is on the hotspot: copy the values first.
+        </span>
+      ) : (
+        <FixedPorts binding={binding} />
+      )}
     </div>
+  );
+}
+
+/** Where new Edgent connects to, and what follows when this server listens elsewhere. */
+function FixedPorts({ binding: { host, port } }: { binding: CloudBinding }) {
+  if (isFixedPort(port)) {
+    return (
+      <span className="soft small">
+        There is no field for the port: new Edgent tries {FIXED_PORTS}, and this server answers on {port}. Copy the
+        values first, the phone has no internet while it is on the hotspot.
+      </span>
+    );
+  }
+  return (
+    <p className="notice wait">
+      New Edgent takes no port: it tries {FIXED_PORTS}, and this server answers on {port}. Forward port 443 of{" "}
+      <span className="break">{host}</span> to it, or start it with{" "}
+      <span className="mono break">--listen-tls 0.0.0.0:443</span>; until then the board does not find it.
+    </p>
   );
 }

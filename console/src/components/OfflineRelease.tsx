@@ -13,6 +13,23 @@ import { QrCode } from "./QrCode";
 
 /** Lets a phone hand the release to a board that reaches no network, and takes the board's receipt back. */
 export function OfflineRelease({ device }: { device: Device }) {
+  if (!device.has_release_key) return <NoReleaseKey device={device} />;
+  return <ReleaseByPhone device={device} />;
+}
+
+/** Without a key no code can be signed that the board would obey, and it signs no receipt. */
+function NoReleaseKey({ device }: { device: Device }) {
+  if (device.release?.safe_to_ship) return null;
+  return (
+    <p className="soft small">
+      This board is not known to hold a release key of this server, and stock firmware never does: a phone cannot bring
+      it the release. Is it somewhere without its network, or sold already? Whoever holds it can erase it by its button or over
+      a cable.
+    </p>
+  );
+}
+
+function ReleaseByPhone({ device }: { device: Device }) {
   const [isOpen, setOpen] = useState(false);
   const order = useMutation({ mutationFn: () => releaseOrder(device.id) });
   const open = () => {

@@ -1,26 +1,33 @@
 import { Button, Modal, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { renameDevice } from "../api/actions";
-import { deviceQuery } from "../api/queries";
-import type { Device } from "../api/types";
 import { ProblemNote } from "./ProblemNote";
 
-export function RenameDialog(props: { device: Device; opened: boolean; onClose: () => void }) {
-  const { device } = props;
-  const queries = useQueryClient();
-  const [name, setName] = useState(device.name);
+type Props<Item> = {
+  title: string;
+  /** The name until now. */
+  name: string;
+  /** What a new name does not change. */
+  note?: string;
+  opened: boolean;
+  rename: (name: string) => Promise<Item>;
+  onRenamed: (item: Item) => void;
+  onClose: () => void;
+};
+
+/** Asks for another name. */
+export function RenameDialog<Item>(props: Props<Item>) {
+  const [name, setName] = useState(props.name);
   const rename = useMutation({
-    mutationFn: () => renameDevice(device.id, name.trim()),
+    mutationFn: () => props.rename(name.trim()),
     onSuccess: (renamed) => {
-      queries.setQueryData(deviceQuery(device.id).queryKey, renamed);
-      void queries.invalidateQueries({ queryKey: ["devices"] });
+      props.onRenamed(renamed);
       props.onClose();
     },
   });
   return (
-    <Modal opened={props.opened} onClose={props.onClose} title="Rename device">
+    <Modal opened={props.opened} onClose={props.onClose} title={props.title}>
       <form
         className="stack"
         onSubmit={(event) => {
@@ -31,6 +38,7 @@ export function RenameDialog(props: { device: Device; opened: boolean; onClose: 
         {rename.error && <ProblemNote error={rename.error} />}
         <TextInput
           label="Name"
+          description={props.note}
           value={name}
           onChange={(event) => setName(event.currentTarget.value)}
           maxLength={80}

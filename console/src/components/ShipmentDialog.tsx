@@ -44,7 +44,7 @@ function NewShipment({ image, templates, onClose }: Props & { templates: Templat
   // An image that was uploaded just now may not be in the list yet.
   const images = image && !listed.some(({ id }) => id === image.id) ? [image, ...listed] : listed;
   const [form, setForm] = useState(() =>
-    image ? withImage(newShipmentForm(), image, templates) : newShipmentForm(),
+    image ? withImage(newShipmentForm(templates), image, templates) : newShipmentForm(templates),
   );
   const change = (changes: Partial<ShipmentForm>) => setForm((before) => ({ ...before, ...changes }));
   const create = useMutation({

@@ -12,3 +12,19 @@ export const FIRMWARE_KINDS: { id: FirmwareKind; name: string; hint: string }[] 
 export function firmwareName(kind: string): string {
   return FIRMWARE_KINDS.find(({ id }) => id === kind)?.name ?? kind;
 }
+
+/** TLS ports that new Edgent tries, one after the other; nothing on the board changes that. */
+const EDGENT_NEW_PORTS = [443, 9443];
+
+/** The same in words. */
+export const FIXED_PORTS = EDGENT_NEW_PORTS.join(", then ");
+
+/** Whether this firmware can be told a port. New Edgent ignores it. */
+export function takesPort(kind: string): boolean {
+  return kind !== "edgent-new";
+}
+
+/** Whether firmware that cannot be told a port finds a server on this one by itself. */
+export function isFixedPort(port: number): boolean {
+  return EDGENT_NEW_PORTS.includes(port);
+}

@@ -23,7 +23,7 @@ const TEMPLATES: Template[] = ["TMPLdoor", "TMPLlamp"].map((id) => ({
   gateway_api: false,
 }));
 
-const READY = withImage(newShipmentForm(), IMAGE, TEMPLATES);
+const READY = withImage(newShipmentForm(TEMPLATES), IMAGE, TEMPLATES);
 
 test("an image proposes the template that is its type, and a name", () => {
   expect(READY).toMatchObject({ firmwareId: "FW1", templateId: "TMPLlamp", name: "Version 2.0" });
@@ -31,9 +31,15 @@ test("an image proposes the template that is its type, and a name", () => {
 });
 
 test("an image of an unknown type leaves the template to its owner", () => {
-  const form = withImage(newShipmentForm(), { ...IMAGE, kind: "something" }, TEMPLATES);
+  const form = withImage(newShipmentForm(TEMPLATES), { ...IMAGE, kind: "something" }, TEMPLATES);
   expect(form.templateId).toBeNull();
   expect(missingInShipment(form, IMAGE)).toMatch(/template/);
+});
+
+test("the only template needs no choice", () => {
+  expect(newShipmentForm(TEMPLATES.slice(0, 1)).templateId).toBe("TMPLdoor");
+  expect(newShipmentForm(TEMPLATES).templateId).toBeNull();
+  expect(newShipmentForm([]).templateId).toBeNull();
 });
 
 test("another image keeps the typed name, and drops devices of another template", () => {
@@ -59,7 +65,7 @@ test("no canaries are sent as none, and a failure limit of zero stays zero", () 
 });
 
 test("a form that cannot be sent says what is missing", () => {
-  expect(missingInShipment(newShipmentForm(), undefined)).toMatch(/image/);
+  expect(missingInShipment(newShipmentForm(TEMPLATES), undefined)).toMatch(/image/);
   expect(missingInShipment({ ...READY, name: " " }, IMAGE)).toMatch(/name/);
   expect(missingInShipment({ ...READY, audience: "share", percent: "" }, IMAGE)).toMatch(/share/);
   expect(missingInShipment({ ...READY, audience: "chosen" }, IMAGE)).toMatch(/device/);

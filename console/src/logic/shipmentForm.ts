@@ -21,12 +21,12 @@ export const AUDIENCES: { value: Audience; label: string }[] = [
   { value: "chosen", label: "Chosen ones" },
 ];
 
-/** A form as the server would fill it in; the number fields show its defaults. */
-export function newShipmentForm(): ShipmentForm {
+/** A form as the server would fill it in; the number fields show its defaults. The only template needs no choice. */
+export function newShipmentForm(templates: Template[]): ShipmentForm {
   return {
     name: "",
     firmwareId: null,
-    templateId: null,
+    templateId: templates.length === 1 ? (templates[0]?.id ?? null) : null,
     audience: "all",
     percent: 10,
     deviceIds: [],

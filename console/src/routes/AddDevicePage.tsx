@@ -60,7 +60,7 @@ function ChoiceStep({ onStarted }: { onStarted: (started: Started) => void }) {
       <TemplatePicker value={template?.id ?? null} onChange={setTemplate} />
       <TextInput
         label="Name"
-        description="How you will recognise this board. Left empty, it gets the template's name."
+        description="How you will recognise this board. Left empty, it gets the template's name, and its hotspot's tells it apart."
         value={name}
         maxLength={80}
         onChange={(event) => setName(event.currentTarget.value)}

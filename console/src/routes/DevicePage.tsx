@@ -1,8 +1,9 @@
 import { Anchor, Button, Menu, Skeleton } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 
+import { renameDevice } from "../api/actions";
 import { deviceQuery } from "../api/queries";
 import type { Device } from "../api/types";
 import { DatastreamPanel } from "../components/DatastreamPanel";
@@ -47,6 +48,7 @@ function BackLink() {
 }
 
 function DeviceDetails({ device }: { device: Device }) {
+  const queries = useQueryClient();
   const [dialog, setDialog] = useState<"rename" | "delete" | null>(null);
   const close = () => setDialog(null);
   return (
@@ -80,7 +82,7 @@ function DeviceDetails({ device }: { device: Device }) {
           </>
         }
       >
-        {device.template_name}
+        {[device.template_name, device.hotspot_name].filter(Boolean).join(" · ")}
       </PageHead>
       {!device.release && <DeviceShipments device={device} />}
       {device.release ? (
@@ -103,7 +105,18 @@ function DeviceDetails({ device }: { device: Device }) {
           </div>
         </div>
       )}
-      <RenameDialog key={`rename-${dialog}`} device={device} opened={dialog === "rename"} onClose={close} />
+      <RenameDialog
+        key={`rename-${dialog}`}
+        title="Rename device"
+        name={device.name}
+        opened={dialog === "rename"}
+        rename={(name) => renameDevice(device.id, name)}
+        onRenamed={(renamed) => {
+          queries.setQueryData(deviceQuery(device.id).queryKey, renamed);
+          void queries.invalidateQueries({ queryKey: ["devices"] });
+        }}
+        onClose={close}
+      />
       <ForcedDeleteDialog key={`delete-${dialog}`} device={device} opened={dialog === "delete"} onClose={close} />
     </>
   );

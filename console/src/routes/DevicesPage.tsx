@@ -11,6 +11,7 @@ import { PagedTable } from "../components/PagedTable";
 import { PageHead } from "../components/PageHead";
 import { StatusMark } from "../components/StatusMark";
 import { When } from "../components/When";
+import { boardMark } from "../logic/deviceNames";
 import { deviceStatus } from "../logic/deviceStatus";
 import { matchesSearch } from "../logic/searchText";
 
@@ -19,9 +20,12 @@ const COLUMNS = [
     title: "Device",
     isLead: true,
     cell: (device: Device) => (
-      <Anchor component={Link} to={`/devices/${encodeURIComponent(device.id)}`} fw={600} className="break">
-        {device.name}
-      </Anchor>
+      <div>
+        <Anchor component={Link} to={`/devices/${encodeURIComponent(device.id)}`} fw={600} className="break">
+          {device.name}
+        </Anchor>
+        <BoardMark device={device} />
+      </div>
     ),
   },
   { title: "State", cell: (device: Device) => <StatusMark mark={deviceStatus(device)} /> },
@@ -29,6 +33,12 @@ const COLUMNS = [
   { title: "Firmware", cell: (device: Device) => device.firmware?.version ?? <span className="soft">unknown</span> },
   { title: "Last seen", cell: (device: Device) => <When at={device.last_seen_at} /> },
 ];
+
+/** A line below the name, so that boards of the same name are no puzzle. */
+function BoardMark({ device }: { device: Device }) {
+  const mark = boardMark(device);
+  return mark && <div className="soft small break">{mark}</div>;
+}
 
 export function DevicesPage() {
   const query = useInfiniteQuery(devicesQuery);

@@ -15,6 +15,7 @@ import { LifecyclePanel } from "../components/LifecyclePanel";
 import { PageHead } from "../components/PageHead";
 import { ProblemNote } from "../components/ProblemNote";
 import { RecipientsPanel } from "../components/RecipientsPanel";
+import { TemplateMenu } from "../components/TemplateMenu";
 import { WebhooksPanel } from "../components/WebhooksPanel";
 import { DATASTREAM_TYPES, rangeText } from "../logic/datastreamForm";
 import { valueText } from "../logic/pinValue";
@@ -34,7 +35,7 @@ export function TemplatePage() {
       {template.isPending && <Skeleton height={120} radius="md" aria-label="Loading the template" />}
       {template.data && (
         <>
-          <PageHead title={template.data.name}>
+          <PageHead title={template.data.name} actions={<TemplateMenu template={template.data} />}>
             <span className="mono">{template.data.id}</span>
           </PageHead>
           <Datastreams templateId={templateId} />

@@ -1,19 +1,31 @@
-import { Anchor } from "@mantine/core";
+import { Anchor, Button } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 
 import { templateListQuery } from "../api/queries";
 import type { Template } from "../api/types";
 import { EmptyNote } from "../components/EmptyNote";
+import { Icon } from "../components/Icon";
+import { NewTemplateDialog } from "../components/NewTemplate";
 import { PagedTable } from "../components/PagedTable";
 import { PageHead } from "../components/PageHead";
 import { When } from "../components/When";
 
 export function TemplatesPage() {
   const query = useInfiniteQuery(templateListQuery);
+  const navigate = useNavigate();
+  const [isAdding, setAdding] = useState(false);
   return (
     <div className="page">
-      <PageHead title="Templates">
+      <PageHead
+        title="Templates"
+        actions={
+          <Button leftSection={<Icon name="plus" size={18} />} onClick={() => setAdding(true)}>
+            New template
+          </Button>
+        }
+      >
         A template is a product. Its datastreams say what the pins of its devices hold.
       </PageHead>
       <PagedTable<Template>
@@ -35,10 +47,16 @@ export function TemplatesPage() {
         ]}
         empty={
           <EmptyNote icon="template" title="No templates yet">
-            A template is made when the first device of a product is added.
+            Make one for each product, here or when you add its first device.
           </EmptyNote>
         }
       />
+      {isAdding && (
+        <NewTemplateDialog
+          onClose={() => setAdding(false)}
+          onCreated={({ id }) => void navigate({ to: "/templates/$templateId", params: { templateId: id } })}
+        />
+      )}
     </div>
   );
 }

@@ -82,6 +82,9 @@ pub struct Device {
     /// The name of its hotspot, when it has reported one.
     #[schema(required)]
     pub hotspot_name: Option<String>,
+    /// Whether it is known to hold a release key of this server. With one it proves its wipe, and obeys a release code
+    /// that a phone brings; stock firmware never holds one.
+    pub has_release_key: bool,
     /// The release under way or finished.
     #[schema(required)]
     pub release: Option<Release>,

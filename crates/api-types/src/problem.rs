@@ -18,4 +18,7 @@ pub struct Problem {
     pub code: String,
     /// What went wrong this time and what to do about it.
     pub detail: String,
+    /// What a forced delete would leave behind, in sentences; only with `confirmation_required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_behind: Option<Vec<String>>,
 }

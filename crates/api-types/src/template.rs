@@ -22,6 +22,9 @@ pub struct CreateTemplate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateTemplate {
+    /// The product's name, 1 to 80 characters. Boards keep the one that their firmware carries.
+    #[schema(min_length = 1, max_length = 80)]
+    pub name: Option<String>,
     /// What becomes of a device that is claimed again.
     pub reclaim: Option<ReclaimPolicy>,
     /// Whether its devices may speak MQTT for other devices (the gateway API).

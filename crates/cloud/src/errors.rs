@@ -17,6 +17,7 @@ pub(crate) enum ProblemKind {
     FileNotFound,
     FirmwareInUse,
     FirmwareNotFound,
+    FirmwareNotUsable,
     Forbidden,
     IdempotencyKeyReused,
     Internal,
@@ -29,6 +30,7 @@ pub(crate) enum ProblemKind {
     NoReleaseKey,
     RangeNotSatisfiable,
     ReceiptNotProven,
+    ReceiptNotReadable,
     ReleaseNotFound,
     ReleaseOver,
     ReportNotFound,
@@ -37,7 +39,9 @@ pub(crate) enum ProblemKind {
     SessionOver,
     ShipmentNotFound,
     ShipmentStateFixed,
+    SignInLinkOver,
     StoreUnavailable,
+    TemplateInUse,
     TemplateNotFound,
     TimelineEntryNotFound,
     TooManyRequests,
@@ -72,6 +76,11 @@ impl ProblemKind {
             Self::FirmwareNotFound => {
                 (StatusCode::NOT_FOUND, "firmware_not_found", "There is no such firmware image")
             }
+            Self::FirmwareNotUsable => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "firmware_not_usable",
+                "The file is no firmware that devices would take",
+            ),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
             Self::IdempotencyKeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -81,7 +90,7 @@ impl ProblemKind {
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The server made a mistake"),
             Self::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials", "Sign-in failed"),
             Self::InvalidRequest => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", "The request makes no sense")
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", "This cannot be accepted")
             }
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The method does not fit")
@@ -97,8 +106,13 @@ impl ProblemKind {
                 "The range lies outside the file",
             ),
             Self::NoReleaseKey => (StatusCode::CONFLICT, "no_release_key", "The device holds no release key"),
-            Self::ReceiptNotProven => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "receipt_not_proven", "The receipt proves nothing")
+            Self::ReceiptNotProven => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "receipt_not_proven",
+                "The receipt does not prove this release",
+            ),
+            Self::ReceiptNotReadable => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "receipt_not_readable", "The receipt cannot be read")
             }
             Self::ReleaseOver => (StatusCode::CONFLICT, "release_over", "The release is finished"),
             Self::ReleaseNotFound => {
@@ -108,23 +122,23 @@ impl ProblemKind {
             Self::RequestInProgress => {
                 (StatusCode::CONFLICT, "request_in_progress", "The same request is being worked on")
             }
-            Self::SessionNotFound => (
-                StatusCode::NOT_FOUND,
-                "provisioning_session_not_found",
-                "There is no such provisioning session",
-            ),
-            Self::SessionOver => {
-                (StatusCode::CONFLICT, "provisioning_session_over", "The provisioning session has ended")
+            Self::SessionNotFound => {
+                (StatusCode::NOT_FOUND, "provisioning_session_not_found", "There is no such setup")
             }
+            Self::SessionOver => (StatusCode::CONFLICT, "provisioning_session_over", "The setup has ended"),
             Self::ShipmentNotFound => {
                 (StatusCode::NOT_FOUND, "shipment_not_found", "There is no such shipment")
             }
             Self::ShipmentStateFixed => {
                 (StatusCode::CONFLICT, "shipment_state_fixed", "The shipment cannot change like this")
             }
+            Self::SignInLinkOver => {
+                (StatusCode::UNAUTHORIZED, "sign_in_link_over", "The sign-in link no longer works")
+            }
             Self::StoreUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The database cannot answer now")
             }
+            Self::TemplateInUse => (StatusCode::CONFLICT, "template_in_use", "The template is in use"),
             Self::TemplateNotFound => {
                 (StatusCode::NOT_FOUND, "template_not_found", "There is no such template")
             }
@@ -154,11 +168,22 @@ pub(crate) struct ApiError {
     kind: ProblemKind,
     detail: String,
     retry_after_s: Option<u64>,
+    left_behind: Option<Vec<String>>,
 }
 
 impl ApiError {
     pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), retry_after_s: None }
+        Self { kind, detail: detail.into(), retry_after_s: None, left_behind: None }
+    }
+
+    /// A forced delete was not confirmed. The sentences are also a list, for a page that asks in its own words.
+    pub(crate) fn unconfirmed(left_behind: Vec<String>) -> Self {
+        let detail = format!(
+            "This would be left behind: {} To go on, repeat the request with `confirm` set to the device's name.",
+            left_behind.join(" ")
+        );
+        let error = Self::new(ProblemKind::ConfirmationRequired, detail);
+        Self { left_behind: Some(left_behind), ..error }
     }
 
     pub(crate) fn kind(&self) -> ProblemKind {
@@ -168,11 +193,9 @@ impl ApiError {
     /// Too many attempts; try again after `wait_ms`.
     pub(crate) fn too_many(wait_ms: u64) -> Self {
         let seconds = wait_ms.div_ceil(1_000).max(1);
-        Self {
-            kind: ProblemKind::TooManyRequests,
-            detail: format!("Too many attempts from this address. Try again in {seconds} s."),
-            retry_after_s: Some(seconds),
-        }
+        let detail = format!("Too many attempts from this address. Try again in {seconds} s.");
+        let error = Self::new(ProblemKind::TooManyRequests, detail);
+        Self { retry_after_s: Some(seconds), ..error }
     }
 
     /// The store failed; the chain goes to the log, the caller learns that trying again makes sense.
@@ -209,6 +232,7 @@ impl IntoResponse for ApiError {
             status: status.as_u16(),
             code: code.to_owned(),
             detail: self.detail,
+            left_behind: self.left_behind,
         };
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();

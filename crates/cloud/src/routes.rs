@@ -96,7 +96,10 @@ fn owner_routes() -> Router<Arc<App>> {
         .merge(event_routes())
         .route("/api/v1/auth/session", get(auth::get_owner_session).delete(auth::sign_out))
         .route("/api/v1/templates", get(templates::list_templates).post(templates::create_template))
-        .route("/api/v1/templates/{id}", get(templates::get_template).patch(templates::update_template))
+        .route(
+            "/api/v1/templates/{id}",
+            get(templates::get_template).patch(templates::update_template).delete(templates::delete_template),
+        )
         .route("/api/v1/templates/{id}/datastreams", get(template_datastreams::list_template_datastreams))
         .route(
             "/api/v1/templates/{id}/datastreams/{pin}",

@@ -41,6 +41,7 @@ pub(crate) fn device_view(device: store::Device, standing: Standing) -> api_type
         created_at: timestamp(device.created_at),
         firmware: device.firmware.map(firmware_view),
         hotspot_name: device.hotspot_name,
+        has_release_key: device.key_epoch.is_some(),
         release: device.release.as_ref().map(release_view),
     }
 }

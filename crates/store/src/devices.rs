@@ -39,6 +39,8 @@ pub struct Device {
     pub firmware: Option<Firmware>,
     /// The release of the current ownership, where there is one.
     pub release: Option<ReleaseRecord>,
+    /// Epoch of the release key that it holds; none when it is not known to hold one.
+    pub key_epoch: Option<Epoch>,
 }
 
 /// What a device says in its info message (reference/wire-protocol.md 6.1).
@@ -401,13 +403,16 @@ const SELECT_DEVICE: &str =
             d.ownership, d.created_at, d.last_seen_at,
             d.fw_version, d.fw_kind, d.fw_build, d.fw_library, d.fw_board, d.fw_heartbeat_s,
             r.state, r.requested_at, r.finished_at, r.last_seen_at, r.attempts, r.contradictions,
-            r.order_reached_live_board
+            r.order_reached_live_board, d.key_epoch
      FROM devices d
      JOIN templates t ON t.id = d.template_id
      LEFT JOIN releases r ON r.device_id = d.id AND r.epoch = d.epoch";
 
 /// Column of [`SELECT_DEVICE`] where the release starts.
 const RELEASE_COLUMN: usize = 17;
+
+/// Column of [`SELECT_DEVICE`] after the release.
+const KEY_EPOCH_COLUMN: usize = 24;
 
 fn read_device(row: &Row<'_>) -> Result<Device, StorageError> {
     const DAMAGED: StorageError = StorageError::Damaged { what: "a device" };
@@ -432,5 +437,6 @@ fn read_device(row: &Row<'_>) -> Result<Device, StorageError> {
         last_seen_at: row.get::<_, Option<i64>>(10)?.map(UtcTime::from_unix_ms),
         firmware: (firmware != Firmware::default()).then_some(firmware),
         release: releases::read_release(row, RELEASE_COLUMN)?,
+        key_epoch: row.get::<_, Option<u32>>(KEY_EPOCH_COLUMN)?.map(Epoch::new),
     })
 }

@@ -80,7 +80,7 @@ pub use shipments::{ChangedDelivery, NewShipment, Shipment, ShipmentError, Shipp
 pub use statuses::{DeviceStanding, StatusWrite, StoredStatus, ToldStatus, WrittenStatus};
 pub use store::{CommitHook, Store, StoreSettings};
 pub use template_notices::{ChangeNoticesError, NewWebhook, TemplateNotices, Webhook, WebhookId};
-pub use templates::Template;
+pub use templates::{DeleteTemplateError, Template, TemplateUse};
 pub use timeline::{
     COMMENTS_MAX, ChangeEntryError, Comment, EntryChange, EntryKind, LogEventError, LoggedEvent, NewEvent,
     ResolveScope, TIMELINE_ENTRIES_MAX, TimelineEntry, TimelineFilter,

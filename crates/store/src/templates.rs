@@ -1,9 +1,11 @@
 //! Templates.
 
-use registry::{ReclaimPolicy, TemplateId, UtcTime};
+use registry::{ReclaimPolicy, TemplateId, TokenHash, UtcTime};
 use rusqlite::{OptionalExtension, Row, ToSql};
 
+use crate::devices::template_exists;
 use crate::page::Order;
+use crate::writer::Work;
 use crate::{Change, ListError, Listed, Page, StorageError, Store};
 
 /// A template: the kind of product that devices are made from.
@@ -19,6 +21,38 @@ pub struct Template {
     pub reclaim: ReclaimPolicy,
     /// Whether its devices may speak MQTT for other devices.
     pub gateway_api: bool,
+}
+
+/// What a template is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TemplateUse {
+    /// A device is one of its kind, a released one included.
+    Device,
+    /// A shipment names it, and shipments stay on record.
+    Shipment,
+    /// A provisioning session is open for it.
+    Session,
+}
+
+/// Why a template was not deleted.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeleteTemplateError {
+    /// There is no such template.
+    #[error("there is no such template")]
+    NotFound,
+    /// Something still needs it.
+    #[error("the template is in use")]
+    InUse(TemplateUse),
+    /// Storage failed.
+    #[error("deleting the template failed")]
+    Storage(#[from] StorageError),
+}
+
+impl From<rusqlite::Error> for DeleteTemplateError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error.into())
+    }
 }
 
 impl Store {
@@ -61,6 +95,51 @@ impl Store {
             .optional()?
             .transpose()
             .map(|found| found.map(|(_, template)| template))
+        })
+        .await
+    }
+
+    /// Renames a template. Returns it; none when there is no such one. Boards keep the name that their firmware carries.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn rename_template(
+        &self,
+        id: TemplateId,
+        name: String,
+        change: Change,
+    ) -> Result<Option<Template>, StorageError> {
+        let statement = "UPDATE templates SET name = ?2 WHERE id = ?1";
+        self.change_template(id, statement, name, ("template.rename", ""), change).await
+    }
+
+    /// Deletes a template that nothing needs any more, with its datastreams, events, statuses, recipients and webhooks.
+    ///
+    /// Its finished provisioning sessions go too. Tokens that were never claimed are forgotten with them: a board that
+    /// presents one is told to try later, as before, because an unknown token is never answered with status 9.
+    ///
+    /// # Errors
+    /// When there is no such template, something still needs it, or storage fails.
+    pub async fn delete_template(&self, id: TemplateId, change: Change) -> Result<(), DeleteTemplateError> {
+        self.write(move |work| {
+            if !template_exists(work.conn, &id)? {
+                return Err(DeleteTemplateError::NotFound);
+            }
+            if let Some(in_use) = work.use_of_template(&id, change.at)? {
+                return Err(DeleteTemplateError::InUse(in_use));
+            }
+            work.delete_sessions_of_template(&id)?;
+            for statement in [
+                "DELETE FROM datastreams WHERE template_id = ?1",
+                "DELETE FROM template_events WHERE template_id = ?1",
+                "DELETE FROM template_statuses WHERE template_id = ?1",
+                "DELETE FROM template_recipients WHERE template_id = ?1",
+                "DELETE FROM webhooks WHERE template_id = ?1",
+                "DELETE FROM templates WHERE id = ?1",
+            ] {
+                work.conn.prepare_cached(statement)?.execute([id.as_str()])?;
+            }
+            Ok(work.audit(&change, "template.delete", id.as_str(), "")?)
         })
         .await
     }
@@ -137,6 +216,41 @@ impl Store {
             Ok(window.page(templates))
         })
         .await
+    }
+}
+
+impl Work<'_> {
+    /// What still needs a template; none when it can go.
+    fn use_of_template(&self, id: &TemplateId, now: UtcTime) -> Result<Option<TemplateUse>, StorageError> {
+        let is_named_in = |statement| self.conn.prepare_cached(statement)?.exists([id.as_str()]);
+        if is_named_in("SELECT 1 FROM devices WHERE template_id = ?1")? {
+            return Ok(Some(TemplateUse::Device));
+        }
+        if is_named_in("SELECT 1 FROM shipments WHERE template_id = ?1")? {
+            return Ok(Some(TemplateUse::Shipment));
+        }
+        let has_open_session = self
+            .conn
+            .prepare_cached(
+                "SELECT 1 FROM provisioning_sessions WHERE template_id = ?1 AND state = 'open' AND expires_at > ?2",
+            )?
+            .exists((id.as_str(), now.unix_ms()))?;
+        Ok(has_open_session.then_some(TemplateUse::Session))
+    }
+
+    fn delete_sessions_of_template(&mut self, id: &TemplateId) -> Result<(), StorageError> {
+        let hashes: Vec<[u8; 32]> = self
+            .conn
+            .prepare_cached(
+                "DELETE FROM tokens WHERE session_id IN (SELECT id FROM provisioning_sessions WHERE template_id = ?1)
+                 RETURNING hash",
+            )?
+            .query_map([id.as_str()], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        self.conn
+            .prepare_cached("DELETE FROM provisioning_sessions WHERE template_id = ?1")?
+            .execute([id.as_str()])?;
+        hashes.into_iter().try_for_each(|hash| self.token_changed(&TokenHash::from_bytes(hash)))
     }
 }
 

@@ -32,8 +32,8 @@ pub(crate) struct Indexed {
     awaits_first_login: bool,
 }
 
-/// A token as it is after a write.
-pub(crate) type TokenChange = (TokenHash, Indexed);
+/// A token as it is after a write; none when it is gone.
+pub(crate) type TokenChange = (TokenHash, Option<Indexed>);
 
 impl TokenIndex {
     pub(crate) fn load(conn: &Connection) -> Result<Self, StorageError> {
@@ -61,8 +61,12 @@ impl TokenIndex {
     }
 
     pub(crate) fn apply(&self, changes: Vec<TokenChange>) {
-        if let Ok(mut records) = self.records.write() {
-            records.extend(changes);
+        let Ok(mut records) = self.records.write() else { return };
+        for (hash, indexed) in changes {
+            match indexed {
+                Some(indexed) => records.insert(hash, indexed),
+                None => records.remove(&hash),
+            };
         }
     }
 
@@ -72,13 +76,16 @@ impl TokenIndex {
 }
 
 /// Reads one token as it is inside the current transaction.
-pub(crate) fn token_now(conn: &Connection, hash: &TokenHash) -> Result<Option<TokenChange>, StorageError> {
+pub(crate) fn token_now(
+    conn: &Connection,
+    hash: &TokenHash,
+) -> Result<Option<(TokenHash, Indexed)>, StorageError> {
     let sql = format!("{SELECT} WHERE t.hash = ?1");
     let mut statement = conn.prepare_cached(&sql)?;
     statement.query_row([hash.as_bytes()], |row| Ok(read_token(row))).optional()?.transpose()
 }
 
-fn read_token(row: &Row<'_>) -> Result<TokenChange, StorageError> {
+fn read_token(row: &Row<'_>) -> Result<(TokenHash, Indexed), StorageError> {
     const DAMAGED: StorageError = StorageError::Damaged { what: "a token" };
     let hash = TokenHash::from_bytes(row.get(0)?);
     let kind: String = row.get(1)?;

@@ -140,7 +140,8 @@ struct Effects {
 impl Work<'_> {
     /// Takes over what the transaction now says about a token; the index learns it after COMMIT.
     pub(crate) fn token_changed(&mut self, hash: &TokenHash) -> Result<(), StorageError> {
-        self.effects.tokens.extend(token_now(self.conn, hash)?);
+        let indexed = token_now(self.conn, hash)?.map(|(_hash, indexed)| indexed);
+        self.effects.tokens.push((*hash, indexed));
         Ok(())
     }
 

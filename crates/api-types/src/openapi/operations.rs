@@ -97,13 +97,13 @@ fn add_templates(contract: &mut Contract) {
             .json::<Template>("200", "The template."),
     );
     contract.add(
-        patch(
-            "/api/v1/templates/{id}",
-            "update_template",
-            "Says what becomes of devices that are claimed again",
-        )
-        .body::<UpdateTemplate>()
-        .json::<Template>("200", "The template."),
+        patch("/api/v1/templates/{id}", "update_template", "Changes a template; what is left out stays")
+            .body::<UpdateTemplate>()
+            .json::<Template>("200", "The template."),
+    );
+    contract.add(
+        delete("/api/v1/templates/{id}", "delete_template", "Deletes a template that nothing uses")
+            .empty("204", "It is gone, with its datastreams and events."),
     );
     contract.add(
         get(

@@ -35,9 +35,9 @@ pub(super) async fn sign_in_with_link(
     require_same_origin(&headers, Origin::WhenPresent)?;
     limit_attempts(&app, peer)?;
     if !app.store.redeem_sign_in_code(request.code.expose(), app.clock.now().utc).await? {
-        let detail =
-            "The link was used already or is too old. Start `rehome up` again, or sign in with the password.";
-        return Err(ApiError::new(ProblemKind::InvalidCredentials, detail));
+        let detail = "It works once and for 15 minutes. The server prints a new one each time it starts; or sign in \
+                      with the password.";
+        return Err(ApiError::new(ProblemKind::SignInLinkOver, detail));
     }
     sign_in(&app, peer).await
 }

@@ -113,11 +113,7 @@ pub(super) async fn delete_device(
     let state = device.release.as_ref().map(|record| record.state);
     let remains = left_behind(device.ownership, state, device.last_seen_at);
     if query.confirm.as_deref() != Some(device.name.as_str()) {
-        let detail = format!(
-            "This would be left behind: {} To go on, repeat the request with `confirm` set to the device's name.",
-            remains.join(" ")
-        );
-        return Err(ApiError::new(ProblemKind::ConfirmationRequired, detail));
+        return Err(ApiError::unconfirmed(remains));
     }
     let change = Change::by(actor.as_str(), app.clock.now().utc);
     let device = app.store.force_delete(device.id, change).await?;

@@ -89,11 +89,17 @@ pub(super) fn firmware_not_found() -> ApiError {
 
 fn refusal(failure: &ReceiveImageError) -> ApiError {
     match failure {
-        ReceiveImageError::TooLarge => ApiError::new(ProblemKind::BodyTooLarge, format!("{failure}.")),
-        ReceiveImageError::TooSmall | ReceiveImageError::BrokeOff => {
-            ApiError::new(ProblemKind::InvalidRequest, format!("{failure}."))
-        }
-        ReceiveImageError::Tag(reason) => ApiError::new(ProblemKind::InvalidRequest, format!("{reason}.")),
+        ReceiveImageError::TooLarge => ApiError::new(ProblemKind::BodyTooLarge, sentence(failure)),
+        ReceiveImageError::BrokeOff => ApiError::new(ProblemKind::InvalidRequest, sentence(failure)),
+        ReceiveImageError::TooSmall => ApiError::new(ProblemKind::FirmwareNotUsable, sentence(failure)),
+        ReceiveImageError::Tag(reason) => ApiError::new(ProblemKind::FirmwareNotUsable, sentence(reason)),
         ReceiveImageError::File(_) => ApiError::store(failure),
     }
+}
+
+/// An error's text as a sentence for a page: errors begin small, because they stand in the middle of a line.
+fn sentence(reason: &dyn std::fmt::Display) -> String {
+    let text = format!("{reason}.");
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

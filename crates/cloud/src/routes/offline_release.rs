@@ -76,7 +76,7 @@ pub(super) async fn hand_in_release_receipt(
 async fn exportable(app: &App, id: &str) -> Result<Exportable, ApiError> {
     let device = find_device(app, id).await?;
     let record = device.release.clone().ok_or_else(not_released)?;
-    let key_epoch = app.store.key_epoch(device.id.clone()).await?.ok_or_else(|| {
+    let key_epoch = device.key_epoch.ok_or_else(|| {
         ApiError::new(
             ProblemKind::NoReleaseKey,
             "This board holds no release key of this server, so it obeys no order without a connection. Stock firmware \
@@ -103,10 +103,10 @@ fn cannot_be_written() -> ApiError {
 fn unreadable(error: ReadReleaseTextError) -> ApiError {
     let detail = match error {
         ReadReleaseTextError::Empty => "Enter the receipt that the device showed.",
-        ReadReleaseTextError::Kind => "This is not a receipt: it begins with `rehome-receipt-1`.",
+        ReadReleaseTextError::Kind => "This is not a receipt: one begins with rehome-receipt-1.",
         _ => "The receipt is not complete. Copy all of it.",
     };
-    ApiError::new(ProblemKind::InvalidRequest, detail)
+    ApiError::new(ProblemKind::ReceiptNotReadable, detail)
 }
 
 /// Draws a QR code as one path, dark on white; none when the text is too long for any.

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use registry::{ReclaimPolicy, TemplateId};
-use store::Change;
+use store::{Change, DeleteTemplateError, TemplateUse};
 
 use super::access::Actor;
 use super::extract::{ApiJson, ApiPath, ApiQuery, checked_name, page_of, page_view};
@@ -54,10 +54,49 @@ pub(super) async fn update_template(
     ApiPath(id): ApiPath<String>,
     ApiJson(request): ApiJson<api_types::UpdateTemplate>,
 ) -> Result<Json<api_types::Template>, ApiError> {
+    let id = template_id(&id)?;
+    let name = request.name.as_deref().map(checked_name).transpose()?;
     let change = Change::by(actor.as_str(), app.clock.now().utc);
+    if let Some(name) = name {
+        let renamed = app.store.rename_template(id.clone(), name, change.clone()).await?;
+        renamed.ok_or_else(template_not_found)?;
+    }
     let policy = request.reclaim.map(policy_of);
-    let template = change_template(&app, template_id(&id)?, policy, request.gateway_api, change).await?;
+    let template = change_template(&app, id, policy, request.gateway_api, change).await?;
     Ok(Json(template_view(template)))
+}
+
+pub(super) async fn delete_template(
+    State(app): State<Arc<App>>,
+    Extension(actor): Extension<Actor>,
+    ApiPath(id): ApiPath<String>,
+) -> Result<StatusCode, ApiError> {
+    let id = template_id(&id)?;
+    let change = Change::by(actor.as_str(), app.clock.now().utc);
+    // What is kept in memory of its datastreams and events goes with it.
+    let deletion = app.notices.change(&app.store, &id, app.store.delete_template(id.clone(), change));
+    app.catalogue.change(&app.store, &id, deletion).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl From<DeleteTemplateError> for ApiError {
+    fn from(error: DeleteTemplateError) -> Self {
+        let in_use = match error {
+            DeleteTemplateError::NotFound => return template_not_found(),
+            DeleteTemplateError::InUse(in_use) => in_use,
+            error => return Self::store(&error),
+        };
+        let detail = match in_use {
+            TemplateUse::Device => {
+                "Devices are of this template; released ones count too. Release and delete them first."
+            }
+            TemplateUse::Shipment => "A shipment names this template, so it stays on record.",
+            TemplateUse::Session => {
+                "A setup for this template is open. Cancel it first, or wait until it ends."
+            }
+        };
+        Self::new(ProblemKind::TemplateInUse, detail)
+    }
 }
 
 /// Changes what is given, and returns the template.

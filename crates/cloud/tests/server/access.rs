@@ -78,7 +78,7 @@ pub(crate) async fn sign_in(server: &TestServer) -> String {
     let again =
         request(server.running.plain_addr, "POST", "/api/v1/auth/link", &[], Some(json!({"code": code})))
             .await;
-    assert_eq!((again.status, again.problem_code().as_str()), (401, "invalid_credentials"));
+    assert_eq!((again.status, again.problem_code().as_str()), (401, "sign_in_link_over"));
     cookie.split(';').next().unwrap().to_owned()
 }
 

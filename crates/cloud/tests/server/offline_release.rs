@@ -39,6 +39,7 @@ async fn released_device(server: &TestServer) -> (String, String, Claimed) {
 async fn an_exported_order_comes_back_as_a_receipt_and_the_wipe_is_confirmed() {
     let server = TestServer::start().await;
     let (id, token, claimed) = released_device(&server).await;
+    assert_eq!(server.get(&format!("/api/v1/devices/{id}")).await["has_release_key"], true);
     let exported = order(&server, &id).await.json();
     let text = exported["order"].as_str().unwrap();
     assert!(text.starts_with(&format!("rehome-release-1.{id}.6.")), "{text}");
@@ -98,7 +99,11 @@ async fn a_receipt_that_does_not_fit_leaves_the_release_as_it_is() {
         ["", "rehome-receipt-1", right.split_at(right.len() - 1).0, exported["order"].as_str().unwrap()]
     {
         let answer = hand_in(&server, &id, unreadable).await;
-        assert_eq!((answer.status, &answer.json()["code"]), (422, &json!("invalid_request")), "{unreadable}");
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (422, &json!("receipt_not_readable")),
+            "{unreadable}"
+        );
     }
     // Every digit counts.
     for at in right.len() - 128..right.len() {
@@ -119,6 +124,7 @@ async fn there_is_no_order_without_a_release_or_without_a_key() {
     stock.ask(INTERNAL, 2, "ver|1.3.2|h-beat|45", 200).await;
     drop(stock);
     server.release(&id).await;
+    assert_eq!(server.get(&format!("/api/v1/devices/{id}")).await["has_release_key"], false);
     for answer in [order(&server, &id).await, hand_in(&server, &id, "rehome-receipt-1.D").await] {
         assert_eq!((answer.status, &answer.json()["code"]), (409, &json!("no_release_key")));
     }

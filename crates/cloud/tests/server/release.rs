@@ -196,7 +196,10 @@ async fn a_forced_delete_asks_for_the_name_says_what_stays_and_ends_everything()
     for unconfirmed in [path.clone(), format!("{path}&confirm=lamp")] {
         let answer = server.send("DELETE", &unconfirmed, None).await;
         assert_eq!((answer.status, answer.problem_code().as_str()), (409, "confirmation_required"));
-        assert!(answer.text().contains("keeps its Wi-Fi name"), "{}", answer.text());
+        let left_behind = answer.json()["left_behind"].clone();
+        let first = left_behind[0].as_str().unwrap();
+        assert!(first.contains("keeps its Wi-Fi name") && first.ends_with("wipe it."), "{left_behind:#}");
+        assert!(!left_behind.to_string().contains("confirm"), "a page asks in its own words");
     }
     device.ping(3).await;
     let deleted = server.send("DELETE", &format!("{path}&confirm=Lamp%201"), None).await;

@@ -35,6 +35,32 @@ async fn a_template_and_a_device_are_made_renamed_and_listed_in_pages() {
 }
 
 #[tokio::test]
+async fn a_template_is_renamed_and_deleted_once_nothing_uses_it() {
+    let server = TestServer::start().await;
+    let (device, _) = server.create_device().await;
+    let template = server.get(&format!("/api/v1/devices/{device}")).await["template_id"].clone();
+    let path = format!("/api/v1/templates/{}", template.as_str().unwrap());
+    let renamed = server.send("PATCH", &path, Some(json!({"name": " Desk lamp "}))).await.json();
+    assert_eq!((&renamed["name"], &renamed["reclaim"]), (&json!("Desk lamp"), &json!("open")));
+    assert_eq!(server.get(&format!("/api/v1/devices/{device}")).await["template_name"], "Desk lamp");
+    let nameless = server.send("PATCH", &path, Some(json!({"name": " "}))).await;
+    assert_eq!(nameless.problem_code(), "invalid_request");
+
+    let in_use = server.send("DELETE", &path, None).await;
+    assert_eq!((in_use.status, in_use.problem_code().as_str()), (409, "template_in_use"));
+    let forced = format!("/api/v1/devices/{device}?force=true&confirm=Lamp%201");
+    assert_eq!(server.send("DELETE", &forced, None).await.status, 200);
+    let session = json!({"template_id": template});
+    let session = server.send("POST", "/api/v1/provisioning-sessions", Some(session)).await.json();
+    let in_use = server.send("DELETE", &path, None).await;
+    assert!(in_use.text().contains("A setup for this template is open"), "{}", in_use.text());
+    let session = format!("/api/v1/provisioning-sessions/{}", session["id"].as_str().unwrap());
+    assert_eq!(server.send("DELETE", &session, None).await.status, 204);
+    assert_eq!(server.send("DELETE", &path, None).await.status, 204);
+    assert_eq!(server.send("DELETE", &path, None).await.problem_code(), "template_not_found");
+}
+
+#[tokio::test]
 async fn a_value_is_stored_under_its_pin_and_read_back() {
     let server = TestServer::start().await;
     let (id, _) = server.create_device().await;

@@ -104,9 +104,10 @@ async fn an_upload_is_described_by_its_tag_and_anything_else_is_refused_with_the
     assert_eq!(shop.firmware["build"], "Nov 22 2026 10:00:00");
     assert_eq!(shop.firmware["size_bytes"], SIZE_BYTES);
     let untagged = upload(&shop.server, "x".repeat(5_000)).await;
-    assert_eq!(untagged.status, 422);
-    assert!(untagged.text().contains("blnkinf"), "{}", untagged.text());
-    assert_eq!(upload(&shop.server, "short".to_owned()).await.status, 422);
+    assert_eq!((untagged.status, untagged.problem_code().as_str()), (422, "firmware_not_usable"));
+    let detail = untagged.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("The file holds no firmware tag") && detail.ends_with('.'), "{detail}");
+    assert_eq!(upload(&shop.server, "short".to_owned()).await.problem_code(), "firmware_not_usable");
     let stranger = send_raw(
         shop.server.running.plain_addr,
         "POST",

@@ -37,7 +37,7 @@ fn up_on_an_existing_folder_shows_the_demo_world_and_a_link_that_works_once() {
     signed_in.expect(204);
     let cookie = signed_in.set_cookie.split(';').next().unwrap();
     server.note_secret(cookie.split_once('=').unwrap().1);
-    assert_eq!(sign_in().expect(401)["code"], "invalid_credentials");
+    assert_eq!(sign_in().expect(401)["code"], "sign_in_link_over");
     let with_cookie = |path| server.ask("GET", path, &[("cookie", cookie)], None).unwrap();
     assert_eq!(with_cookie("/api/v1/server").expect(200)["bench"], true);
     assert_eq!(server.ask("GET", "/api/v1/devices", &[], None).unwrap().status, 401);

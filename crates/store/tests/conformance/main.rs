@@ -23,6 +23,8 @@ mod requests;
 mod shipments;
 #[cfg(test)]
 mod statuses;
+#[cfg(test)]
+mod templates;
 
 #[cfg(test)]
 macro_rules! conformance {
@@ -114,6 +116,11 @@ macro_rules! conformance_of {
             statuses:
                 a_batch_of_statuses_is_stored_with_what_is_told
                 changes_of_status_have_a_quota_of_their_own;
+            templates:
+                a_renamed_template_keeps_its_identifier
+                a_template_goes_with_everything_of_its_own_once_nothing_uses_it
+                a_template_that_a_shipment_names_stays
+                a_token_of_a_deleted_template_is_never_answered_with_9;
             model:
                 the_store_agrees_with_a_map;
         });
