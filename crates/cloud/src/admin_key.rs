@@ -44,18 +44,27 @@ pub enum OpenAdminKeyError {
 impl AdminKey {
     /// Reads the key from the data folder, or makes one when there is none.
     pub(crate) fn open(data_dir: &Path) -> Result<Self, OpenAdminKeyError> {
-        let path = data_dir.join(ADMIN_KEY_FILE);
-        let file_error = |source| OpenAdminKeyError::File { path: path.clone(), source };
-        if let Some(text) = read_text_file(&path).map_err(file_error)? {
-            let key = text.trim();
-            let is_key = key.len() == KEY_BYTES * 2 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
-            return if is_key { Ok(Self(key.to_owned())) } else { Err(OpenAdminKeyError::NotAKey { path }) };
+        if let Some(key) = Self::read(data_dir)? {
+            return Ok(key);
         }
+        let path = data_dir.join(ADMIN_KEY_FILE);
         let mut random = [0_u8; KEY_BYTES];
         SysRng.try_fill_bytes(&mut random).map_err(|_source| OpenAdminKeyError::Random)?;
         let key = hex(&random);
-        write_secret_file(&path, format!("{key}\n").as_bytes()).map_err(file_error)?;
+        write_secret_file(&path, format!("{key}\n").as_bytes())
+            .map_err(|source| OpenAdminKeyError::File { path, source })?;
         Ok(Self(key))
+    }
+
+    /// Reads the key from the data folder; none when there is no file.
+    pub(crate) fn read(data_dir: &Path) -> Result<Option<Self>, OpenAdminKeyError> {
+        let path = data_dir.join(ADMIN_KEY_FILE);
+        let text =
+            read_text_file(&path).map_err(|source| OpenAdminKeyError::File { path: path.clone(), source })?;
+        let Some(text) = text else { return Ok(None) };
+        let key = text.trim();
+        let is_key = key.len() == KEY_BYTES * 2 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_key { Ok(Some(Self(key.to_owned()))) } else { Err(OpenAdminKeyError::NotAKey { path }) }
     }
 
     /// Compares in constant time.

@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use store::{DATABASE_FILE, DatabaseCheck, OpenStoreError, TOKEN_KEY_FILE, check_database};
 
-use crate::admin_key::ADMIN_KEY_FILE;
+use crate::acme;
+use crate::admin_key::{ADMIN_KEY_FILE, AdminKey, OpenAdminKeyError};
 use crate::backup::{file_digest, image_name};
-use crate::firmware_signer::FIRMWARE_KEY_FILE;
-use crate::release_signer::RELEASE_KEY_FILE;
+use crate::errors::ErrorChain;
+use crate::firmware_signer::{FIRMWARE_KEY_FILE, FirmwareSigner};
+use crate::release_signer::{OpenReleaseKeyError, RELEASE_KEY_FILE, ReleaseSigner};
 use crate::secret_file::hex;
+use crate::tls::{Certificate, OpenTlsError, check_certificates};
 
 /// Files that nobody but their owner may read.
 const SECRET_FILES: [&str; 8] = [
@@ -73,13 +76,17 @@ pub fn check_data_folder(data_dir: &Path) -> Result<Vec<Problem>, CheckError> {
         Ok(checked) => note_database(data_dir, checked, &mut problems),
         Err(error) => problems.push(unusable(data_dir.join(DATABASE_FILE), "database", &error)),
     }
-    note_release_key(data_dir, &mut problems);
+    note_keys(data_dir, &mut problems);
+    note_certificates(data_dir, &mut problems);
     note_permissions(data_dir, &mut problems);
     Ok(problems)
 }
 
 fn unusable(path: PathBuf, kind: &'static str, error: &OpenStoreError) -> Problem {
-    let problem = crate::errors::ErrorChain(error).to_string();
+    let problem = match error {
+        OpenStoreError::DamagedDatabase { .. } => "the database is damaged".to_owned(),
+        error => ErrorChain(error).to_string(),
+    };
     Problem { kind, path, problem, remedy: RESTORE.to_owned() }
 }
 
@@ -112,17 +119,74 @@ fn note_database(data_dir: &Path, checked: DatabaseCheck, problems: &mut Vec<Pro
     }
 }
 
-fn note_release_key(data_dir: &Path, problems: &mut Vec<Problem>) {
-    let path = data_dir.join(RELEASE_KEY_FILE);
-    if !path.exists() {
-        problems.push(Problem {
-            kind: "key",
-            path,
-            problem: "the key of release orders is missing".to_owned(),
-            remedy: "Put it back from a backup before the server starts again: it would make another one, and boards \
-                     that were set up before would obey no release order."
-                .to_owned(),
-        });
+/// What is wrong with the key files, found by what the server reads them with.
+fn note_keys(data_dir: &Path, problems: &mut Vec<Problem>) {
+    const NOT_A_KEY: &str = "it does not hold a key, 64 hexadecimal digits";
+    let said = |error: &OpenReleaseKeyError| match error {
+        OpenReleaseKeyError::NotAKey { .. } => NOT_A_KEY.to_owned(),
+        error => ErrorChain(error).to_string(),
+    };
+    let mut note = |name: &str, problem: String, remedy: &str| {
+        problems.push(Problem { kind: "key", path: data_dir.join(name), problem, remedy: remedy.to_owned() });
+    };
+    match ReleaseSigner::read(data_dir) {
+        Ok(Some(_)) => {}
+        Ok(None) => note(
+            RELEASE_KEY_FILE,
+            "the key of release orders is missing".to_owned(),
+            "Put it back from a backup before the server starts again: it would make another one, and boards that \
+             were set up before would obey no release order.",
+        ),
+        Err(error) => note(
+            RELEASE_KEY_FILE,
+            said(&error),
+            "Put it back from a backup: boards that were set up before obey no release order without it.",
+        ),
+    }
+    if let Err(error) = FirmwareSigner::open(data_dir) {
+        note(
+            FIRMWARE_KEY_FILE,
+            said(&error),
+            "Put it back from a backup. Without the file images go out unsigned, and boards with a firmware key take none.",
+        );
+    }
+    match AdminKey::read(data_dir) {
+        Ok(_) => {}
+        Err(OpenAdminKeyError::NotAKey { .. }) => note(
+            ADMIN_KEY_FILE,
+            NOT_A_KEY.to_owned(),
+            "Remove it: the server makes a new one when it starts. Programs that use the old one need the new one.",
+        ),
+        Err(error) => note(
+            ADMIN_KEY_FILE,
+            ErrorChain(&error).to_string(),
+            "Look at its owner and permissions, and run this as the user of the server.",
+        ),
+    }
+}
+
+fn note_certificates(data_dir: &Path, problems: &mut Vec<Problem>) {
+    for (which, error) in check_certificates(data_dir) {
+        let (otherwise, remedy) = match which {
+            Certificate::Authority => (
+                data_dir.join("tls"),
+                "Put tls/ca.pem and tls/ca-key.pem back from a backup. Without one remove the folder tls: the server makes a \
+                 new authority, and whatever trusts the old one has to be given the new one.",
+            ),
+            Certificate::Own => (
+                data_dir.join("tls"),
+                "Remove tls/server.pem and tls/server-key.pem: the server makes them anew when it starts.",
+            ),
+            Certificate::Obtained => {
+                (acme::certificate_path(data_dir), "Remove it: the server obtains another one.")
+            }
+        };
+        let problem = ErrorChain(&error).to_string();
+        let path = match error {
+            OpenTlsError::File { path, .. } | OpenTlsError::Pem { path } => path,
+            _ => otherwise,
+        };
+        problems.push(Problem { kind: "key", path, problem, remedy: remedy.to_owned() });
     }
 }
 

@@ -61,16 +61,25 @@ pub enum OpenReleaseKeyError {
 impl ReleaseSigner {
     /// Reads the key from the data folder, or makes one when there is none.
     pub(crate) fn open(data_dir: &Path) -> Result<Self, OpenReleaseKeyError> {
-        let path = data_dir.join(RELEASE_KEY_FILE);
-        let file_error = |source| OpenReleaseKeyError::File { path: path.clone(), source };
-        if let Some(text) = read_text_file(&path).map_err(file_error)? {
-            let seed = seed_from_hex(text.trim()).ok_or(OpenReleaseKeyError::NotAKey { path })?;
-            return Ok(Self::from_seed(&seed));
+        if let Some(signer) = Self::read(data_dir)? {
+            return Ok(signer);
         }
+        let path = data_dir.join(RELEASE_KEY_FILE);
         let mut seed = [0_u8; KEY_BYTES];
         SysRng.try_fill_bytes(&mut seed).map_err(|_source| OpenReleaseKeyError::Random)?;
-        write_secret_file(&path, format!("{}\n", hex(&seed)).as_bytes()).map_err(file_error)?;
+        write_secret_file(&path, format!("{}\n", hex(&seed)).as_bytes())
+            .map_err(|source| OpenReleaseKeyError::File { path, source })?;
         Ok(Self::from_seed(&seed))
+    }
+
+    /// Reads the key from the data folder; none when there is no file.
+    pub(crate) fn read(data_dir: &Path) -> Result<Option<Self>, OpenReleaseKeyError> {
+        let path = data_dir.join(RELEASE_KEY_FILE);
+        let text = read_text_file(&path)
+            .map_err(|source| OpenReleaseKeyError::File { path: path.clone(), source })?;
+        let Some(text) = text else { return Ok(None) };
+        let seed = seed_from_hex(text.trim()).ok_or(OpenReleaseKeyError::NotAKey { path })?;
+        Ok(Some(Self::from_seed(&seed)))
     }
 
     pub(crate) fn from_seed(seed: &[u8; KEY_BYTES]) -> Self {

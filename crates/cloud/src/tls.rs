@@ -27,6 +27,9 @@ use crate::config::Config;
 use crate::errors::ErrorChain;
 use crate::limits::TLS_FRAGMENT_BYTES_MAX;
 
+/// Folder of the server's own certificates inside the data folder.
+const FOLDER: &str = "tls";
+
 /// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -74,6 +77,35 @@ pub enum OpenTlsError {
     },
 }
 
+/// Which of a data folder's certificates cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    /// That of the server's own authority.
+    Authority,
+    /// The one which that authority signed.
+    Own,
+    /// The one of the last ACME order.
+    Obtained,
+}
+
+/// Looks at the certificates and keys in a data folder as the server will do at its start; makes and changes none. One that
+/// is not there is no fault: it is made anew.
+pub(crate) fn check_certificates(data_dir: &Path) -> Vec<(Certificate, OpenTlsError)> {
+    let folder = data_dir.join(FOLDER);
+    let (own, own_key) = (folder.join(self_signed::LEAF_FILE), folder.join(self_signed::LEAF_KEY_FILE));
+    let obtained = acme::certificate_path(data_dir);
+    let pair = |cert: &Path, key: &Path| match cert.exists() && key.exists() {
+        true => load_pair(cert, key).map(drop),
+        false => Ok(()),
+    };
+    let looked_at = [
+        (Certificate::Authority, self_signed::read_authority(&folder).map(drop)),
+        (Certificate::Own, pair(&own, &own_key)),
+        (Certificate::Obtained, pair(&obtained, &obtained)),
+    ];
+    looked_at.into_iter().filter_map(|(which, result)| Some((which, result.err()?))).collect()
+}
+
 /// The server's side of TLS.
 #[derive(Debug)]
 pub(crate) struct Tls {
@@ -115,7 +147,7 @@ impl Tls {
         {
             (certified, Origin::Acme { is_stand_in: AtomicBool::new(false) })
         } else {
-            let folder = config.data_dir.join("tls");
+            let folder = config.data_dir.join(FOLDER);
             let names = own_names(config);
             let own = self_signed::open(&folder, &names, now)?;
             let certified = load_pair(&own.leaf_path, &own.leaf_key_path)?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lifecycle::{RecoveryPolicy, Settings, Timings};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 /// Shortest passphrase of a WPA2 network in bytes. Source: IEEE 802.11-2020, annex J.4.
@@ -124,8 +125,38 @@ pub enum Never {
 
 /// A passphrase of 8 to 63 printable ASCII characters. `Debug` never shows it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Written", into = "String")]
 pub struct Passphrase(String);
+
+/// What stands in a file for a passphrase. The usual error for a wrong type would repeat it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Other(IgnoredAny),
+}
+
+/// A passphrase is a number, a list or something else that is no text. It is not repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("pop: text in quotes")]
+pub struct ParsePassphraseError;
+
+impl TryFrom<Written> for Passphrase {
+    type Error = ParsePassphraseError;
+
+    fn try_from(written: Written) -> Result<Self, ParsePassphraseError> {
+        match written {
+            Written::Text(text) => Ok(Self(text)),
+            Written::Other(IgnoredAny) => Err(ParsePassphraseError),
+        }
+    }
+}
+
+impl From<Passphrase> for String {
+    fn from(passphrase: Passphrase) -> Self {
+        passphrase.0
+    }
+}
 
 impl Passphrase {
     /// Hands it out, for the radio only.

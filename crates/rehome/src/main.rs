@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks to a person")]
 
 mod commands;
+mod config_file;
 mod log;
 mod options;
 mod secret_input;

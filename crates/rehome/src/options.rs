@@ -10,8 +10,10 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use cloud::Config;
 use figment::Figment;
-use figment::providers::{Env, Format as _, Serialized, Toml};
+use figment::providers::{Env, Serialized};
 use serde::Serialize;
+
+use crate::config_file::TomlFile;
 
 /// Name of the file that is read when it exists and `--config` names no other.
 const CONFIG_FILE: &str = "rehome.toml";
@@ -102,12 +104,10 @@ impl ServerOptions {
     /// # Errors
     /// Names the file or key that cannot be used.
     pub(crate) fn into_config(self) -> Result<Config> {
-        let defaults = Figment::from(Serialized::defaults(Config::default()));
-        let (figment, file) = match &self.config {
-            Some(path) => (defaults.merge(Toml::file_exact(path)), path.as_path()),
-            None => (defaults.merge(Toml::file(CONFIG_FILE)), Path::new(CONFIG_FILE)),
-        };
-        let figment = figment.merge(Env::prefixed("REHOME_").only(&ENVIRONMENT_KEYS));
+        let file = self.config.as_deref().unwrap_or(Path::new(CONFIG_FILE));
+        let figment = Figment::from(Serialized::defaults(Config::default()))
+            .merge(TomlFile::open(self.config.as_deref(), Path::new(CONFIG_FILE)))
+            .merge(Env::prefixed("REHOME_").only(&ENVIRONMENT_KEYS));
         let config: Config = with_password(figment, std::env::var(PASSWORD_VARIABLE).ok())
             .merge(Serialized::defaults(&self))
             .extract()
@@ -178,6 +178,16 @@ mod tests {
         fs::write(&file, "smtp_password = 271828\n").unwrap();
         let error = format!("{:#}", config_of(&["--config", file.to_str().unwrap()]).unwrap_err());
         assert!(error.contains("text in quotes") && !error.contains("271828"), "{error}");
+    }
+
+    #[test]
+    fn a_password_without_its_closing_quote_is_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rehome.toml");
+        fs::write(&file, "smtp_host = 'mail.test'\nsmtp_password=\"hunter2secret\n").unwrap();
+        let error = format!("{:#}", config_of(&["--config", file.to_str().unwrap()]).unwrap_err());
+        assert!(error.contains("line 2") && error.contains("rehome.toml"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
     }
 
     #[test]

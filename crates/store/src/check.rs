@@ -15,7 +15,8 @@ const FAULTS_LISTED_MAX: usize = 20;
 /// What was found in a database that could be opened.
 #[derive(Debug)]
 pub struct DatabaseCheck {
-    /// What `PRAGMA integrity_check` says is damaged, at most 20 lines; empty when nothing is.
+    /// What `PRAGMA integrity_check` says is damaged, at most 20 lines; empty when nothing is. When something is, nothing else
+    /// was looked at.
     pub damage: Vec<String>,
     /// Rows that refer to nothing, at most 20.
     pub broken_references: Vec<BrokenReference>,
@@ -60,6 +61,10 @@ pub fn check_database(data_dir: &Path) -> Result<DatabaseCheck, OpenStoreError> 
     let at_database = |error| database::open_error(&path, error);
     let conn = database::open_reader(&path).map_err(at_database)?;
     let damage = damage(&conn).map_err(at_database)?;
+    if !damage.is_empty() {
+        // What else would be said of such a database is not to be relied on, and asking may fail half-way.
+        return Ok(DatabaseCheck { damage, broken_references: vec![], key_problem: None, images: vec![] });
+    }
     let broken_references = broken_references(&conn).map_err(at_database)?;
     let key_problem = match read_key(key_path.clone()) {
         Err(problem) => Some(problem),

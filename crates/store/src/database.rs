@@ -7,10 +7,14 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::error::DAMAGED_FILE;
 use crate::{OpenStoreError, StorageError, StoreSettings};
 
 /// `ReHo` in ASCII. Stored in the file's header (SQLite file format, offset 68), so that tools can tell whose file it is.
 const APPLICATION_ID: i32 = 0x5265_486F;
+
+/// Where [`APPLICATION_ID`] stands in the file, in bytes, big-endian. Source: as above.
+const APPLICATION_ID_OFFSET: usize = 68;
 
 /// One migration per format; the format's number is the position from 1.
 const MIGRATIONS: [&str; 9] = [
@@ -72,7 +76,12 @@ pub(crate) fn inspect(path: &Path) -> Result<Found, OpenStoreError> {
         let table_count: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         Ok((application_id, format, table_count))
     });
-    let (application_id, format, table_count) = numbers.map_err(|error| open_error(path, error.into()))?;
+    let (application_id, format, table_count) =
+        numbers.map_err(|error| match open_error(path, error.into()) {
+            // What SQLite cannot read is ours if its header says so.
+            OpenStoreError::DamagedDatabase { .. } if !is_marked_as_ours(&header) => not_a_database(path),
+            error => error,
+        })?;
     if application_id == 0 && format == 0 && table_count == 0 {
         return Ok(Found::Nothing);
     }
@@ -133,7 +142,9 @@ fn keep_plans(conn: &Connection) -> Result<(), StorageError> {
 pub(crate) fn open_error(path: &Path, error: StorageError) -> OpenStoreError {
     match error {
         StorageError::DiskFull => OpenStoreError::DiskFull { path: path.to_owned() },
-        StorageError::Damaged { what: "the file itself" } => not_a_database(path),
+        StorageError::Damaged { what: DAMAGED_FILE } => {
+            OpenStoreError::DamagedDatabase { path: path.to_owned() }
+        }
         source => OpenStoreError::Database { path: path.to_owned(), source },
     }
 }
@@ -149,6 +160,11 @@ fn migrate(conn: &Connection) -> Result<(), StorageError> {
         }
     }
     Ok(())
+}
+
+/// Reads the application id where it stands in every database file. Source: SQLite file format, section 1.3.
+fn is_marked_as_ours(header: &[u8; 100]) -> bool {
+    header.get(APPLICATION_ID_OFFSET..).is_some_and(|rest| rest.starts_with(&APPLICATION_ID.to_be_bytes()))
 }
 
 fn not_a_database(path: &Path) -> OpenStoreError {

@@ -36,6 +36,9 @@ pub enum StorageError {
     },
 }
 
+/// What is damaged when SQLite itself cannot make sense of the file.
+pub(crate) const DAMAGED_FILE: &str = "the file itself";
+
 /// `SQLITE_IOERR_SHMSIZE`: there is no room for the index of the write-ahead log. Source: SQLite's result codes.
 const NO_ROOM_FOR_LOG_INDEX: i32 = 4874;
 
@@ -46,7 +49,7 @@ impl From<rusqlite::Error> for StorageError {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
             _ if extended_code == Some(NO_ROOM_FOR_LOG_INDEX) => Self::DiskFull,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Damaged { what: "the file itself" }
+                Self::Damaged { what: DAMAGED_FILE }
             }
             _ => Self::Database { source: Arc::new(error) },
         }
@@ -99,6 +102,12 @@ pub enum OpenStoreError {
     #[error("{} is not a Rehome database; move it away or choose another --data-dir", path.display())]
     NotADatabase {
         /// The file.
+        path: PathBuf,
+    },
+    /// The file is one of our databases and cannot be read any more.
+    #[error("{} is damaged; stop the server, move the data folder away and restore the last good backup with `rehome restore`", path.display())]
+    DamagedDatabase {
+        /// The database.
         path: PathBuf,
     },
     /// The key file is missing although there is a database.

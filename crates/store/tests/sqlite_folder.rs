@@ -12,7 +12,7 @@ mod folder {
     use rusqlite::Connection;
     use store::{
         Change, DeviceError, NewDevice, NewSession, OpenStoreError, StorageError, Store, StoreSettings,
-        WriteValuesError,
+        WriteValuesError, check_database,
     };
     use telemetry::{DataType, DatastreamId, DatastreamSettings, EnumRow, Pin, Value};
 
@@ -239,6 +239,34 @@ mod folder {
             assert!(matches!(error, OpenStoreError::NotADatabase { .. }), "{error:?}");
             assert_eq!(std::fs::read(&database).unwrap(), content);
             assert!(!folder.path().join("token-key").exists());
+        }
+    }
+
+    #[test]
+    fn a_damaged_database_of_ours_is_called_damaged_and_a_backup_is_advised() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        let database = folder.path().join("rehome.db");
+        let whole = std::fs::read(&database).unwrap();
+        // The first page without its header; the second and third; a later one, with which it opens.
+        for pages in [100..4_096, 4_096..12_288, whole.len() - 4_096..whole.len()] {
+            let mut damaged = whole.clone();
+            damaged[pages.clone()].fill(0x5A);
+            std::fs::write(&database, &damaged).unwrap();
+            let said = match check_database(folder.path()) {
+                Ok(checked) => checked.damage.len(),
+                Err(OpenStoreError::DamagedDatabase { .. }) => 1,
+                Err(other) => panic!("{pages:?}: {other:?}"),
+            };
+            assert!(said > 0, "{pages:?}");
+            match Store::open(folder.path()) {
+                Err(error @ OpenStoreError::DamagedDatabase { .. }) => {
+                    assert!(error.to_string().contains("rehome restore"), "{error}");
+                    assert_eq!(std::fs::read(&database).unwrap(), damaged);
+                }
+                Err(other) => panic!("{pages:?}: {other:?}"),
+                Ok(_opened) => assert_ne!(pages.start, 100),
+            }
         }
     }
 

@@ -3,6 +3,10 @@ use sha2::{Digest as _, Sha256};
 use store::{Change, FirmwareImage, Store};
 
 use super::*;
+use crate::acme::Challenges;
+use crate::config::Config;
+use crate::secret_file::write_secret_file;
+use crate::tls::Tls;
 
 const NOW: UtcTime = UtcTime::from_unix_ms(1_795_000_000_000);
 
@@ -14,8 +18,7 @@ async fn a_firmware_file_that_is_missing_or_changed_is_a_problem() {
         check_data_folder(data_dir.path()).unwrap().iter().map(|problem| problem.kind).collect()
     };
     let store = Store::open(data_dir.path()).unwrap();
-    fs::write(data_dir.path().join(RELEASE_KEY_FILE), "key").unwrap();
-    fs::set_permissions(data_dir.path().join(RELEASE_KEY_FILE), fs::Permissions::from_mode(0o600)).unwrap();
+    ReleaseSigner::open(data_dir.path()).unwrap();
     assert!(kinds().is_empty());
     let image = FirmwareImage {
         id: FirmwareId::from_random([1; 10]),
@@ -36,6 +39,61 @@ async fn a_firmware_file_that_is_missing_or_changed_is_a_problem() {
     assert!(kinds().is_empty());
     fs::remove_file(data_dir.path().join(RELEASE_KEY_FILE)).unwrap();
     assert_eq!(kinds(), ["key"]);
+}
+
+/// The files with which a server would refuse to start, and what is said of each.
+#[test]
+fn a_key_or_certificate_with_which_no_server_starts_is_a_problem() {
+    let data_dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(data_dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let config = Config { data_dir: data_dir.path().to_owned(), ..Config::default() };
+    drop(Store::open(data_dir.path()).unwrap());
+    ReleaseSigner::open(data_dir.path()).unwrap();
+    AdminKey::open(data_dir.path()).unwrap();
+    Tls::open(&config, Challenges::default(), NOW).unwrap();
+    assert_eq!(check_data_folder(data_dir.path()).unwrap(), []);
+    write_secret_file(&data_dir.path().join(FIRMWARE_KEY_FILE), "07".repeat(32).as_bytes()).unwrap();
+    assert_eq!(check_data_folder(data_dir.path()).unwrap(), []);
+
+    let names = [
+        RELEASE_KEY_FILE,
+        ADMIN_KEY_FILE,
+        FIRMWARE_KEY_FILE,
+        "tls/ca.pem",
+        "tls/ca-key.pem",
+        "tls/server.pem",
+        "tls/server-key.pem",
+    ];
+    for name in names {
+        let path = data_dir.path().join(name);
+        let right = fs::read(&path).unwrap();
+        fs::write(&path, "garbage").unwrap();
+        let problems = check_data_folder(data_dir.path()).unwrap();
+        assert_eq!(
+            problems.iter().map(|problem| (problem.kind, &problem.path)).collect::<Vec<_>>(),
+            [("key", &path)]
+        );
+        assert!(!problems[0].problem.contains("garbage"));
+        assert_eq!(fs::read(&path).unwrap(), b"garbage", "nothing is changed");
+        fs::write(&path, right).unwrap();
+    }
+    fs::remove_file(data_dir.path().join("tls/ca-key.pem")).unwrap();
+    let problems = check_data_folder(data_dir.path()).unwrap();
+    assert_eq!(problems.iter().map(|problem| problem.kind).collect::<Vec<_>>(), ["key"]);
+    assert!(!data_dir.path().join("tls/ca-key.pem").exists(), "nothing is made");
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_called_damaged() {
+    let data_dir = tempfile::tempdir().unwrap();
+    drop(Store::open(data_dir.path()).unwrap());
+    let path = data_dir.path().join(DATABASE_FILE);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[100..4_096].fill(0x5A);
+    fs::write(&path, bytes).unwrap();
+    let problems = check_data_folder(data_dir.path()).unwrap();
+    assert_eq!((problems[0].kind, problems[0].problem.as_str()), ("database", "the database is damaged"));
+    assert!(problems[0].remedy.contains("rehome restore"));
 }
 
 #[test]

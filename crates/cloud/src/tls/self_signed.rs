@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use super::OpenTlsError;
+use super::{OpenTlsError, load_pair};
 use crate::secret_file::{hex, read_text_file, write_secret_file};
 
 /// 20 years.
@@ -26,6 +26,15 @@ const LEAF_LIFETIME: Duration = Duration::days(364);
 const RENEW_BEFORE_MS: i64 = 30 * 24 * 3_600 * 1_000;
 /// Starts a day in the past, for clients whose clock is behind.
 const CLOCK_TOLERANCE: Duration = Duration::days(1);
+
+/// Name of the authority's certificate inside the folder.
+const CA_FILE: &str = "ca.pem";
+/// Name of the authority's key.
+const CA_KEY_FILE: &str = "ca-key.pem";
+/// Name of the server's certificate.
+pub(super) const LEAF_FILE: &str = "server.pem";
+/// Name of the server's key.
+pub(super) const LEAF_KEY_FILE: &str = "server-key.pem";
 
 /// What [`open`] found or made.
 pub(super) struct Opened {
@@ -50,8 +59,8 @@ pub(super) fn open(folder: &Path, names: &[String], now: UtcTime) -> Result<Open
     };
     fs::create_dir_all(folder).map_err(file_error(folder))?;
     let authority = open_authority(folder, now)?;
-    let leaf_path = folder.join("server.pem");
-    let leaf_key_path = folder.join("server-key.pem");
+    let leaf_path = folder.join(LEAF_FILE);
+    let leaf_key_path = folder.join(LEAF_KEY_FILE);
     let note_path = folder.join("server.json");
     let note = read_text_file(&note_path).map_err(file_error(&note_path))?;
     let note: Option<LeafNote> = note.and_then(|text| serde_json::from_str(&text).ok());
@@ -91,27 +100,41 @@ impl Authority {
     }
 }
 
-fn open_authority(folder: &Path, now: UtcTime) -> Result<Authority, OpenTlsError> {
-    let key_path = folder.join("ca-key.pem");
-    let certificate_path = folder.join("ca.pem");
+/// Reads what there is of the authority and makes sure that it can be used; makes nothing.
+pub(super) fn read_authority(folder: &Path) -> Result<(Option<KeyPair>, Option<String>), OpenTlsError> {
+    let key_path = folder.join(CA_KEY_FILE);
+    let certificate_path = folder.join(CA_FILE);
     let read = |path: &Path| {
         read_text_file(path).map_err(|source| OpenTlsError::File { path: path.to_owned(), source })
     };
-    let generate_error = |source| OpenTlsError::Generate { folder: folder.to_owned(), source };
-    match (read(&key_path)?, read(&certificate_path)?) {
-        (Some(key_pem), Some(certificate_pem)) => {
-            let key = KeyPair::from_pem(&key_pem)
-                .map_err(|_source| OpenTlsError::Pem { path: key_path.clone() })?;
-            Ok(Authority { key, certificate_pem })
+    let certificate_pem = read(&certificate_path)?;
+    let key = match read(&key_path)? {
+        Some(pem) => {
+            Some(KeyPair::from_pem(&pem).map_err(|_source| OpenTlsError::Pem { path: key_path.clone() })?)
         }
-        (None, Some(_)) => Err(OpenTlsError::HalfCa { folder: folder.to_owned() }),
-        (key_pem, None) => {
+        None => None,
+    };
+    match (&key, &certificate_pem) {
+        (None, Some(_)) => return Err(OpenTlsError::HalfCa { folder: folder.to_owned() }),
+        // Boards are given the certificate to trust, so one that does not belong to the key would strand them.
+        (Some(_), Some(_)) => drop(load_pair(&certificate_path, &key_path)?),
+        (_, None) => {}
+    }
+    Ok((key, certificate_pem))
+}
+
+fn open_authority(folder: &Path, now: UtcTime) -> Result<Authority, OpenTlsError> {
+    let key_path = folder.join(CA_KEY_FILE);
+    let certificate_path = folder.join(CA_FILE);
+    let generate_error = |source| OpenTlsError::Generate { folder: folder.to_owned(), source };
+    match read_authority(folder)? {
+        (Some(key), Some(certificate_pem)) => Ok(Authority { key, certificate_pem }),
+        (key, _none) => {
             // The key is written first, so a key alone is a start that was interrupted: it is used.
-            let key = match key_pem {
-                Some(pem) => KeyPair::from_pem(&pem),
-                None => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
-            }
-            .map_err(generate_error)?;
+            let key = match key {
+                Some(key) => key,
+                None => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(generate_error)?,
+            };
             let certificate = ca_params(&key, now).self_signed(&key).map_err(generate_error)?;
             for (path, content) in [(&key_path, key.serialize_pem()), (&certificate_path, certificate.pem())]
             {
@@ -216,6 +239,24 @@ mod tests {
         let leaf = fs::read(&first.leaf_path).unwrap();
         open(folder.path(), &["cloud.example.org".to_owned()], NOW).unwrap();
         assert_ne!(leaf, fs::read(&first.leaf_path).unwrap());
+    }
+
+    #[test]
+    fn an_authority_that_boards_could_not_use_is_refused_and_left_alone() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        open(folder.path(), &names(), NOW).unwrap();
+        open(other.path(), &names(), NOW).unwrap();
+        let foreign = fs::read_to_string(other.path().join(CA_FILE)).unwrap();
+        let path = folder.path().join(CA_FILE);
+        for content in ["garbage", &foreign] {
+            fs::write(&path, content).unwrap();
+            let refused = open(folder.path(), &names(), NOW);
+            assert!(
+                matches!(refused, Err(OpenTlsError::Pem { .. } | OpenTlsError::Pair { .. })),
+                "{content}"
+            );
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
     }
 
     #[test]

@@ -1,22 +1,27 @@
 //! `rehome device`: the agent on this machine's own Wi-Fi.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use device_linux::{
     Config, Ended, LAUNCHER_VARIABLE, Launched, Launcher, SLOT_VARIABLE, SlotName, TRIAL_LIMIT, hand_back,
 };
 use figment::Figment;
-use figment::providers::{Env, Format as _, Serialized, Toml};
+use figment::providers::{Env, Serialized};
 use serde::Serialize;
 
 use crate::commands::{StopSignals, single_thread_runtime};
+use crate::config_file::TomlFile;
 
 /// The options file that is read when it exists and `--config` names no other.
 const CONFIG_FILE: &str = "/etc/rehome/device.toml";
+
+/// Gives the proof of possession. Read apart from the others, because those are read as values: a PoP of digits alone would
+/// become a number.
+const POP_VARIABLE: &str = "REHOME_DEVICE_POP";
 
 /// Arguments of `rehome device`. What is not here is set in the options file.
 #[derive(Debug, Args, Serialize)]
@@ -126,18 +131,23 @@ async fn until_stopped() {
 }
 
 fn read_config(arguments: &DeviceArguments) -> Result<Config> {
-    let file = match &arguments.config {
-        Some(path) => Toml::file_exact(path),
-        None => Toml::file(CONFIG_FILE),
-    };
-    let config: Config = Figment::from(Serialized::defaults(Config::default()))
-        .merge(file)
-        .merge(Env::prefixed("REHOME_DEVICE_").ignore(&["config"]))
+    let figment = Figment::from(Serialized::defaults(Config::default()))
+        .merge(TomlFile::open(arguments.config.as_deref(), Path::new(CONFIG_FILE)))
+        .merge(Env::prefixed("REHOME_DEVICE_").ignore(&["config", "pop"]));
+    let config: Config = with_pop(figment, std::env::var_os(POP_VARIABLE))?
         .merge(Serialized::defaults(arguments))
         .extract()
         .context("reading the device's options")?;
     config.validate().context("checking the device's options")?;
     Ok(config)
+}
+
+fn with_pop(figment: Figment, pop: Option<OsString>) -> Result<Figment> {
+    match pop.map(OsString::into_string) {
+        Some(Ok(pop)) => Ok(figment.merge(("pop", pop))),
+        Some(Err(_secret)) => bail!("{POP_VARIABLE} is no text"),
+        None => Ok(figment),
+    }
 }
 
 #[cfg(test)]
@@ -187,5 +197,34 @@ mod tests {
         let error = config_of(&["--config", file.to_str().unwrap()]).unwrap_err();
         let text = format!("{error:#}");
         assert!(text.contains("pop") && !text.contains("qwertz7"), "{text}");
+    }
+
+    #[test]
+    fn a_proof_of_possession_that_is_written_wrongly_is_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("device.toml");
+        let wrong = [
+            ("host = 'a.test'\npop = \"k7f2-9mqd-x3\n", "line 2"),
+            ("pop = k7f2-9mqd-x3\n", "line 1"),
+            ("pop = 1234567890\n", "text in quotes"),
+            ("pop = [\"k7f2-9mqd-x3\"]\n", "text in quotes"),
+            ("pop = 7.25e9\n", "text in quotes"),
+        ];
+        for (text, expected) in wrong {
+            fs::write(&file, text).unwrap();
+            let error = config_of(&["--config", file.to_str().unwrap()]).unwrap_err();
+            let error = format!("{error:#}");
+            assert!(error.contains(expected) && error.contains("device.toml"), "{error}");
+            for secret in ["k7f2", "9mqd", "1234567890", "7.25", "7250000000"] {
+                assert!(!error.contains(secret), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_proof_of_possession_of_digits_stays_as_it_was_given() {
+        let defaults = || Figment::from(Serialized::defaults(Config::default()));
+        let config: Config = with_pop(defaults(), Some("0123456789".into())).unwrap().extract().unwrap();
+        assert_eq!(config.pop.unwrap().expose(), "0123456789");
     }
 }

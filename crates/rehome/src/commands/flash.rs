@@ -94,7 +94,7 @@ fn run_factory(arguments: &FactoryArguments) -> Result<ExitCode> {
     let uid = Uid::parse(arguments.uid.as_bytes()).context("reading --uid")?;
     let pop = match &arguments.pop_file {
         Some(path) => {
-            let content = read_file_or_stdin(path)?;
+            let content = read_file_or_stdin(path).context("--pop-file")?;
             let pop = Pop::parse(content.trim_ascii_end());
             Some(pop.with_context(|| format!("reading the proof of possession from {}", path.display()))?)
         }

@@ -82,12 +82,8 @@ struct CloudArguments {
     token_file: Option<PathBuf>,
 
     /// File with a claim code like ABCD-2345, or `-`; for a Rehome device, in place of a token.
-    #[arg(
-        long,
-        visible_alias = "claim-code",
-        value_name = "FILE",
-        conflicts_with_all = ["token_file", "token_env", "session"]
-    )]
+    // No alias `--claim-code`: a name like that invites the code itself, and the command line is read by everybody here.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["token_file", "token_env", "session"])]
     claim_code_file: Option<PathBuf>,
 
     /// Environment variable with the device token.
@@ -144,8 +140,9 @@ pub(crate) fn run(arguments: ProvisionArguments) -> Result<ExitCode> {
     let target = CloudTarget { token: token(cloud)?, host: cloud.host.clone(), port: cloud.port };
     let setup = Setup {
         ssid: arguments.ssid.into_vec(),
-        password: secret(arguments.password_file.as_ref())?.unwrap_or_else(|| Secret::new(Vec::new())),
-        pop: secret(arguments.pop_file.as_ref())?,
+        password: secret("--password-file", arguments.password_file.as_ref())?
+            .unwrap_or_else(|| Secret::new(Vec::new())),
+        pop: secret("--pop-file", arguments.pop_file.as_ref())?,
         is_save_requested: arguments.save,
         is_for_bench: arguments.bench,
     };
@@ -203,10 +200,11 @@ impl Flow {
 }
 
 fn session_client(cloud: &CloudArguments) -> Result<Option<SessionClient>> {
-    let (Some(server), Some(key)) = (&cloud.server, secret(cloud.api_key_file.as_ref())?) else {
+    let (Some(server), Some(key)) = (&cloud.server, secret("--api-key-file", cloud.api_key_file.as_ref())?)
+    else {
         return Ok(None);
     };
-    let trusted = cloud.server_ca.as_deref().map(read_file_or_stdin).transpose()?;
+    let trusted = cloud.server_ca.as_deref().map(read_file_or_stdin).transpose().context("--server-ca")?;
     match SessionClient::new(server, key, trusted.as_deref()) {
         Ok(client) => Ok(Some(client)),
         Err(error) => usage_error(&format!("--server: {error}")),
@@ -219,9 +217,12 @@ fn token(cloud: &CloudArguments) -> Result<Option<Secret>> {
             std::env::var_os(name).with_context(|| format!("the environment has no variable {name}"))?;
         return Ok(Some(Secret::from_file(value.into_vec())));
     }
-    secret(cloud.claim_code_file.as_ref().or(cloud.token_file.as_ref()))
+    match &cloud.claim_code_file {
+        Some(file) => secret("--claim-code-file", Some(file)),
+        None => secret("--token-file", cloud.token_file.as_ref()),
+    }
 }
 
-fn secret(path: Option<&PathBuf>) -> Result<Option<Secret>> {
-    path.map(|path| Ok(Secret::from_file(read_file_or_stdin(path)?))).transpose()
+fn secret(option: &'static str, path: Option<&PathBuf>) -> Result<Option<Secret>> {
+    path.map(|path| Ok(Secret::from_file(read_file_or_stdin(path).context(option)?))).transpose()
 }
