@@ -25,6 +25,10 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Output::CloseHotspot => {
                 self.platform.close_hotspot();
                 self.portal.clear_slots();
+                if self.portal.trial != Trial::Running {
+                    // Whoever finds the hotspot open next time asks about something else.
+                    self.portal.trial = Trial::None;
+                }
             }
             Output::Join { source, network_index } => return self.join(source, network_index),
             Output::Leave => {

@@ -81,6 +81,8 @@ pub enum Input {
         /// Networks of the new home, 1 to 16.
         network_count: u8,
     },
+    /// The portal's status was sent, and it said that the submitted home is stored.
+    ResultRead,
     /// The last wrong proof of possession was given: the hotspot closes until the next power-on.
     ProofsUsedUp,
     /// `/reset` of the portal.

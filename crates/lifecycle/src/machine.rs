@@ -47,6 +47,8 @@ pub struct Machine {
     token_backoff: Backoff,
     button: Button,
     last_error: LastError,
+    /// A submitted home was stored, and nobody at the hotspot has read so yet.
+    is_success_unread: bool,
     receipt: Receipt,
     firmware_trial: FirmwareTrial,
     indication: Option<Indication>,
@@ -114,6 +116,7 @@ impl Machine {
             token_backoff: Backoff::default(),
             button: Button::Up,
             last_error: LastError::None,
+            is_success_unread: false,
             receipt: Receipt::None,
             firmware_trial: FirmwareTrial::Over,
             indication: None,
@@ -272,6 +275,7 @@ impl Machine {
             Input::PortalRequested => self.visitors.note_request(now, &self.settings.timings),
             Input::BoardInfoRead => self.board_info_read(now),
             Input::CandidateSubmitted { network_count } => self.candidate_submitted(now, network_count),
+            Input::ResultRead => self.result_read(now),
             Input::ProofsUsedUp => self.is_door_locked = true,
             Input::PortalReset if self.accepts_portal_reset() => self.start_wipe(),
             // Not for this state, or handled before.
@@ -340,6 +344,7 @@ impl Machine {
                 retry_at,
                 latest_at,
                 hold_ends_at: Some(hold_ends_at),
+                ..
             }) => {
                 let visit_ends_at = self.visitors.present_until(Instant::BOOT).unwrap_or(*retry_at);
                 let held_until = visit_ends_at.min(*hold_ends_at);
@@ -390,8 +395,10 @@ impl Machine {
         };
         let linger = match (self.recovery(), &self.phase) {
             (RecoveryPolicy::Stock | RecoveryPolicy::Reset, _) => core::time::Duration::ZERO,
-            // Somebody who lost the hotspot when the radio changed its channel comes back to read why the trial failed.
-            (RecoveryPolicy::Rehome, Phase::Running { .. }) if !self.is_last_error_from_trial() => {
+            // Somebody who lost the hotspot when the radio changed its channel comes back to read how the trial ended.
+            (RecoveryPolicy::Rehome, Phase::Running { .. })
+                if !self.is_last_error_from_trial() && !self.is_success_unread =>
+            {
                 self.settings.timings.hotspot_linger_online
             }
             (RecoveryPolicy::Rehome, _) => self.settings.timings.hotspot_linger,
@@ -425,6 +432,7 @@ impl Machine {
     fn tell_closed_hotspot(&mut self) {
         self.visitors = Visitors::default();
         self.held_open_until = None;
+        self.is_success_unread = false;
         if matches!(self.last_error, LastError::Trial(_)) && self.recovery() == RecoveryPolicy::Rehome {
             // Nobody is left to read why the trial failed.
             self.last_error = LastError::None;

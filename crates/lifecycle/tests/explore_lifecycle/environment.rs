@@ -51,6 +51,11 @@ pub(crate) fn rehome_searches() -> Vec<(&'static str, Settings, Alphabet)> {
         ("power-up gesture", rehome(gesture_waits()), gesture_alphabet()),
         ("wrong proofs", rehome(equal_waits()), Alphabet { has_lock: true, ..everything() }),
         ("visitors", rehome(equal_waits()), Alphabet { has_visitors: true, ..stepwise.clone() }),
+        (
+            "visitors of a device with two networks",
+            rehome(equal_waits()),
+            Alphabet { stored_network_count: 2, cloud_errors: &[], has_visitors: true, ..everything() },
+        ),
         ("a lock, whose hotspot opens only at boot", rehome(lock), stepwise),
         (
             "an empty device",

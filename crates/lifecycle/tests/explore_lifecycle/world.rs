@@ -162,7 +162,7 @@ impl World {
             is_button_down: false,
             is_hotspot_open: false,
             is_door_locked: false,
-            observer: Observer::switched_on(power_ups.is_some()),
+            observer: Observer::switched_on(power_ups.is_some(), alphabet.has_visitors),
             power_ups,
         };
         let mut outputs = Vec::new();
@@ -224,7 +224,7 @@ impl World {
         let mut violation = None;
         match action {
             Action::Pass { milliseconds } => {
-                world.observer.time_passes(milliseconds);
+                world.observer.time_passes(milliseconds, world.link, &settings.timings);
                 if world.machine.state() != State::ResetConfig {
                     world.observer.trial_time_passes(milliseconds);
                 }
@@ -325,7 +325,7 @@ impl World {
         }
         if alphabet.has_visitors {
             events.push(if self.has_station { Input::StationDetached } else { Input::StationAttached });
-            events.extend([Input::PortalRequested, Input::BoardInfoRead]);
+            events.extend([Input::PortalRequested, Input::BoardInfoRead, Input::ResultRead]);
         }
     }
 
@@ -421,7 +421,7 @@ impl World {
                 0
             }
         };
-        self.observer.note_home_replaced(self.link, operation);
+        self.observer.note_home_replaced(self.link, operation, self.is_hotspot_open);
     }
 
     fn send(&mut self, settings: &Settings, now: Instant, input: Input, outputs: &mut Vec<Output>) {
@@ -432,12 +432,12 @@ impl World {
                 self.boot(settings, BootReason::Restart, outputs);
                 return;
             }
-            self.perform(output);
+            self.perform(output, settings);
         }
     }
 
-    fn perform(&mut self, output: Output) {
-        self.observer.note_output(output, self.link, self.candidate.is_some());
+    fn perform(&mut self, output: Output, settings: &Settings) {
+        self.observer.note_output(output, self.link, self.candidate.is_some(), &settings.timings);
         match output {
             Output::OpenHotspot => self.is_hotspot_open = true,
             Output::CloseHotspot => (self.is_hotspot_open, self.has_station) = (false, false),

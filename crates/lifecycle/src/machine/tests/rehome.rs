@@ -228,6 +228,73 @@ fn a_phone_that_keeps_asking_delays_the_home_by_15_min_at_most() {
     assert!(waited_s >= 900, "{waited_s}");
 }
 
+/// A device in recovery with three networks whose first one is being tried while a phone is attached.
+fn trying_three_beside_a_phone() -> Bench {
+    let mut bench = Bench::with(settings(RecoveryPolicy::Rehome), 3);
+    bench.pass_s(40);
+    assert!(bench.machine.is_in_recovery() && bench.has(join(0)), "{:?}", bench.outputs);
+    bench.send(Input::StationAttached);
+    bench
+}
+
+const fn join(network_index: u8) -> Output {
+    Output::Join { source: HomeSource::Stored, network_index }
+}
+
+#[test]
+fn between_two_networks_of_a_round_the_radio_waits_for_a_visitor_too() {
+    for failure in [Some(Input::NetworkFailed(NetworkError::NotFound)), None] {
+        let mut bench = trying_three_beside_a_phone();
+        if let Some(failure) = failure {
+            bench.send(failure);
+        } else {
+            bench.pass_s(25);
+        }
+        bench.send(Input::PortalRequested);
+        assert!(!bench.has(join(1)) && !bench.pass_s(179).contains(&join(1)), "{failure:?}");
+        assert!(bench.pass_s(1).contains(&join(1)), "the round goes on where it stood");
+        bench.send(Input::PortalRequested);
+        bench.send(Input::NetworkFailed(NetworkError::NotFound));
+        bench.pass_s(60);
+        assert!(!bench.has(join(2)));
+        bench.send(Input::StationDetached);
+        assert!(bench.pass_s(0).contains(&join(2)), "nobody is there any more");
+    }
+}
+
+#[test]
+fn a_phone_that_keeps_asking_holds_a_round_up_once_and_not_at_every_network() {
+    let mut bench = trying_three_beside_a_phone();
+    bench.send(Input::NetworkFailed(NetworkError::NotFound));
+    for _ in 0..89 {
+        bench.send(Input::PortalRequested);
+        assert!(!bench.pass_s(10).contains(&join(1)));
+    }
+    bench.send(Input::PortalRequested);
+    assert!(bench.pass_s(10).contains(&join(1)), "15 min are enough");
+    bench.send(Input::PortalRequested);
+    assert!(bench.send(Input::NetworkFailed(NetworkError::NotFound)).contains(&join(2)));
+    bench.send(Input::NetworkFailed(NetworkError::NotFound));
+    assert!(!bench.pass_s(60).contains(&join(0)), "the next round waits again");
+}
+
+#[test]
+fn a_network_lost_under_a_visitor_is_not_looked_for_under_him() {
+    let mut bench = Bench::running();
+    bench.send(Input::ConfigStartOrdered);
+    bench.send(Input::StationAttached);
+    for lost_while_connecting in [false, true] {
+        if lost_while_connecting {
+            bench.send(Input::NetworkJoined);
+            bench.send(Input::StationAttached);
+        }
+        bench.send(Input::NetworkLost);
+        assert!(!bench.has(JOIN_STORED) && !bench.pass_s(179).contains(&JOIN_STORED));
+        bench.send(Input::StationDetached);
+        assert!(bench.pass_s(1).contains(&JOIN_STORED));
+    }
+}
+
 #[test]
 fn a_visitor_who_leaves_ends_the_pause_at_once() {
     let mut bench = Bench::rehome();
@@ -321,6 +388,7 @@ fn a_home_accepted_after_the_gesture_closes_the_hotspot_like_any_other() {
         bench.send(input);
     }
     assert_eq!(bench.state(), State::Running);
+    bench.send(Input::ResultRead);
     assert!(bench.pass_s(16).contains(&Output::CloseHotspot));
 }
 
