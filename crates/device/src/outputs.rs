@@ -1,11 +1,13 @@
 //! Performs what the lifecycle asks for.
 
+use core::pin::pin;
+
 use embedded_storage_async::nor_flash::NorFlash;
-use home_store::Home;
+use home_store::{Home, HomeStore};
 use lifecycle::{ErrorCode, HomeSource, Input, NetworkError, Output, State, StoreFault};
 use portal::Trial;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, apart};
 use crate::application::Application;
 use crate::clock_text::ClockText;
 use crate::door::Door;
@@ -38,6 +40,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             }
             Output::ConnectCloud { source } => return self.connect_cloud(source),
             Output::DisconnectCloud => self.disconnect_cloud(),
+            Output::LoadHome => return Some(Input::HomeRead(apart(pin!(self.read_home())).await)),
             Output::SaveCandidate => return Some(Input::Saved(self.save_candidate().await)),
             Output::DropCandidate => self.drop_candidate(),
             Output::WipeHome => return Some(Input::Wiped(self.wipe_home().await)),
@@ -149,6 +152,25 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.frames.clear();
     }
 
+    /// Opens the store where that has failed until now, and takes the stored home into use. Returns how many networks it
+    /// has, 0 when none is stored. The flash is changed no more than by any start.
+    pub(crate) async fn read_home(&mut self) -> Result<u8, StoreFault> {
+        if let Some(flash) = self.unopened.take() {
+            match HomeStore::open_or_return(flash, self.layout).await {
+                Ok(store) => self.store = Some(store),
+                Err((flash, _)) => {
+                    self.unopened = Some(flash);
+                    return Err(StoreFault);
+                }
+            }
+        }
+        let store = self.store.as_mut().ok_or(StoreFault)?;
+        self.homes.stored = store.load_home().await.or(Err(StoreFault))?;
+        self.follow_release_key();
+        let network_count = self.homes.stored.as_ref().map_or(0, |home| home.networks.len());
+        Ok(u8::try_from(network_count).unwrap_or(u8::MAX))
+    }
+
     async fn save_candidate(&mut self) -> Result<(), StoreFault> {
         if self.homes.is_candidate_on_bench {
             return self.keep_candidate_on_bench();
@@ -228,11 +250,11 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.portal.trial = Trial::None;
         self.portal.trial_ssid.clear();
         self.log_now(format_args!("Home on the bench forgotten"));
-        let beneath = match &mut self.store {
-            Some(store) => store.load_home().await.ok().flatten(),
-            None => None,
+        // A restart finds out about one that cannot be read.
+        self.is_restart_due = match &mut self.store {
+            Some(store) => !matches!(store.load_home().await, Ok(None)),
+            None => true,
         };
-        self.is_restart_due = beneath.is_some();
     }
 
     async fn prepare_restart(&mut self) {

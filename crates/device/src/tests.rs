@@ -801,4 +801,5 @@ mod bench_mode;
 mod claim_codes;
 mod door;
 mod releases;
+mod unreadable_homes;
 mod updates;

@@ -99,14 +99,9 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Reads the journal. A journal without any valid record gives the facts of a new device.
-    pub(crate) async fn open<F: NorFlash>(
-        flash: &mut F,
-        layout: StoreLayout,
-    ) -> Result<Self, AppendRecordError> {
-        let mut journal = Self { layout, facts: Facts::default(), sequence: 0, cursor: None, is_stale: true };
-        journal.refresh(flash).await?;
-        Ok(journal)
+    /// A journal that was not read yet: [`Self::refresh`] does that.
+    pub(crate) fn new(layout: StoreLayout) -> Self {
+        Self { layout, facts: Facts::default(), sequence: 0, cursor: None, is_stale: true }
     }
 
     /// Whether the flash holds a record, so that this is not somebody else's flash.
@@ -123,7 +118,8 @@ impl Journal {
         self.facts.epoch = self.facts.epoch.max(floor);
     }
 
-    /// Reads the journal again if the last write did not come back.
+    /// Reads the journal, or reads it again if the last write did not come back. Without any valid record the facts are
+    /// those of a new device.
     pub(crate) async fn refresh<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), AppendRecordError> {
         if !self.is_stale {
             return Ok(());

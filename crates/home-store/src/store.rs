@@ -66,18 +66,35 @@ impl<F: NorFlash> HomeStore<F> {
     /// # Errors
     ///
     /// [`OpenHomeStoreError`]. A device that gets one behaves as without a home: its hotspot opens.
-    pub async fn open(mut flash: F, layout: StoreLayout) -> Result<Self, OpenHomeStoreError> {
-        layout.check(&flash)?;
-        let journal = Journal::open(&mut flash, layout).await?;
+    pub async fn open(flash: F, layout: StoreLayout) -> Result<Self, OpenHomeStoreError> {
+        Self::open_or_return(flash, layout).await.map_err(|(_, error)| error)
+    }
+
+    /// Opens the store as [`Self::open`] does, and hands the flash back where that fails, so that it can be tried again.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenHomeStoreError`]. A home may be stored that could not be read.
+    pub async fn open_or_return(flash: F, layout: StoreLayout) -> Result<Self, (F, OpenHomeStoreError)> {
+        let journal = Journal::new(layout);
         let mut store = Self { flash, layout, journal, redundancy: Redundancy::Empty, resumed_wipe: None };
-        let slots = SlotPair::scan(&mut store.flash, layout).await?;
-        store.journal.raise_epoch(Epoch(slots.epoch_max()));
-        if store.journal.facts().is_wipe_pending {
-            store.resumed_wipe = Some(store.finish_wipe().await?);
+        match store.start().await {
+            Ok(()) => Ok(store),
+            Err(error) => Err((store.flash, error)),
         }
-        let slots = SlotPair::scan(&mut store.flash, layout).await?;
-        store.restore_mirror(slots).await;
-        Ok(store)
+    }
+
+    async fn start(&mut self) -> Result<(), OpenHomeStoreError> {
+        self.layout.check(&self.flash)?;
+        self.journal.refresh(&mut self.flash).await?;
+        let slots = SlotPair::scan(&mut self.flash, self.layout).await?;
+        self.journal.raise_epoch(Epoch(slots.epoch_max()));
+        if self.journal.facts().is_wipe_pending {
+            self.resumed_wipe = Some(self.finish_wipe().await?);
+        }
+        let slots = SlotPair::scan(&mut self.flash, self.layout).await?;
+        self.restore_mirror(slots).await;
+        Ok(())
     }
 
     /// Reads the stored home; `None` if there is none.

@@ -101,6 +101,9 @@ pub enum Input {
     ReleaseProven,
     /// The cloud acknowledged the receipt that [`crate::Output::SendReceipt`] asked for.
     ReceiptAcknowledged,
+    /// Answer to [`crate::Output::LoadHome`]: how many networks the stored home has, 0 when none is stored. `Err` also
+    /// comes right after [`Input::Booted`] without a home, when a home may be stored and could not be read.
+    HomeRead(Result<u8, StoreFault>),
     /// Answer to [`crate::Output::SaveCandidate`]; `Ok` only when the new home can be read back.
     Saved(Result<(), StoreFault>),
     /// Answer to [`crate::Output::WipeHome`]; `Ok` only when the wipe was verified.

@@ -1,10 +1,12 @@
 //! From the radio to an accepted login: stored networks in rounds, the cloud with growing waits.
 
+use core::time::Duration;
+
 use super::phase::{CloudStep, LinkWhileSaving, NetStep, OtaWait, Phase};
 use super::{LastError, Machine};
 use crate::networks::{Round, StoredNetworks};
 use crate::recovery::Reach;
-use crate::{CloudError, ErrorCode, HomeSource, Instant, Output, RecoveryPolicy};
+use crate::{CloudError, ErrorCode, HomeSource, Instant, Output, RecoveryPolicy, StoreFault};
 
 impl Machine {
     /// Tries the stored networks, best first.
@@ -30,6 +32,40 @@ impl Machine {
 
     fn has_visitor(&self, now: Instant) -> bool {
         self.is_hotspot_open() && self.visitors.present_until(now).is_some()
+    }
+
+    /// When the stored home is read again: only while nothing else is going on, so that it takes nobody's place.
+    pub(super) fn home_read_due(&self) -> Option<Instant> {
+        self.home_read_due.filter(|_| matches!(self.phase, Phase::WaitConfig | Phase::Configuring))
+    }
+
+    pub(super) fn read_home_again(&mut self, now: Instant) {
+        self.home_read_due = Some(now.after(self.settings.timings.network_retry_max));
+        self.push(Output::LoadHome);
+    }
+
+    pub(super) fn home_read(&mut self, now: Instant, result: Result<u8, StoreFault>) {
+        if self.home.is_some() || !matches!(self.phase, Phase::WaitConfig | Phase::Configuring) {
+            return;
+        }
+        match result {
+            Err(StoreFault) => {
+                let timings = &self.settings.timings;
+                let wait =
+                    self.network_backoff.next_wait(timings.network_retry_first, timings.network_retry_max);
+                self.home_read_due = Some(now.after(wait));
+            }
+            Ok(network_count) if self.home_read_due.take().is_some() => {
+                self.network_backoff.reset();
+                self.home = StoredNetworks::new(network_count);
+                if self.home.is_some() {
+                    // The hotspot is open; it closes as after any other outage, once the home is reached.
+                    self.reach = Reach::at_boot(now, Duration::ZERO);
+                    self.start_stored_round(now);
+                }
+            }
+            Ok(_) => {}
+        }
     }
 
     pub(super) fn join_stored(&mut self, now: Instant, round: Round) {

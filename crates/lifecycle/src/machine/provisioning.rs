@@ -34,7 +34,7 @@ impl Machine {
     #[must_use]
     pub const fn accepts_portal_reset(&self) -> bool {
         matches!(self.phase, Phase::WaitConfig | Phase::Configuring)
-            && (self.home.is_none() || !matches!(self.settings.recovery, RecoveryPolicy::Rehome))
+            && (!self.has_home() || !matches!(self.settings.recovery, RecoveryPolicy::Rehome))
     }
 
     pub(super) fn station_detached(&mut self) {
@@ -149,6 +149,7 @@ impl Machine {
         }
         // What the hotspot was asked for is done.
         self.held_open_until = None;
+        self.home_read_due = None;
         self.is_success_unread = self.is_hotspot_open();
         self.note_accepted();
         match link {
@@ -245,6 +246,7 @@ impl Machine {
         match result {
             Ok(()) => {
                 self.home = None;
+                self.home_read_due = None;
                 self.held_open_until = None;
                 self.reach = Reach::default();
                 self.last_error = LastError::None;

@@ -49,6 +49,11 @@ pub(crate) fn rehome_searches() -> Vec<(&'static str, Settings, Alphabet)> {
         ),
         ("button", rehome(equal_waits()), Alphabet { has_button: true, has_release: true, ..everything() }),
         ("power-up gesture", rehome(gesture_waits()), gesture_alphabet()),
+        (
+            "a home that cannot be read",
+            rehome(equal_waits()),
+            Alphabet { has_unreadable_home: true, has_button: true, ..everything() },
+        ),
         ("wrong proofs", rehome(equal_waits()), Alphabet { has_lock: true, ..everything() }),
         ("visitors", rehome(equal_waits()), Alphabet { has_visitors: true, ..stepwise.clone() }),
         (
@@ -103,6 +108,7 @@ pub(crate) fn everything() -> Alphabet {
         has_release: false,
         has_gesture: false,
         has_lock: false,
+        has_unreadable_home: false,
         time_step: None,
         networks: Networks::ComeAndGo,
         horizon: Horizon::Unlimited,

@@ -313,7 +313,8 @@ impl Observer {
                 self.judge_join(timings);
                 self.submitted_ms = None;
             }
-            Output::WipeHome => self.submitted_ms = None,
+            // A home that cannot be read is tried by reading it.
+            Output::WipeHome | Output::LoadHome => self.submitted_ms = None,
             _ => {}
         }
     }

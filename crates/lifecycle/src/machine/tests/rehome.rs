@@ -318,6 +318,64 @@ fn the_portal_cannot_reset_a_device_that_has_a_home() {
     assert!(empty.send(Input::PortalReset).contains(&Output::WipeHome));
 }
 
+/// A device whose stored home could not be read at boot.
+fn unreadable() -> Bench {
+    let mut bench = Bench::with(settings(RecoveryPolicy::Rehome), 0);
+    bench.send(Input::HomeRead(Err(StoreFault)));
+    bench
+}
+
+#[test]
+fn a_home_that_cannot_be_read_is_recovery_and_nobody_at_the_hotspot_can_erase_it() {
+    let mut bench = unreadable();
+    assert!(bench.machine.is_in_recovery() && bench.machine.has_home());
+    assert!(!bench.machine.accepts_portal_reset());
+    assert_eq!(bench.send(Input::PortalReset), []);
+    bench.send(SUBMIT);
+    bench.pass_s(1);
+    bench.send(Input::NetworkFailed(NetworkError::NotFound));
+    assert!(
+        bench.machine.has_home() && !bench.machine.accepts_portal_reset(),
+        "a failed trial changes nothing"
+    );
+    bench.send(SUBMIT);
+    bench.pass_s(1);
+    for input in [Input::NetworkJoined, Input::LoginAccepted, Input::Saved(Ok(()))] {
+        bench.send(input);
+    }
+    assert_eq!(bench.state(), State::Running, "a home that the cloud accepted takes its place");
+    assert!(!bench.pass_s(1_000).contains(&Output::LoadHome));
+}
+
+#[test]
+fn a_home_that_cannot_be_read_is_read_again_after_growing_waits_and_then_used() {
+    let mut bench = unreadable();
+    let mut waits_s = Vec::new();
+    for _ in 0..9 {
+        let began_ms = bench.now_ms;
+        while !bench.has(Output::LoadHome) {
+            bench.pass_s(1);
+        }
+        waits_s.push((bench.now_ms - began_ms) / 1_000);
+        bench.send(Input::HomeRead(Err(StoreFault)));
+    }
+    assert_eq!(waits_s, [3, 6, 12, 24, 48, 96, 192, 300, 300]);
+    assert!(bench.machine.is_in_recovery());
+    bench.pass_s(300);
+    bench.send(Input::HomeRead(Ok(2)));
+    assert!(bench.has(JOIN_STORED) && bench.machine.is_in_recovery(), "{:?}", bench.outputs);
+    bench.send(Input::NetworkJoined);
+    bench.send(Input::LoginAccepted);
+    assert_eq!(bench.state(), State::Running);
+
+    let mut bench = unreadable();
+    bench.pass_s(3);
+    bench.send(Input::HomeRead(Ok(0)));
+    assert!(!bench.machine.has_home() && bench.machine.accepts_portal_reset(), "there was none after all");
+    assert_eq!(bench.pass_s(1_000), []);
+    assert_eq!(bench.send(Input::HomeRead(Ok(1))), [], "an answer nobody asked for");
+}
+
 #[test]
 fn config_start_opens_the_hotspot_for_15_min_beside_a_running_session() {
     let mut bench = Bench::running();
