@@ -68,6 +68,8 @@ pub(crate) struct Agent<'a, P, A, F> {
     /// Name of the network that was asked for last.
     pub(crate) joining_ssid: SsidBytes,
     pub(crate) joined_ssid: Option<SsidBytes>,
+    /// The last success is not written to flash again before this.
+    pub(crate) success_stored_until: Instant,
 }
 
 /// Runs the device from boot until it must be restarted.
@@ -111,6 +113,7 @@ pub async fn run<P: Platform, A: Application, F: NorFlash>(
         is_scan_to_print: false,
         joining_ssid: SsidBytes::new(),
         joined_ssid: None,
+        success_stored_until: Instant::BOOT,
     };
     agent.boot(boot_reason).await;
     while !agent.is_restart_due {
@@ -192,7 +195,6 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         match event {
             Event::TimedOut => {}
             Event::Joined => {
-                self.homes.last_joined = Some(self.joining_ssid.clone());
                 self.joined_ssid = Some(self.joining_ssid.clone());
                 self.feed(Input::NetworkJoined).await;
             }
@@ -306,6 +308,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                 }
                 self.feed(input).await;
                 if input == Input::LoginAccepted {
+                    if self.machine.state() == State::Running {
+                        apart(pin!(self.note_success())).await;
+                    }
                     self.tell_update().await;
                 }
             }

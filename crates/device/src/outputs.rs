@@ -1,6 +1,7 @@
 //! Performs what the lifecycle asks for.
 
 use core::pin::pin;
+use core::time::Duration;
 
 use embedded_storage_async::nor_flash::NorFlash;
 use home_store::{Home, HomeStore};
@@ -17,6 +18,9 @@ use crate::portal_release::PortalRelease;
 
 /// Wall-clock times before this are a clock that was never set: 2020-01-01.
 const CLOCK_SET_S_MIN: u64 = 1_577_836_800;
+
+/// Shortest time between two writes of the last success: a device between two networks must not wear its flash out. Ours.
+const SUCCESS_WRITE_INTERVAL: Duration = Duration::from_hours(1);
 
 impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     /// Performs one output and returns its answer, where it is answered at once.
@@ -166,9 +170,26 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         }
         let store = self.store.as_mut().ok_or(StoreFault)?;
         self.homes.stored = store.load_home().await.or(Err(StoreFault))?;
+        self.homes.recall_success(store.last_network());
         self.follow_release_key();
         let network_count = self.homes.stored.as_ref().map_or(0, |home| home.networks.len());
         Ok(u8::try_from(network_count).unwrap_or(u8::MAX))
+    }
+
+    /// Remembers the network over which the cloud has just accepted the device.
+    pub(crate) async fn note_success(&mut self) {
+        self.homes.last_success.clone_from(&self.joined_ssid);
+        let position = self.homes.last_success_position();
+        let now = self.platform.now();
+        let Some(store) = &mut self.store else { return };
+        let is_known = position.is_none() || store.last_network() == position;
+        if is_known || self.homes.is_stored_on_bench || now < self.success_stored_until {
+            return;
+        }
+        self.success_stored_until = now.after(SUCCESS_WRITE_INTERVAL);
+        if store.set_last_network(position).await.is_err() {
+            self.log_now(format_args!("The network could not be remembered"));
+        }
     }
 
     async fn save_candidate(&mut self) -> Result<(), StoreFault> {
@@ -231,7 +252,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.homes.stored = None;
         self.update.forget();
         self.platform.note_download(None);
-        self.homes.last_joined = None;
+        self.homes.last_success = None;
         self.follow_release_key();
         self.homes.candidate = None;
         self.homes.claim_code = None;

@@ -147,7 +147,7 @@ impl<F: NorFlash> HomeStore<F> {
     }
 
     /// Erases the stored home and everything left of earlier ones, reads the erased sectors back, and begins a new
-    /// epoch. Last error and gesture counter are cleared, the boot counter is kept.
+    /// epoch. Last error, last network and gesture counter are cleared, the boot counter is kept.
     ///
     /// The intention is recorded first, so once begun a wipe always ends: at the next [`Self::open`] if need be. Wiping
     /// an empty store is allowed and begins a new epoch too. Costs two sector erases.
@@ -165,6 +165,7 @@ impl<F: NorFlash> HomeStore<F> {
                 facts.epoch = Epoch(facts.epoch.0.saturating_add(1));
                 facts.wiped_generation = facts.wiped_generation.max(slots.generation_max());
                 facts.last_error = None;
+                facts.last_network = None;
                 facts.gesture_count = 0;
             };
             self.journal.update(&mut self.flash, record_intention).await?;
@@ -232,6 +233,23 @@ impl<F: NorFlash> HomeStore<F> {
     /// [`UpdateJournalError`]; the code is then the old or the new one.
     pub async fn set_last_error(&mut self, last_error: Option<u16>) -> Result<(), UpdateJournalError> {
         Ok(self.journal.update(&mut self.flash, |facts| facts.last_error = last_error).await?)
+    }
+
+    /// Position in the stored home of the network over which the cloud was reached last, as [`Self::set_last_network`]
+    /// left it. It may lie beyond the end of a home that was stored since.
+    #[must_use]
+    pub fn last_network(&self) -> Option<u8> {
+        self.journal.facts().last_network
+    }
+
+    /// Stores or clears the position of the network over which the cloud was reached last. The same position costs no
+    /// write.
+    ///
+    /// # Errors
+    ///
+    /// [`UpdateJournalError`]; the position is then the old or the new one.
+    pub async fn set_last_network(&mut self, position: Option<u8>) -> Result<(), UpdateJournalError> {
+        Ok(self.journal.update(&mut self.flash, |facts| facts.last_network = position).await?)
     }
 
     /// The wipe that [`Self::open`] had to finish, if any.
