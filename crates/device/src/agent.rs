@@ -38,8 +38,11 @@ pub(crate) struct Agent<'a, P, A, F> {
     pub(crate) platform: &'a mut P,
     pub(crate) application: &'a mut A,
     pub(crate) config: &'a DeviceConfig<'a>,
-    /// `None` when the flash cannot be used: the device then behaves as without a home.
+    /// `None` while the flash cannot be used: the device is then set up anew at best.
     pub(crate) store: Option<HomeStore<F>>,
+    /// The flash whose store could not be opened yet, and where the store lies in it.
+    pub(crate) unopened: Option<F>,
+    pub(crate) layout: StoreLayout,
     pub(crate) machine: Machine,
     pub(crate) homes: Homes,
     pub(crate) session: CloudSession,
@@ -65,6 +68,8 @@ pub(crate) struct Agent<'a, P, A, F> {
     /// Name of the network that was asked for last.
     pub(crate) joining_ssid: SsidBytes,
     pub(crate) joined_ssid: Option<SsidBytes>,
+    /// The last success is not written to flash again before this.
+    pub(crate) success_stored_until: Instant,
 }
 
 /// Runs the device from boot until it must be restarted.
@@ -79,10 +84,6 @@ pub async fn run<P: Platform, A: Application, F: NorFlash>(
     config: &DeviceConfig<'_>,
 ) -> RunEnd {
     let identity = &config.identity;
-    let store = HomeStore::open(flash, layout).await.ok();
-    if store.is_none() {
-        platform.log(format_args!("The home store cannot be used; continuing without a home"));
-    }
     let mut agent = Agent {
         machine: Machine::new(config.lifecycle.clone(), platform.random_u32()),
         hotspot_name: hotspot_name(
@@ -94,7 +95,9 @@ pub async fn run<P: Platform, A: Application, F: NorFlash>(
         platform,
         application,
         config,
-        store,
+        store: None,
+        unopened: Some(flash),
+        layout,
         homes: Homes::default(),
         session: CloudSession::new(config.heartbeat_s),
         frames: FrameBuffer::new(),
@@ -110,6 +113,7 @@ pub async fn run<P: Platform, A: Application, F: NorFlash>(
         is_scan_to_print: false,
         joining_ssid: SsidBytes::new(),
         joined_ssid: None,
+        success_stored_until: Instant::BOOT,
     };
     agent.boot(boot_reason).await;
     while !agent.is_restart_due {
@@ -122,14 +126,14 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     async fn boot(&mut self, reason: BootReason) {
         let mut last_error = None;
         let mut boot_count = 0;
+        let read = apart(pin!(self.read_home())).await;
         if let Some(store) = &mut self.store {
             last_error = store.last_error().and_then(ErrorCode::from_code);
-            // An unreadable home is no home: the hotspot opens, and the flash stays as it is.
-            self.homes.stored = store.load_home().await.unwrap_or_default();
             // The count is for people; a boot that cannot be counted is still a boot.
             boot_count = store.record_boot().await.unwrap_or_default();
+        } else {
+            self.platform.log(format_args!("The home store cannot be used; continuing without a home"));
         }
-        let stored_network_count = self.homes.stored.as_ref().map_or(0, |home| home.networks.len());
         let identity = &self.config.identity;
         self.platform.log(format_args!(
             "Rehome {} for {}, boot {boot_count}, epoch {}",
@@ -137,12 +141,15 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             identity.template_id,
             self.epoch()
         ));
-        self.follow_release_key();
-        let stored_network_count = u8::try_from(stored_network_count).unwrap_or(u8::MAX);
+        let stored_network_count = read.unwrap_or_default();
         let short_power_up_count = self.open_up(reason);
         let is_door_locked = self.lock.is_closed();
         let boot = Boot { reason, stored_network_count, last_error, short_power_up_count, is_door_locked };
         self.feed(Input::Booted(boot)).await;
+        if read.is_err() {
+            self.log_now(format_args!("A stored home could not be read; it is kept and read again"));
+            self.feed(Input::HomeRead(read)).await;
+        }
         self.begin_firmware_trial().await;
     }
 
@@ -188,7 +195,6 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         match event {
             Event::TimedOut => {}
             Event::Joined => {
-                self.homes.last_joined = Some(self.joining_ssid.clone());
                 self.joined_ssid = Some(self.joining_ssid.clone());
                 self.feed(Input::NetworkJoined).await;
             }
@@ -302,6 +308,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                 }
                 self.feed(input).await;
                 if input == Input::LoginAccepted {
+                    if self.machine.state() == State::Running {
+                        apart(pin!(self.note_success())).await;
+                    }
                     self.tell_update().await;
                 }
             }

@@ -35,8 +35,8 @@ pub(crate) struct Homes {
     pub(crate) was_on_bench: bool,
     /// What the candidate has in place of a token until the cloud gave it one.
     pub(crate) claim_code: Option<ClaimCode>,
-    /// The network that was joined last since the start.
-    pub(crate) last_joined: Option<SsidBytes>,
+    /// The network over which the cloud accepted the device last.
+    pub(crate) last_success: Option<SsidBytes>,
 }
 
 impl Homes {
@@ -71,7 +71,7 @@ impl Homes {
         if source == HomeSource::Stored {
             let merit = |position: &usize| {
                 let network = networks.get(*position)?;
-                let has_worked = self.last_joined.as_deref() == Some(network.ssid.as_bytes());
+                let has_worked = self.last_success.as_deref() == Some(network.ssid.as_bytes());
                 let bonus_db = if has_worked { LAST_SUCCESS_BONUS_DB } else { 0 };
                 let signal_dbm = loudest_access_point(network, heard).map(|seen| seen.rssi_dbm);
                 Some((signal_dbm.map(|signal| signal.saturating_add(bonus_db)), has_worked))
@@ -80,6 +80,20 @@ impl Homes {
             ranking.sort_unstable_by_key(|position| (core::cmp::Reverse(merit(position)), *position));
         }
         ranking
+    }
+
+    /// Position of the last success in the stored home.
+    pub(crate) fn last_success_position(&self) -> Option<u8> {
+        let ssid = self.last_success.as_deref()?;
+        let networks = &self.stored.as_ref()?.networks;
+        u8::try_from(networks.iter().position(|network| network.ssid.as_bytes() == ssid)?).ok()
+    }
+
+    /// Takes up what the flash remembers of the stored home's last success.
+    pub(crate) fn recall_success(&mut self, position: Option<u8>) {
+        let networks = self.stored.as_ref().map(|home| home.networks.as_slice()).unwrap_or_default();
+        let network = position.and_then(|position| networks.get(usize::from(position)));
+        self.last_success = network.and_then(|network| SsidBytes::from_slice(network.ssid.as_bytes()).ok());
     }
 
     /// Makes a home of what a person submitted. Its first network is the submitted one.

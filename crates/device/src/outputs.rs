@@ -1,11 +1,14 @@
 //! Performs what the lifecycle asks for.
 
+use core::pin::pin;
+use core::time::Duration;
+
 use embedded_storage_async::nor_flash::NorFlash;
-use home_store::Home;
+use home_store::{Home, HomeStore};
 use lifecycle::{ErrorCode, HomeSource, Input, NetworkError, Output, State, StoreFault};
 use portal::Trial;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, apart};
 use crate::application::Application;
 use crate::clock_text::ClockText;
 use crate::door::Door;
@@ -16,6 +19,9 @@ use crate::portal_release::PortalRelease;
 /// Wall-clock times before this are a clock that was never set: 2020-01-01.
 const CLOCK_SET_S_MIN: u64 = 1_577_836_800;
 
+/// Shortest time between two writes of the last success: a device between two networks must not wear its flash out. Ours.
+const SUCCESS_WRITE_INTERVAL: Duration = Duration::from_hours(1);
+
 impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     /// Performs one output and returns its answer, where it is answered at once.
     pub(crate) async fn perform(&mut self, output: Output) -> Option<Input> {
@@ -25,6 +31,10 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Output::CloseHotspot => {
                 self.platform.close_hotspot();
                 self.portal.clear_slots();
+                if self.portal.trial != Trial::Running {
+                    // Whoever finds the hotspot open next time asks about something else.
+                    self.portal.trial = Trial::None;
+                }
             }
             Output::Join { source, network_index } => return self.join(source, network_index),
             Output::Leave => {
@@ -34,6 +44,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             }
             Output::ConnectCloud { source } => return self.connect_cloud(source),
             Output::DisconnectCloud => self.disconnect_cloud(),
+            Output::LoadHome => return Some(Input::HomeRead(apart(pin!(self.read_home())).await)),
             Output::SaveCandidate => return Some(Input::Saved(self.save_candidate().await)),
             Output::DropCandidate => self.drop_candidate(),
             Output::WipeHome => return Some(Input::Wiped(self.wipe_home().await)),
@@ -145,6 +156,42 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.frames.clear();
     }
 
+    /// Opens the store where that has failed until now, and takes the stored home into use. Returns how many networks it
+    /// has, 0 when none is stored. The flash is changed no more than by any start.
+    pub(crate) async fn read_home(&mut self) -> Result<u8, StoreFault> {
+        if let Some(flash) = self.unopened.take() {
+            match HomeStore::open_or_return(flash, self.layout).await {
+                Ok(store) => self.store = Some(store),
+                Err((flash, _)) => {
+                    self.unopened = Some(flash);
+                    return Err(StoreFault);
+                }
+            }
+        }
+        let store = self.store.as_mut().ok_or(StoreFault)?;
+        self.homes.stored = store.load_home().await.or(Err(StoreFault))?;
+        self.homes.recall_success(store.last_network());
+        self.follow_release_key();
+        let network_count = self.homes.stored.as_ref().map_or(0, |home| home.networks.len());
+        Ok(u8::try_from(network_count).unwrap_or(u8::MAX))
+    }
+
+    /// Remembers the network over which the cloud has just accepted the device.
+    pub(crate) async fn note_success(&mut self) {
+        self.homes.last_success.clone_from(&self.joined_ssid);
+        let position = self.homes.last_success_position();
+        let now = self.platform.now();
+        let Some(store) = &mut self.store else { return };
+        let is_known = position.is_none() || store.last_network() == position;
+        if is_known || self.homes.is_stored_on_bench || now < self.success_stored_until {
+            return;
+        }
+        self.success_stored_until = now.after(SUCCESS_WRITE_INTERVAL);
+        if store.set_last_network(position).await.is_err() {
+            self.log_now(format_args!("The network could not be remembered"));
+        }
+    }
+
     async fn save_candidate(&mut self) -> Result<(), StoreFault> {
         if self.homes.is_candidate_on_bench {
             return self.keep_candidate_on_bench();
@@ -209,7 +256,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.homes.stored = None;
         self.update.forget();
         self.platform.note_download(None);
-        self.homes.last_joined = None;
+        self.homes.last_success = None;
         self.follow_release_key();
         self.homes.candidate = None;
         self.homes.claim_code = None;
@@ -228,11 +275,11 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         self.portal.trial = Trial::None;
         self.portal.trial_ssid.clear();
         self.log_now(format_args!("Home on the bench forgotten"));
-        let beneath = match &mut self.store {
-            Some(store) => store.load_home().await.ok().flatten(),
-            None => None,
+        // A restart finds out about one that cannot be read.
+        self.is_restart_due = match &mut self.store {
+            Some(store) => !matches!(store.load_home().await, Ok(None)),
+            None => true,
         };
-        self.is_restart_due = beneath.is_some();
     }
 
     async fn prepare_restart(&mut self) {

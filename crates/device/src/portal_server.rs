@@ -138,7 +138,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         match self.act(&routed, was_waiting).await {
             Act::WaitForScan => return self.put_back(connection, request_bytes, true),
             Act::Busy => self.send_portal(connection, BUSY_ANSWER).await,
-            Act::Answer => self.render(connection, &routed).await,
+            Act::Answer => {
+                self.render(connection, &routed).await;
+            }
             Act::Submit => {
                 self.submit(&routed).await;
                 self.render(connection, &routed).await;
@@ -150,9 +152,11 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                 self.render(connection, &routed).await;
             }
             Act::AnswerThen(input) => {
-                self.render(connection, &routed).await;
+                let is_sent = self.render(connection, &routed).await;
                 self.platform.close_portal(connection);
-                self.feed(input).await;
+                if is_sent || input != Input::ResultRead {
+                    self.feed(input).await;
+                }
             }
             Act::CountProof => {
                 // The answer first: the last wrong proof closes the hotspot.
@@ -196,6 +200,9 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             Route::Reset if !self.machine.accepts_portal_reset() => Act::Busy,
             Route::Reset => Act::AnswerThen(Input::PortalReset),
             Route::Reboot => Act::AnswerThen(Input::PortalReboot),
+            Route::Status if self.portal.trial == Trial::Succeeded && !routed.is_head => {
+                Act::AnswerThen(Input::ResultRead)
+            }
             Route::ProofWrong { .. } | Route::DoorClosed => Act::CountProof,
             _ => Act::Answer,
         }
@@ -227,9 +234,10 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
         }
     }
 
-    async fn render(&mut self, connection: ConnectionIndex, routed: &Routed<'_>) {
+    /// Sends an answer; returns whether all of it went out.
+    async fn render(&mut self, connection: ConnectionIndex, routed: &Routed<'_>) -> bool {
         if !routed.is_answered() {
-            return;
+            return false;
         }
         let mut chunk = [0; ANSWER_CHUNK_BYTES];
         let mut offset_bytes = 0;
@@ -238,11 +246,11 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
             let rendered = self.render_chunk(routed, offset_bytes, &mut chunk);
             let bytes = chunk.get(..rendered.written_bytes).unwrap_or_default();
             if bytes.is_empty() || self.platform.answer_portal(connection, bytes).await.is_err() {
-                return;
+                return false;
             }
             offset_bytes = offset_bytes.saturating_add(rendered.written_bytes);
             if offset_bytes >= rendered.total_bytes {
-                return;
+                return true;
             }
         }
     }

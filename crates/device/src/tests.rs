@@ -713,34 +713,99 @@ fn of_several_networks_the_strongest_is_tried_first_and_an_open_twin_does_not_co
     assert_eq!(joins, ["join Near", "join Far", "join Home net", "join Hidden"]);
 }
 
+/// A flash with a home of the networks "Near" and "Far".
+fn flash_with_two_networks() -> SharedSimFlash {
+    let flash = empty_flash();
+    embassy_futures::block_on(async {
+        let mut two = home(443);
+        two.networks.clear();
+        for ssid in ["Near", "Far"] {
+            let ssid = Ssid::parse(ssid.as_bytes()).unwrap();
+            two.networks.push(Network { ssid, ..home(443).networks[0].clone() }).unwrap();
+        }
+        HomeStore::open(flash.clone(), LAYOUT).await.unwrap().save_home(&two).await.unwrap();
+    });
+    flash
+}
+
+/// Plays a start where "Near" is heard so loud and "Far" at -60 dBm; returns the networks that were tried.
+fn play_between_two(
+    flash: SharedSimFlash,
+    near_dbm: i16,
+    ends_at_ms: u64,
+    cues: &[(u64, Cue)],
+) -> Vec<String> {
+    let mut script = Script::new(ends_at_ms, cues);
+    script.heard.push(heard("Near", near_dbm, Security::Wpa2)).unwrap();
+    script.heard.push(heard("Far", -60, Security::Wpa2)).unwrap();
+    let calls = play(flash, script).script.calls;
+    calls.into_iter().filter(|call| call.starts_with("join")).collect()
+}
+
+/// The cloud is reached over "Far", because "Near" fails.
+fn success_over_far() -> [(u64, Cue); 5] {
+    [
+        event(2_000, Event::ScanDone),
+        event(3_000, Event::JoinFailed(NetworkError::NotFound)),
+        event(4_000, Event::Joined),
+        event(4_100, Event::CloudConnected { is_verified_tls: true }),
+        cloud(4_200, &response(1, 200)),
+    ]
+}
+
 #[test]
 fn a_network_that_worked_is_preferred_to_one_that_is_a_little_louder_and_not_to_a_much_louder_one() {
-    for (other_dbm, first) in [(-52, "join Far"), (-45, "join Near")] {
-        let flash = empty_flash();
-        embassy_futures::block_on(async {
-            let mut home = home(443);
-            home.networks.clear();
-            for ssid in ["Near", "Far"] {
-                let ssid = Ssid::parse(ssid.as_bytes()).unwrap();
-                home.networks.push(Network { ssid, ..crate::tests::home(443).networks[0].clone() }).unwrap();
-            }
-            HomeStore::open(flash.clone(), LAYOUT).await.unwrap().save_home(&home).await.unwrap();
-        });
-        let cues = [
-            event(2_000, Event::ScanDone),
-            event(3_000, Event::JoinFailed(NetworkError::NotFound)),
-            event(4_000, Event::Joined),
-            event(5_000, Event::LinkLost),
-            event(7_000, Event::ScanDone),
-        ];
-        let mut script = Script::new(8_000, &cues);
-        script.heard.push(heard("Near", other_dbm, Security::Wpa2)).unwrap();
-        script.heard.push(heard("Far", -60, Security::Wpa2)).unwrap();
-        let played = play(flash, script);
-        let joins: Vec<&String> =
-            played.script.calls.iter().filter(|call| call.starts_with("join")).collect();
-        assert_eq!(joins, ["join Near", "join Far", first], "{other_dbm} dBm");
+    for (near_dbm, first) in [(-52, "join Far"), (-45, "join Near")] {
+        let flash = flash_with_two_networks();
+        let mut cues = success_over_far().to_vec();
+        cues.extend([event(5_000, Event::LinkLost), event(7_000, Event::ScanDone)]);
+        let joins = play_between_two(flash.clone(), near_dbm, 8_000, &cues);
+        assert_eq!(joins, ["join Near", "join Far", first], "{near_dbm} dBm");
+        let joins = play_between_two(flash, near_dbm, 3_000, &[event(2_000, Event::ScanDone)]);
+        assert_eq!(joins, [first], "after a restart, {near_dbm} dBm");
     }
+}
+
+#[test]
+fn a_network_from_which_the_cloud_was_not_reached_has_not_worked() {
+    let cues = [
+        event(2_000, Event::ScanDone),
+        event(3_000, Event::JoinFailed(NetworkError::NotFound)),
+        event(4_000, Event::Joined),
+        event(4_100, Event::CloudFailed(CloudError::Dns)),
+        event(5_000, Event::LinkLost),
+        event(7_000, Event::ScanDone),
+    ];
+    let joins = play_between_two(flash_with_two_networks(), -52, 8_000, &cues);
+    assert_eq!(joins, ["join Near", "join Far", "join Near"]);
+}
+
+#[test]
+fn a_device_between_two_networks_writes_its_last_success_once_an_hour_at_most() {
+    let flash = flash_with_two_networks();
+    let written = || flash.with(|flash| flash.counters().written_bytes);
+    // The radio joins whatever it is told to; every minute the network goes and the other one is tried first.
+    let mut cues = Vec::new();
+    for minute in 0..30 {
+        let at = |ms: u64| minute * 60_000 + ms;
+        cues.push(event(at(2_000), Event::ScanDone));
+        if minute % 2 == 0 {
+            cues.push(event(at(3_000), Event::JoinFailed(NetworkError::NotFound)));
+        }
+        cues.push(event(at(4_000), Event::Joined));
+        cues.push(event(at(4_100), Event::CloudConnected { is_verified_tls: true }));
+        cues.push(cloud(at(4_200), &response(1, 200)));
+        cues.push(event(at(59_000), Event::LinkLost));
+    }
+    play_between_two(flash.clone(), -20, 1_000, &[]);
+    let before = written();
+    play_between_two(flash.clone(), -20, 1_000, &[]);
+    let ordinary_start = written() - before;
+    let before = written();
+    let joins = play_between_two(flash.clone(), -20, 30 * 60_000, &cues);
+    assert!(joins.len() > 40, "{joins:?}");
+    // A start that stays on clears the power-ups it had counted: at most two records more, and one for the network.
+    assert!(written() - before <= ordinary_start + 3 * 32, "{} bytes", written() - before);
 }
 
 #[test]
@@ -807,4 +872,5 @@ mod bench_mode;
 mod claim_codes;
 mod door;
 mod releases;
+mod unreadable_homes;
 mod updates;

@@ -32,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) boot_count: u32,
     pub(crate) gesture_count: u8,
     pub(crate) last_error: Option<u16>,
+    /// Position in the stored home of the network over which the cloud was reached last.
+    pub(crate) last_network: Option<u8>,
     /// A wipe has begun and is not known to be finished; its epoch is already counted in `epoch`.
     pub(crate) is_wipe_pending: bool,
     /// No home of this generation or an earlier one exists any more, or it is what a pending wipe erases.
@@ -99,14 +101,9 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Reads the journal. A journal without any valid record gives the facts of a new device.
-    pub(crate) async fn open<F: NorFlash>(
-        flash: &mut F,
-        layout: StoreLayout,
-    ) -> Result<Self, AppendRecordError> {
-        let mut journal = Self { layout, facts: Facts::default(), sequence: 0, cursor: None, is_stale: true };
-        journal.refresh(flash).await?;
-        Ok(journal)
+    /// A journal that was not read yet: [`Self::refresh`] does that.
+    pub(crate) fn new(layout: StoreLayout) -> Self {
+        Self { layout, facts: Facts::default(), sequence: 0, cursor: None, is_stale: true }
     }
 
     /// Whether the flash holds a record, so that this is not somebody else's flash.
@@ -123,7 +120,8 @@ impl Journal {
         self.facts.epoch = self.facts.epoch.max(floor);
     }
 
-    /// Reads the journal again if the last write did not come back.
+    /// Reads the journal, or reads it again if the last write did not come back. Without any valid record the facts are
+    /// those of a new device.
     pub(crate) async fn refresh<F: NorFlash>(&mut self, flash: &mut F) -> Result<(), AppendRecordError> {
         if !self.is_stale {
             return Ok(());
@@ -300,6 +298,8 @@ impl Record {
         let [w0, w1, w2, w3] = facts.wiped_generation.to_le_bytes();
         let [l0, l1] = facts.last_error.unwrap_or(0).to_le_bytes();
         let gestures = facts.gesture_count;
+        // 0 is none: firmware that knew no such fact wrote it.
+        let last_network = facts.last_network.map_or(0, |position| position.saturating_add(1));
         close_cell(&[
             a,
             b,
@@ -308,7 +308,7 @@ impl Record {
             RECORD_VERSION,
             flags,
             gestures,
-            0,
+            last_network,
             s0,
             s1,
             s2,
@@ -354,7 +354,7 @@ impl Parsed {
     fn from_cell(cell: &[u8; CELL_BYTES]) -> Option<Self> {
         let body = open_cell(cell, RECORD_MAGIC)?;
         let mut words = body.as_chunks::<4>().0.iter().skip(1).copied();
-        let [version, flags, gesture_count, _] = words.next()?;
+        let [version, flags, gesture_count, last_network] = words.next()?;
         let mut next_u32 = || words.next().map(u32::from_le_bytes);
         let sequence = next_u32()?;
         if version > RECORD_VERSION {
@@ -368,6 +368,7 @@ impl Parsed {
             boot_count,
             gesture_count,
             last_error,
+            last_network: last_network.checked_sub(1),
             is_wipe_pending: flags & WIPE_IS_PENDING != 0,
             wiped_generation,
         };

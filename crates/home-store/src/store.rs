@@ -66,18 +66,35 @@ impl<F: NorFlash> HomeStore<F> {
     /// # Errors
     ///
     /// [`OpenHomeStoreError`]. A device that gets one behaves as without a home: its hotspot opens.
-    pub async fn open(mut flash: F, layout: StoreLayout) -> Result<Self, OpenHomeStoreError> {
-        layout.check(&flash)?;
-        let journal = Journal::open(&mut flash, layout).await?;
+    pub async fn open(flash: F, layout: StoreLayout) -> Result<Self, OpenHomeStoreError> {
+        Self::open_or_return(flash, layout).await.map_err(|(_, error)| error)
+    }
+
+    /// Opens the store as [`Self::open`] does, and hands the flash back where that fails, so that it can be tried again.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenHomeStoreError`]. A home may be stored that could not be read.
+    pub async fn open_or_return(flash: F, layout: StoreLayout) -> Result<Self, (F, OpenHomeStoreError)> {
+        let journal = Journal::new(layout);
         let mut store = Self { flash, layout, journal, redundancy: Redundancy::Empty, resumed_wipe: None };
-        let slots = SlotPair::scan(&mut store.flash, layout).await?;
-        store.journal.raise_epoch(Epoch(slots.epoch_max()));
-        if store.journal.facts().is_wipe_pending {
-            store.resumed_wipe = Some(store.finish_wipe().await?);
+        match store.start().await {
+            Ok(()) => Ok(store),
+            Err(error) => Err((store.flash, error)),
         }
-        let slots = SlotPair::scan(&mut store.flash, layout).await?;
-        store.restore_mirror(slots).await;
-        Ok(store)
+    }
+
+    async fn start(&mut self) -> Result<(), OpenHomeStoreError> {
+        self.layout.check(&self.flash)?;
+        self.journal.refresh(&mut self.flash).await?;
+        let slots = SlotPair::scan(&mut self.flash, self.layout).await?;
+        self.journal.raise_epoch(Epoch(slots.epoch_max()));
+        if self.journal.facts().is_wipe_pending {
+            self.resumed_wipe = Some(self.finish_wipe().await?);
+        }
+        let slots = SlotPair::scan(&mut self.flash, self.layout).await?;
+        self.restore_mirror(slots).await;
+        Ok(())
     }
 
     /// Reads the stored home; `None` if there is none.
@@ -130,7 +147,7 @@ impl<F: NorFlash> HomeStore<F> {
     }
 
     /// Erases the stored home and everything left of earlier ones, reads the erased sectors back, and begins a new
-    /// epoch. Last error and gesture counter are cleared, the boot counter is kept.
+    /// epoch. Last error, last network and gesture counter are cleared, the boot counter is kept.
     ///
     /// The intention is recorded first, so once begun a wipe always ends: at the next [`Self::open`] if need be. Wiping
     /// an empty store is allowed and begins a new epoch too. Costs two sector erases.
@@ -148,6 +165,7 @@ impl<F: NorFlash> HomeStore<F> {
                 facts.epoch = Epoch(facts.epoch.0.saturating_add(1));
                 facts.wiped_generation = facts.wiped_generation.max(slots.generation_max());
                 facts.last_error = None;
+                facts.last_network = None;
                 facts.gesture_count = 0;
             };
             self.journal.update(&mut self.flash, record_intention).await?;
@@ -215,6 +233,23 @@ impl<F: NorFlash> HomeStore<F> {
     /// [`UpdateJournalError`]; the code is then the old or the new one.
     pub async fn set_last_error(&mut self, last_error: Option<u16>) -> Result<(), UpdateJournalError> {
         Ok(self.journal.update(&mut self.flash, |facts| facts.last_error = last_error).await?)
+    }
+
+    /// Position in the stored home of the network over which the cloud was reached last, as [`Self::set_last_network`]
+    /// left it. It may lie beyond the end of a home that was stored since.
+    #[must_use]
+    pub fn last_network(&self) -> Option<u8> {
+        self.journal.facts().last_network
+    }
+
+    /// Stores or clears the position of the network over which the cloud was reached last. The same position costs no
+    /// write.
+    ///
+    /// # Errors
+    ///
+    /// [`UpdateJournalError`]; the position is then the old or the new one.
+    pub async fn set_last_network(&mut self, position: Option<u8>) -> Result<(), UpdateJournalError> {
+        Ok(self.journal.update(&mut self.flash, |facts| facts.last_network = position).await?)
     }
 
     /// The wipe that [`Self::open`] had to finish, if any.

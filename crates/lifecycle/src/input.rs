@@ -81,6 +81,8 @@ pub enum Input {
         /// Networks of the new home, 1 to 16.
         network_count: u8,
     },
+    /// The portal's status was sent, and it said that the submitted home is stored.
+    ResultRead,
     /// The last wrong proof of possession was given: the hotspot closes until the next power-on.
     ProofsUsedUp,
     /// `/reset` of the portal.
@@ -99,6 +101,9 @@ pub enum Input {
     ReleaseProven,
     /// The cloud acknowledged the receipt that [`crate::Output::SendReceipt`] asked for.
     ReceiptAcknowledged,
+    /// Answer to [`crate::Output::LoadHome`]: how many networks the stored home has, 0 when none is stored. `Err` also
+    /// comes right after [`Input::Booted`] without a home, when a home may be stored and could not be read.
+    HomeRead(Result<u8, StoreFault>),
     /// Answer to [`crate::Output::SaveCandidate`]; `Ok` only when the new home can be read back.
     Saved(Result<(), StoreFault>),
     /// Answer to [`crate::Output::WipeHome`]; `Ok` only when the wipe was verified.

@@ -18,6 +18,7 @@
 //! | [`Output::Leave`] | stops joining or leaves | – |
 //! | [`Output::ConnectCloud`] | connects, checks the certificate, logs in | [`Input::LoginAccepted`], [`Input::LoginRefused`] or [`Input::CloudFailed`]; once accepted, [`Input::CloudLost`] when it ends |
 //! | [`Output::DisconnectCloud`] | stops connecting or closes | – |
+//! | [`Output::LoadHome`] | home store: read the home again | [`Input::HomeRead`] |
 //! | [`Output::SaveCandidate`] | home store: save, read back | [`Input::Saved`] |
 //! | [`Output::DropCandidate`] | forgets the candidate | – |
 //! | [`Output::WipeHome`] | home store: wipe, verify | [`Input::Wiped`] |

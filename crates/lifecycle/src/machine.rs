@@ -33,6 +33,8 @@ pub struct Machine {
     jitter: Jitter,
     phase: Phase,
     home: Option<StoredNetworks>,
+    /// A home is stored that could not be read; then it is read again.
+    home_read_due: Option<Instant>,
     candidate: Option<Candidate>,
     hotspot: Hotspot,
     /// Somebody on the spot asked for the hotspot: it is not closed before this.
@@ -47,6 +49,8 @@ pub struct Machine {
     token_backoff: Backoff,
     button: Button,
     last_error: LastError,
+    /// A submitted home was stored, and nobody at the hotspot has read so yet.
+    is_success_unread: bool,
     receipt: Receipt,
     firmware_trial: FirmwareTrial,
     indication: Option<Indication>,
@@ -102,6 +106,7 @@ impl Machine {
             jitter: Jitter::new(jitter_seed),
             phase: Phase::Starting,
             home: None,
+            home_read_due: None,
             candidate: None,
             hotspot: Hotspot::Closed,
             held_open_until: None,
@@ -114,6 +119,7 @@ impl Machine {
             token_backoff: Backoff::default(),
             button: Button::Up,
             last_error: LastError::None,
+            is_success_unread: false,
             receipt: Receipt::None,
             firmware_trial: FirmwareTrial::Over,
             indication: None,
@@ -160,12 +166,18 @@ impl Machine {
             Hotspot::OpenUntil(at) if is_hotspot_timed => Some(at),
             Hotspot::OpenUntil(_) | Hotspot::Open | Hotspot::Closed => None,
         };
-        let trial_ends_at = self.firmware_trial_ends_at();
-        let phase_timeout = self.phase_timeout();
-        [opens_at, closes_at, phase_timeout, self.windows.ends_at, self.button.next_timeout(), trial_ends_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            opens_at,
+            closes_at,
+            self.phase_timeout(),
+            self.windows.ends_at,
+            self.button.next_timeout(),
+            self.firmware_trial_ends_at(),
+            self.home_read_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The state a person sees; `WAIT_CONFIG` before [`Input::Booted`].
@@ -183,13 +195,13 @@ impl Machine {
     /// Whether the hotspot is open although a home is stored.
     #[must_use]
     pub const fn is_in_recovery(&self) -> bool {
-        self.hotspot.is_open() && self.home.is_some()
+        self.hotspot.is_open() && self.has_home()
     }
 
-    /// Whether a home is stored.
+    /// Whether a home is stored, be it one that could not be read yet.
     #[must_use]
     pub const fn has_home(&self) -> bool {
-        self.home.is_some()
+        self.home.is_some() || self.home_read_due.is_some()
     }
 
     /// Whether a submitted home is on trial, and therefore not stored yet.
@@ -218,6 +230,7 @@ impl Machine {
     pub fn relative_to(&self, origin: Instant) -> Self {
         let mut moved = self.clone();
         moved.phase = self.phase.relative_to(origin);
+        moved.home_read_due = self.home_read_due.map(|due_at| due_at.relative_to(origin));
         moved.candidate = self
             .candidate
             .map(|candidate| Candidate { return_by: candidate.return_by.relative_to(origin), ..candidate });
@@ -272,6 +285,7 @@ impl Machine {
             Input::PortalRequested => self.visitors.note_request(now, &self.settings.timings),
             Input::BoardInfoRead => self.board_info_read(now),
             Input::CandidateSubmitted { network_count } => self.candidate_submitted(now, network_count),
+            Input::ResultRead => self.result_read(now),
             Input::ProofsUsedUp => self.is_door_locked = true,
             Input::PortalReset if self.accepts_portal_reset() => self.start_wipe(),
             // Not for this state, or handled before.
@@ -287,6 +301,7 @@ impl Machine {
             Input::ConfigStartOrdered => self.config_start_ordered(now),
             Input::ReleaseProven => self.release_proven(),
             Input::ReceiptAcknowledged => self.receipt_acknowledged(),
+            Input::HomeRead(result) => self.home_read(now, result),
             Input::Saved(result) => self.candidate_saved(now, result),
             Input::Wiped(result) => self.home_wiped(now, result),
             Input::OtaOrdered => self.ota_ordered(now),
@@ -303,6 +318,9 @@ impl Machine {
         }
         if self.phase_timeout().is_some_and(|due_at| due_at <= now) {
             self.phase_timer_fired(now);
+        }
+        if self.home_read_due().is_some_and(|due_at| due_at <= now) {
+            self.read_home_again(now);
         }
         if self.firmware_trial_ends_at().is_some_and(|ends_at| ends_at <= now) {
             self.firmware_trial_failed();
@@ -340,6 +358,7 @@ impl Machine {
                 retry_at,
                 latest_at,
                 hold_ends_at: Some(hold_ends_at),
+                ..
             }) => {
                 let visit_ends_at = self.visitors.present_until(Instant::BOOT).unwrap_or(*retry_at);
                 let held_until = visit_ends_at.min(*hold_ends_at);
@@ -390,8 +409,10 @@ impl Machine {
         };
         let linger = match (self.recovery(), &self.phase) {
             (RecoveryPolicy::Stock | RecoveryPolicy::Reset, _) => core::time::Duration::ZERO,
-            // Somebody who lost the hotspot when the radio changed its channel comes back to read why the trial failed.
-            (RecoveryPolicy::Rehome, Phase::Running { .. }) if !self.is_last_error_from_trial() => {
+            // Somebody who lost the hotspot when the radio changed its channel comes back to read how the trial ended.
+            (RecoveryPolicy::Rehome, Phase::Running { .. })
+                if !self.is_last_error_from_trial() && !self.is_success_unread =>
+            {
                 self.settings.timings.hotspot_linger_online
             }
             (RecoveryPolicy::Rehome, _) => self.settings.timings.hotspot_linger,
@@ -425,6 +446,7 @@ impl Machine {
     fn tell_closed_hotspot(&mut self) {
         self.visitors = Visitors::default();
         self.held_open_until = None;
+        self.is_success_unread = false;
         if matches!(self.last_error, LastError::Trial(_)) && self.recovery() == RecoveryPolicy::Rehome {
             // Nobody is left to read why the trial failed.
             self.last_error = LastError::None;

@@ -17,6 +17,8 @@ pub(crate) struct StoredNetworks {
 pub(crate) struct Round {
     pub(crate) network_index: u8,
     tried_count: u8,
+    /// A visitor has held this round up for as long as one may: the rest of it does not wait again.
+    pub(crate) has_waited: bool,
 }
 
 impl StoredNetworks {
@@ -31,12 +33,12 @@ impl StoredNetworks {
 
     /// Starts with what the shell ranks first, by signal and last success.
     pub(crate) const fn first_round() -> Round {
-        Round { network_index: 0, tried_count: 1 }
+        Round { network_index: 0, tried_count: 1, has_waited: false }
     }
 
     /// Starts with the network after the joined one and comes back to it at the end.
     pub(crate) const fn round_elsewhere(self) -> Round {
-        Round { network_index: self.after(self.joined_index), tried_count: 1 }
+        Round { network_index: self.after(self.joined_index), tried_count: 1, has_waited: false }
     }
 
     /// The next network of the round; `None` when all were tried.
@@ -44,6 +46,7 @@ impl StoredNetworks {
         (round.tried_count < self.count).then(|| Round {
             network_index: self.after(round.network_index),
             tried_count: round.tried_count + 1,
+            ..round
         })
     }
 
@@ -70,7 +73,7 @@ mod tests {
     fn a_round_tries_every_network_once_in_the_shells_order() {
         let mut networks = StoredNetworks::new(3).expect("three networks");
         assert_eq!(indexes(networks, StoredNetworks::first_round()), [0, 1, 2]);
-        networks.note_joined(Round { network_index: 1, tried_count: 2 });
+        networks.note_joined(Round { network_index: 1, tried_count: 2, has_waited: false });
         assert_eq!(indexes(networks, StoredNetworks::first_round()), [0, 1, 2]);
         assert_eq!(indexes(networks, networks.round_elsewhere()), [2, 0, 1]);
     }

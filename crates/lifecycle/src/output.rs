@@ -101,6 +101,8 @@ pub enum Output {
     },
     /// Close the cloud connection, or give up connecting.
     DisconnectCloud,
+    /// Read the stored home again, which could not be read.
+    LoadHome,
     /// Replace the stored home by the candidate, all or nothing; the cloud accepted it.
     SaveCandidate,
     /// Forget the candidate in RAM.

@@ -102,10 +102,11 @@ pub struct Timings {
     pub visitor_idle: Duration,
     /// Longest pause for visitors who keep asking, for instance a forgotten phone. Default 15 min. Ours.
     pub visitor_pause_max: Duration,
-    /// How long the hotspot stays open after the device is online. Default 15 s. Ours.
+    /// How long the hotspot stays open after the device is online, and after somebody has read that a new home works.
+    /// Default 15 s. Ours.
     pub hotspot_linger_online: Duration,
-    /// How long the hotspot stays open after its reason ended otherwise, and after the old home is back from a failed
-    /// trial. Default 3 min. Ours.
+    /// How long the hotspot stays open after its reason ended otherwise, after the old home is back from a failed
+    /// trial, and after a new home was stored that nobody has read about. Default 3 min. Ours.
     pub hotspot_linger: Duration,
     /// `rehome`: how long `config start` or the power-up gesture opens the hotspot. Default 15 min.
     pub config_start: Duration,

@@ -130,3 +130,22 @@ fn layout_that_does_not_suit_the_flash_is_refused() {
     let result = block_on(HomeStore::open(&mut wide, LAYOUT));
     assert!(matches!(result, Err(OpenHomeStoreError::Layout(CheckLayoutError::UnitSize))));
 }
+
+#[test]
+fn the_last_network_is_remembered_over_a_start_and_forgotten_with_the_home() {
+    let mut flash = SimFlash::erased(SECTOR_COUNT);
+    let mut store = open(&mut flash);
+    assert_eq!(store.last_network(), None);
+    block_on(store.save_home(&small_home("home"))).unwrap();
+    for position in [0, 15] {
+        block_on(store.set_last_network(Some(position))).unwrap();
+        let mut again = open(&mut flash);
+        assert_eq!(again.last_network(), Some(position));
+        // Other facts leave it alone.
+        block_on(again.record_boot()).unwrap();
+        assert_eq!(again.last_network(), Some(position));
+        store = open(&mut flash);
+    }
+    block_on(store.wipe()).unwrap();
+    assert_eq!(open(&mut flash).last_network(), None);
+}

@@ -27,6 +27,8 @@ fn ten_years_of_boots_with_gestures_and_outages_leave_nine_tenths_of_the_flash_l
         block_on(store.set_gesture_count(0)).unwrap();
         block_on(store.set_last_error(Some(720))).unwrap();
         block_on(store.set_last_error(None)).unwrap();
+        // And the cloud is reached over another network than the day before.
+        block_on(store.set_last_network(Some(u8::from(boot % 2 == 0)))).unwrap();
     }
     let erases: Vec<u32> =
         flash.erase_counts().iter().zip(&erases_before).map(|(after, before)| after - before).collect();

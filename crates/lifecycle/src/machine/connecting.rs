@@ -1,23 +1,74 @@
 //! From the radio to an accepted login: stored networks in rounds, the cloud with growing waits.
 
+use core::time::Duration;
+
 use super::phase::{CloudStep, LinkWhileSaving, NetStep, OtaWait, Phase};
 use super::{LastError, Machine};
 use crate::networks::{Round, StoredNetworks};
 use crate::recovery::Reach;
-use crate::{CloudError, ErrorCode, HomeSource, Instant, Output, RecoveryPolicy};
+use crate::{CloudError, ErrorCode, HomeSource, Instant, Output, RecoveryPolicy, StoreFault};
 
 impl Machine {
     /// Tries the stored networks, best first.
     pub(super) fn start_stored_round(&mut self, now: Instant) {
         if self.home.is_some() {
             self.start_window(now);
-            self.join_stored(now, StoredNetworks::first_round());
+            self.join_or_wait(now, StoredNetworks::first_round());
         } else {
             self.enter(Phase::WaitConfig);
         }
     }
 
-    fn join_stored(&mut self, now: Instant, round: Round) {
+    /// Joins the next network of a round, after whoever is at the hotspot: joining may move the radio's channel.
+    fn join_or_wait(&mut self, now: Instant, round: Round) {
+        if self.recovery() == RecoveryPolicy::Rehome && !round.has_waited && self.has_visitor(now) {
+            let hold_ends_at = Some(now.after(self.settings.timings.visitor_pause_max));
+            let pause = NetStep::Pause { round, retry_at: now, latest_at: None, hold_ends_at };
+            self.enter(Phase::ConnectingNet(pause));
+        } else {
+            self.join_stored(now, round);
+        }
+    }
+
+    fn has_visitor(&self, now: Instant) -> bool {
+        self.is_hotspot_open() && self.visitors.present_until(now).is_some()
+    }
+
+    /// When the stored home is read again: only while nothing else is going on, so that it takes nobody's place.
+    pub(super) fn home_read_due(&self) -> Option<Instant> {
+        self.home_read_due.filter(|_| matches!(self.phase, Phase::WaitConfig | Phase::Configuring))
+    }
+
+    pub(super) fn read_home_again(&mut self, now: Instant) {
+        self.home_read_due = Some(now.after(self.settings.timings.network_retry_max));
+        self.push(Output::LoadHome);
+    }
+
+    pub(super) fn home_read(&mut self, now: Instant, result: Result<u8, StoreFault>) {
+        if self.home.is_some() || !matches!(self.phase, Phase::WaitConfig | Phase::Configuring) {
+            return;
+        }
+        match result {
+            Err(StoreFault) => {
+                let timings = &self.settings.timings;
+                let wait =
+                    self.network_backoff.next_wait(timings.network_retry_first, timings.network_retry_max);
+                self.home_read_due = Some(now.after(wait));
+            }
+            Ok(network_count) if self.home_read_due.take().is_some() => {
+                self.network_backoff.reset();
+                self.home = StoredNetworks::new(network_count);
+                if self.home.is_some() {
+                    // The hotspot is open; it closes as after any other outage, once the home is reached.
+                    self.reach = Reach::at_boot(now, Duration::ZERO);
+                    self.start_stored_round(now);
+                }
+            }
+            Ok(_) => {}
+        }
+    }
+
+    pub(super) fn join_stored(&mut self, now: Instant, round: Round) {
         let ends_at = now.after(self.settings.timings.join_attempt);
         self.enter(Phase::ConnectingNet(NetStep::Attempt { round, ends_at }));
         self.push(Output::Join { source: HomeSource::Stored, network_index: round.network_index });
@@ -68,7 +119,7 @@ impl Machine {
     fn try_next_network(&mut self, now: Instant, round: Round, code: ErrorCode) {
         self.note_link_error(code);
         if let Some(next) = self.home.and_then(|home| home.next_in_round(round)) {
-            self.join_stored(now, next);
+            self.join_or_wait(now, next);
             return;
         }
         self.reach.note_network_fault(now, &self.settings.timings);
@@ -82,23 +133,28 @@ impl Machine {
             }
         };
         let retry_at = now.after(wait);
-        self.enter(Phase::ConnectingNet(NetStep::Pause { retry_at, latest_at: None, hold_ends_at: None }));
+        let round = StoredNetworks::first_round();
+        let pause = NetStep::Pause { round, retry_at, latest_at: None, hold_ends_at: None };
+        self.enter(Phase::ConnectingNet(pause));
     }
 
     /// Tries again, unless somebody is at the hotspot and the radio would leave its channel under them.
     pub(super) fn network_pause_ended(&mut self, now: Instant) {
-        let Phase::ConnectingNet(NetStep::Pause { retry_at, latest_at, hold_ends_at }) = self.phase else {
+        let Phase::ConnectingNet(NetStep::Pause { mut round, retry_at, latest_at, hold_ends_at }) =
+            self.phase
+        else {
             return;
         };
-        let has_visitor = self.is_hotspot_open() && self.visitors.present_until(now).is_some();
-        let is_overdue = latest_at.is_some_and(|latest_at| latest_at <= now)
-            || hold_ends_at.is_some_and(|hold_ends_at| hold_ends_at <= now);
+        let has_visitor = self.has_visitor(now);
+        let has_waited = hold_ends_at.is_some_and(|hold_ends_at| hold_ends_at <= now);
+        let is_overdue = has_waited || latest_at.is_some_and(|latest_at| latest_at <= now);
         if has_visitor && !is_overdue {
             let hold_ends_at =
                 Some(hold_ends_at.unwrap_or_else(|| now.after(self.settings.timings.visitor_pause_max)));
-            self.phase = Phase::ConnectingNet(NetStep::Pause { retry_at, latest_at, hold_ends_at });
+            self.phase = Phase::ConnectingNet(NetStep::Pause { round, retry_at, latest_at, hold_ends_at });
         } else if self.home.is_some() {
-            self.join_stored(now, StoredNetworks::first_round());
+            round.has_waited = has_waited && has_visitor;
+            self.join_stored(now, round);
         }
     }
 
@@ -272,7 +328,7 @@ impl Machine {
     }
 
     /// Begins an attempt window of `stock` or `reset`; `rehome` has one only at boot.
-    fn start_window(&mut self, now: Instant) {
+    pub(super) fn start_window(&mut self, now: Instant) {
         let length = match self.recovery() {
             RecoveryPolicy::Rehome => return,
             RecoveryPolicy::Stock => self.settings.timings.stock_window,

@@ -82,8 +82,10 @@ pub(super) enum NetStep {
     Attempt { round: Round, ends_at: Instant },
     /// Joins the candidate's network.
     Trial { ends_at: Instant },
-    /// Waits to try the stored networks again.
+    /// Waits to try the stored networks again, or to go on with them.
     Pause {
+        /// What is tried next.
+        round: Round,
         retry_at: Instant,
         /// When the old home must be tried, visitor or not; set after a failed trial.
         latest_at: Option<Instant>,
@@ -167,7 +169,7 @@ impl Phase {
             }
             Self::ConnectingNet(NetStep::Attempt { ends_at, .. } | NetStep::Trial { ends_at })
             | Self::ConnectingCloud { step: CloudStep::Attempt { ends_at }, .. } => shift(ends_at),
-            Self::ConnectingNet(NetStep::Pause { retry_at, latest_at, hold_ends_at }) => {
+            Self::ConnectingNet(NetStep::Pause { retry_at, latest_at, hold_ends_at, .. }) => {
                 shift(retry_at);
                 latest_at.as_mut().map(shift);
                 hold_ends_at.as_mut().map(shift);

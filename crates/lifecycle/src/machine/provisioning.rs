@@ -34,7 +34,7 @@ impl Machine {
     #[must_use]
     pub const fn accepts_portal_reset(&self) -> bool {
         matches!(self.phase, Phase::WaitConfig | Phase::Configuring)
-            && (self.home.is_none() || !matches!(self.settings.recovery, RecoveryPolicy::Rehome))
+            && (!self.has_home() || !matches!(self.settings.recovery, RecoveryPolicy::Rehome))
     }
 
     pub(super) fn station_detached(&mut self) {
@@ -79,6 +79,7 @@ impl Machine {
         let return_by = now.after(self.settings.timings.trial_return);
         self.candidate = Some(Candidate { networks, return_by });
         self.last_error = LastError::None;
+        self.is_success_unread = false;
         self.windows.ends_at = None;
         self.release_links();
         self.enter(Phase::SwitchToSta { until: now.after(self.settings.timings.switch_to_sta) });
@@ -108,8 +109,9 @@ impl Machine {
         // The trial took the device off its network; until it is back, the hotspot is judged as if it had been lost.
         self.reach.note_network_fault(now, &self.settings.timings);
         let retry_at = now.after(self.settings.timings.trial_result).min(return_by);
-        let latest_at = Some(return_by);
-        self.enter(Phase::ConnectingNet(NetStep::Pause { retry_at, latest_at, hold_ends_at: None }));
+        let round = StoredNetworks::first_round();
+        let pause = NetStep::Pause { round, retry_at, latest_at: Some(return_by), hold_ends_at: None };
+        self.enter(Phase::ConnectingNet(pause));
     }
 
     pub(super) fn trial_refused(&mut self, now: Instant) {
@@ -147,6 +149,8 @@ impl Machine {
         }
         // What the hotspot was asked for is done.
         self.held_open_until = None;
+        self.home_read_due = None;
+        self.is_success_unread = self.is_hotspot_open();
         self.note_accepted();
         match link {
             // The order came from the session of the home that is stored now.
@@ -155,8 +159,22 @@ impl Machine {
             LinkWhileSaving::NetworkOnly => self.stored_session_lost(now),
             LinkWhileSaving::Nothing => {
                 self.push(Output::DisconnectCloud);
-                self.stored_network_lost(now);
+                self.reach.note_network_fault(now, &self.settings.timings);
+                self.start_window(now);
+                // Whoever submitted this home a moment ago wants the radio to move.
+                self.join_stored(now, StoredNetworks::first_round());
             }
+        }
+    }
+
+    /// Whoever waited for the result has it; the hotspot stays for the moment in which the page is looked at.
+    pub(super) fn result_read(&mut self, now: Instant) {
+        let was_unread = core::mem::take(&mut self.is_success_unread);
+        if let (true, Phase::Running { .. }, Hotspot::OpenUntil(at)) = (was_unread, &self.phase, self.hotspot)
+        {
+            let lingers_until = now.after(self.settings.timings.hotspot_linger_online);
+            let until = self.held_open_until.map_or(lingers_until, |held| held.max(lingers_until));
+            self.hotspot = Hotspot::OpenUntil(at.min(until));
         }
     }
 
@@ -228,9 +246,11 @@ impl Machine {
         match result {
             Ok(()) => {
                 self.home = None;
+                self.home_read_due = None;
                 self.held_open_until = None;
                 self.reach = Reach::default();
                 self.last_error = LastError::None;
+                self.is_success_unread = false;
                 if self.receipt == Receipt::Owed {
                     self.receipt = Receipt::Sent;
                     let repeat_at = Some(now.after(self.settings.timings.receipt_wait));

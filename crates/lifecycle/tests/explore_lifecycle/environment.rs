@@ -49,8 +49,18 @@ pub(crate) fn rehome_searches() -> Vec<(&'static str, Settings, Alphabet)> {
         ),
         ("button", rehome(equal_waits()), Alphabet { has_button: true, has_release: true, ..everything() }),
         ("power-up gesture", rehome(gesture_waits()), gesture_alphabet()),
+        (
+            "a home that cannot be read",
+            rehome(equal_waits()),
+            Alphabet { has_unreadable_home: true, has_button: true, ..everything() },
+        ),
         ("wrong proofs", rehome(equal_waits()), Alphabet { has_lock: true, ..everything() }),
         ("visitors", rehome(equal_waits()), Alphabet { has_visitors: true, ..stepwise.clone() }),
+        (
+            "visitors of a device with two networks",
+            rehome(equal_waits()),
+            Alphabet { stored_network_count: 2, cloud_errors: &[], has_visitors: true, ..everything() },
+        ),
         ("a lock, whose hotspot opens only at boot", rehome(lock), stepwise),
         (
             "an empty device",
@@ -98,6 +108,7 @@ pub(crate) fn everything() -> Alphabet {
         has_release: false,
         has_gesture: false,
         has_lock: false,
+        has_unreadable_home: false,
         time_step: None,
         networks: Networks::ComeAndGo,
         horizon: Horizon::Unlimited,

@@ -36,6 +36,8 @@ pub(crate) struct Observer {
     is_captive: bool,
     /// How long an unproven firmware has been running.
     unproven_ms: Option<u64>,
+    /// Who is at the hotspot, where visitors are searched.
+    visits: Option<Visits>,
     /// Somebody with the right to do so asked for the wipe.
     may_wipe: bool,
     /// The cloud accepted the submitted home.
@@ -43,6 +45,59 @@ pub(crate) struct Observer {
     /// The power-ups until now, where the gesture is searched.
     power_ups: Option<PowerUps>,
     violation: Option<&'static str>,
+}
+
+/// What somebody at the hotspot knows of the radio.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Visits {
+    /// How long ago somebody last asked for something, while that person counts as present.
+    request_ms: Option<u64>,
+    /// How long the radio has been left alone for the sake of that person.
+    rest_ms: u64,
+    /// It was left alone for as long as may be, and now the rest of the networks is tried.
+    has_rested: bool,
+    /// How long ago a submitted home was stored at an open hotspot, while nobody has read so and somebody may still
+    /// come back to do it.
+    unread_ms: Option<u64>,
+}
+
+impl Visits {
+    fn time_passes(&mut self, milliseconds: u64, link: Link, timings: &Timings) {
+        let request_ms = self.request_ms.map(|elapsed| elapsed + milliseconds);
+        self.request_ms =
+            request_ms.filter(|elapsed| u128::from(*elapsed) < timings.visitor_idle.as_millis());
+        let unread_ms = self.unread_ms.map(|elapsed| elapsed + milliseconds);
+        self.unread_ms =
+            unread_ms.filter(|elapsed| u128::from(*elapsed) < timings.hotspot_linger.as_millis());
+        if self.request_ms.is_some() && link == Link::Down {
+            let limit_ms = u64::try_from(timings.visitor_pause_max.as_millis()).expect("a short pause");
+            self.rest_ms = (self.rest_ms + milliseconds).min(limit_ms);
+        } else {
+            self.rest_ms = 0;
+        }
+        self.has_rested &= link != Link::Down;
+    }
+
+    fn note_input(&mut self, input: Input) {
+        if matches!(input, Input::ResultRead | Input::CandidateSubmitted { network_count: 1.. }) {
+            self.unread_ms = None;
+        }
+        match input {
+            Input::StationAttached
+            | Input::PortalRequested
+            | Input::BoardInfoRead
+            | Input::CandidateSubmitted { network_count: 1.. } => self.request_ms = Some(0),
+            Input::StationDetached => self.request_ms = None,
+            Input::NetworkJoined => self.has_rested = false,
+            _ => {}
+        }
+    }
+
+    /// Whether a stored network may be joined: not under a visitor, unless the radio was left alone for as long as may be.
+    fn may_join(&mut self, timings: &Timings) -> bool {
+        self.has_rested |= u128::from(self.rest_ms) >= timings.visitor_pause_max.as_millis();
+        self.request_ms.is_none() || self.has_rested
+    }
 }
 
 /// What a person with a watch knows of the power-up gesture.
@@ -104,14 +159,16 @@ impl PowerUps {
 
 impl Observer {
     /// Who watches a device that is switched on for the first time.
-    pub(crate) fn switched_on(has_gesture: bool) -> Self {
-        Self { power_ups: has_gesture.then(PowerUps::first), ..Self::default() }
+    pub(crate) fn switched_on(has_gesture: bool, has_visitors: bool) -> Self {
+        let visits = has_visitors.then(Visits::default);
+        Self { power_ups: has_gesture.then(PowerUps::first), visits, ..Self::default() }
     }
 
     /// Who watches a device that starts again.
     pub(crate) fn started_again(&self, reason: BootReason, timings: &Timings) -> Self {
         let power_ups = self.power_ups.map(|power_ups| power_ups.started_again(reason, timings));
-        Self { power_ups, ..Self::default() }
+        let visits = self.visits.map(|_| Visits::default());
+        Self { power_ups, visits, ..Self::default() }
     }
 
     /// Whether somebody made the gesture, and the time it opens the door for is over.
@@ -119,7 +176,7 @@ impl Observer {
         self.power_ups.is_some_and(|power_ups| power_ups.gesture_ms == Some(GESTURE_MS_MAX))
     }
 
-    pub(crate) fn time_passes(&mut self, milliseconds: u64) {
+    pub(crate) fn time_passes(&mut self, milliseconds: u64, link: Link, timings: &Timings) {
         self.since_power_on_ms = (self.since_power_on_ms + milliseconds).min(DOOR_LIMIT_MS);
         let grow = |clock: &mut Option<u64>, limit: u64| {
             *clock = clock.map(|elapsed| (elapsed + milliseconds).min(limit));
@@ -128,6 +185,9 @@ impl Observer {
         grow(&mut self.left_ms, DOOR_LIMIT_MS);
         grow(&mut self.button_held_ms, BUTTON_HELD_MS_MAX);
         grow(&mut self.submitted_ms, 2 * RETURN_LIMIT_MS);
+        if let Some(visits) = &mut self.visits {
+            visits.time_passes(milliseconds, link, timings);
+        }
         if let Some(power_ups) = &mut self.power_ups {
             power_ups.time_passes(milliseconds);
         }
@@ -189,6 +249,9 @@ impl Observer {
         if let Some(power_ups) = &mut self.power_ups {
             power_ups.is_first_moment = false;
         }
+        if let Some(visits) = &mut self.visits {
+            visits.note_input(input);
+        }
         match input {
             Input::NetworkJoined if link == Link::Joining(HomeSource::Stored) => {
                 (self.left_ms, self.is_captive, self.failing_ms) = (None, false, None);
@@ -221,7 +284,12 @@ impl Observer {
         }
     }
 
-    pub(crate) fn note_output(&mut self, output: Output, link: Link, has_candidate: bool) {
+    pub(crate) fn note_output(&mut self, output: Output, link: Link, has_candidate: bool, timings: &Timings) {
+        if output == Output::CloseHotspot
+            && let Some(visits) = &mut self.visits
+        {
+            visits.request_ms = None;
+        }
         match output {
             Output::Leave if link == Link::Joined(HomeSource::Stored) && has_candidate => {
                 // A person wants another home; the hotspot stays open while it is tried.
@@ -241,15 +309,38 @@ impl Observer {
             Output::SaveCandidate if !self.may_save => {
                 self.violation = Some("a home is replaced before the cloud accepted the new one");
             }
-            Output::Join { source: HomeSource::Stored, .. } | Output::SaveCandidate | Output::WipeHome => {
+            Output::Join { source: HomeSource::Stored, .. } => {
+                self.judge_join(timings);
                 self.submitted_ms = None;
             }
+            // A home that cannot be read is tried by reading it.
+            Output::WipeHome | Output::LoadHome => self.submitted_ms = None,
             _ => {}
         }
     }
 
+    /// With somebody at the hotspot the radio is left alone: not for ever, not past the moment at which the old home is
+    /// due after a failed trial, and not on a network from which no cloud is reached.
+    fn judge_join(&mut self, timings: &Timings) {
+        let is_return_due =
+            self.submitted_ms.is_some_and(|elapsed| u128::from(elapsed) >= timings.trial_return.as_millis());
+        let is_own_change = self.left_ms == Some(0);
+        if let Some(visits) = &mut self.visits
+            && !visits.may_join(timings)
+            && !is_return_due
+            && !is_own_change
+        {
+            self.violation = Some("the radio leaves its channel under a visitor");
+        }
+    }
+
     /// The stored home is another one now, or none.
-    pub(crate) fn note_home_replaced(&mut self, link: Link, operation: StoreOperation) {
+    pub(crate) fn note_home_replaced(
+        &mut self,
+        link: Link,
+        operation: StoreOperation,
+        is_hotspot_open: bool,
+    ) {
         let button_held_ms = self.button_held_ms;
         // With a new home the gesture has served its purpose; a wipe ends its row.
         let power_ups = self.power_ups.map(|power_ups| match operation {
@@ -265,6 +356,12 @@ impl Observer {
             button_held_ms,
             may_wipe,
             unproven_ms,
+            visits: self.visits.map(|visits| Visits {
+                // Whoever submitted the home that is stored now wants it to be tried.
+                has_rested: link == Link::Down,
+                unread_ms: (is_hotspot_open && matches!(operation, StoreOperation::Save { .. })).then_some(0),
+                ..visits
+            }),
             was_accepted: true,
             power_ups,
             ..Self::default()
@@ -306,6 +403,11 @@ impl Observer {
         }
         if world.is_hotspot_open || world.machine.state() == State::ResetConfig {
             return None;
+        }
+        if self.visits.is_some_and(|visits| visits.unread_ms.is_some())
+            && settings.recovery == RecoveryPolicy::Rehome
+        {
+            return Some("the hotspot closed before anybody could read that the new home works");
         }
         if world.stored_network_count == 0 {
             return (settings.recovery == RecoveryPolicy::Rehome)

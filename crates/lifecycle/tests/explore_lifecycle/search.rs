@@ -220,6 +220,7 @@ fn output_name(output: Output) -> &'static str {
         Output::Leave => "Leave",
         Output::ConnectCloud { .. } => "ConnectCloud",
         Output::DisconnectCloud => "DisconnectCloud",
+        Output::LoadHome => "LoadHome",
         Output::SaveCandidate => "SaveCandidate",
         Output::DropCandidate => "DropCandidate",
         Output::WipeHome => "WipeHome",
@@ -236,7 +237,7 @@ fn output_name(output: Output) -> &'static str {
 }
 
 /// Every kind of output there is.
-pub(crate) const OUTPUT_NAMES: [&str; 19] = [
+pub(crate) const OUTPUT_NAMES: [&str; 20] = [
     "StateChanged",
     "OpenHotspot",
     "CloseHotspot",
@@ -244,6 +245,7 @@ pub(crate) const OUTPUT_NAMES: [&str; 19] = [
     "Leave",
     "ConnectCloud",
     "DisconnectCloud",
+    "LoadHome",
     "SaveCandidate",
     "DropCandidate",
     "WipeHome",

@@ -38,6 +38,8 @@ pub(crate) struct Alphabet {
     pub(crate) has_gesture: bool,
     /// Whether somebody may use up the proofs of possession.
     pub(crate) has_lock: bool,
+    /// Whether the stored home cannot be read at any start, and later perhaps.
+    pub(crate) has_unreadable_home: bool,
     /// Longest stretch of time without a choice in between; `None` = from timer to timer.
     pub(crate) time_step: Option<Duration>,
     /// What is true of the networks for as long as the search lasts.
@@ -116,6 +118,8 @@ pub(crate) struct World {
     pub(crate) is_door_locked: bool,
     /// What the shell does for the power-up gesture, where that is searched.
     pub(crate) power_ups: Option<PowerUps>,
+    /// Whether the stored home is being read again, where it cannot be read at boot.
+    pub(crate) is_home_asked_for: Option<bool>,
     pub(crate) observer: Observer,
 }
 
@@ -162,8 +166,9 @@ impl World {
             is_button_down: false,
             is_hotspot_open: false,
             is_door_locked: false,
-            observer: Observer::switched_on(power_ups.is_some()),
+            observer: Observer::switched_on(power_ups.is_some(), alphabet.has_visitors),
             power_ups,
+            is_home_asked_for: alphabet.has_unreadable_home.then_some(false),
         };
         let mut outputs = Vec::new();
         world.boot(settings, BootReason::PowerOn, &mut outputs);
@@ -176,7 +181,8 @@ impl World {
         if alphabet.horizon == Horizon::Start && self.observer.is_past_the_start() {
             return actions;
         }
-        if self.store[0].is_some() || self.slots == Slots::Confirming {
+        let is_reading = self.is_home_asked_for == Some(true);
+        if self.store[0].is_some() || self.slots == Slots::Confirming || is_reading {
             actions.push(Action::PowerCut { store_operation_took_effect: true });
         } else if let Some(milliseconds) = self.next_pass(alphabet) {
             actions.push(Action::Pass { milliseconds });
@@ -197,6 +203,8 @@ impl World {
                 Some(StoreOperation::Save { .. }) => Input::Saved(Ok(())),
                 _ => Input::Wiped(Ok(())),
             })
+        } else if self.is_home_asked_for == Some(true) {
+            Action::Event(Input::HomeRead(Ok(self.stored_network_count)))
         } else if self.slots == Slots::Confirming {
             Action::Event(Input::FirmwareConfirmed(Ok(())))
         } else if self.is_updating {
@@ -224,7 +232,7 @@ impl World {
         let mut violation = None;
         match action {
             Action::Pass { milliseconds } => {
-                world.observer.time_passes(milliseconds);
+                world.observer.time_passes(milliseconds, world.link, &settings.timings);
                 if world.machine.state() != State::ResetConfig {
                     world.observer.trial_time_passes(milliseconds);
                 }
@@ -325,7 +333,7 @@ impl World {
         }
         if alphabet.has_visitors {
             events.push(if self.has_station { Input::StationDetached } else { Input::StationAttached });
-            events.extend([Input::PortalRequested, Input::BoardInfoRead]);
+            events.extend([Input::PortalRequested, Input::BoardInfoRead, Input::ResultRead]);
         }
     }
 
@@ -338,6 +346,10 @@ impl World {
                 events.extend([Input::Wiped(Ok(())), Input::Wiped(Err(StoreFault))]);
             }
             None => {}
+        }
+        if self.is_home_asked_for == Some(true) {
+            let count = self.stored_network_count;
+            events.extend([Input::HomeRead(Ok(count)), Input::HomeRead(Err(StoreFault))]);
         }
         if self.is_updating {
             events.extend([Input::OtaFinished(Ok(())), Input::OtaFinished(Err(OtaFault))]);
@@ -373,6 +385,7 @@ impl World {
             Input::NetworkLost => (self.link, self.cloud) = (Link::Down, Cloud::Down),
             Input::LoginAccepted => self.cloud = Cloud::Session,
             Input::LoginRefused { .. } | Input::CloudFailed(_) | Input::CloudLost => self.cloud = Cloud::Down,
+            Input::HomeRead(_) => self.is_home_asked_for = Some(false),
             Input::ProofsUsedUp => self.is_door_locked = true,
             Input::StationAttached => self.has_station = true,
             Input::StationDetached => self.has_station = false,
@@ -421,7 +434,7 @@ impl World {
                 0
             }
         };
-        self.observer.note_home_replaced(self.link, operation);
+        self.observer.note_home_replaced(self.link, operation, self.is_hotspot_open);
     }
 
     fn send(&mut self, settings: &Settings, now: Instant, input: Input, outputs: &mut Vec<Output>) {
@@ -432,12 +445,12 @@ impl World {
                 self.boot(settings, BootReason::Restart, outputs);
                 return;
             }
-            self.perform(output);
+            self.perform(output, settings);
         }
     }
 
-    fn perform(&mut self, output: Output) {
-        self.observer.note_output(output, self.link, self.candidate.is_some());
+    fn perform(&mut self, output: Output, settings: &Settings) {
+        self.observer.note_output(output, self.link, self.candidate.is_some(), &settings.timings);
         match output {
             Output::OpenHotspot => self.is_hotspot_open = true,
             Output::CloseHotspot => (self.is_hotspot_open, self.has_station) = (false, false),
@@ -450,6 +463,10 @@ impl World {
                 self.queue_store_operation(StoreOperation::Save { network_count });
             }
             Output::DropCandidate => self.candidate = None,
+            Output::LoadHome => {
+                assert!(self.is_home_asked_for == Some(false), "a home is read again that could be read");
+                self.is_home_asked_for = Some(true);
+            }
             Output::WipeHome => self.queue_store_operation(StoreOperation::Wipe),
             Output::StartOta => {
                 assert!(self.slots == Slots::Confirmed, "an update overwrites the only proven firmware");
@@ -499,14 +516,19 @@ impl World {
             power_ups.gesture =
                 PowerUpGesture::begin(Instant::BOOT, reason, short_power_up_count, &settings.timings);
         }
+        let is_unreadable = self.is_home_asked_for.is_some() && self.stored_network_count > 0;
+        self.is_home_asked_for = self.is_home_asked_for.map(|_| false);
         let boot = Boot {
             reason,
-            stored_network_count: self.stored_network_count,
+            stored_network_count: if is_unreadable { 0 } else { self.stored_network_count },
             last_error: None,
             short_power_up_count,
             is_door_locked: self.is_door_locked,
         };
         self.send(settings, Instant::BOOT, Input::Booted(boot), outputs);
+        if is_unreadable {
+            self.send(settings, Instant::BOOT, Input::HomeRead(Err(StoreFault)), outputs);
+        }
         if self.slots == Slots::OnTrial {
             self.observer.note_firmware_on_trial();
             self.send(settings, Instant::BOOT, Input::FirmwareOnTrial, outputs);

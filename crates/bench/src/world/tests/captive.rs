@@ -133,59 +133,95 @@ fn stock_firmware_resolves_its_own_name_alone_and_names_no_api() {
     .unwrap();
 }
 
+impl Stage {
+    /// Sets the board up at home, moves it to a place that has a network on another channel too, and opens its hotspot
+    /// with the plug while it is online.
+    async fn open_online_beside_a_far_channel(&self) -> Phone {
+        self.set_up().await;
+        let far = AirNetwork {
+            ssid: FAR_SSID.as_bytes().to_vec(),
+            password: Some(Secret::new(OTHER_PASSWORD)),
+            password_hint: None,
+            security: Security::Wpa2,
+            has_internet: true,
+            is_up: true,
+        };
+        let home = self.bench().place(&self.home).unwrap().networks.remove(0);
+        assert_ne!(far.channel(), home.channel());
+        let both = Place { name: "Both".to_owned(), networks: vec![home, far] };
+        let place = self.bench().add_place(both).unwrap();
+        self.bench().cut_power(&self.board).unwrap();
+        self.bench().move_board(&self.board, Some(place)).unwrap();
+        for _ in 0..5 {
+            self.bench().give_power(&self.board).unwrap();
+            self.world.pass(Duration::from_secs(3)).await;
+            self.bench().cut_power(&self.board).unwrap();
+        }
+        self.bench().give_power(&self.board).unwrap();
+        assert!(self.world.wait_for_state(&self.board, "RUNNING", MINUTE).await, "{}", self.serial());
+        Phone::join(self.bench(), &self.board).unwrap()
+    }
+
+    /// Submits the far network, loses the hotspot, comes back after a while, and returns what the status says then.
+    async fn status_after_losing_the_hotspot(&self, password: &str, away_s: u64) -> String {
+        let phone = self.open_online_beside_a_far_channel().await;
+        let token = self.world.cloud.create_device();
+        let fields: [(&str, &[u8]); 5] = [
+            ("ssid", FAR_SSID.as_bytes()),
+            ("pass", password.as_bytes()),
+            ("blynk", token.reveal()),
+            ("host", CLOUD_HOST.as_bytes()),
+            ("port_ssl", b"443"),
+        ];
+        assert_eq!(phone.post_form("/config", &fields).await.unwrap().status, 200);
+        self.world.pass(Duration::from_secs(4)).await;
+        let lost = phone.get("/status.json").await;
+        assert!(matches!(lost, Err(AskPortalError::HotspotLost)), "{lost:?}: {}", self.serial());
+        drop(phone);
+        self.world.pass(Duration::from_secs(away_s)).await;
+        assert!(self.view().hotspot_ssid.is_some(), "nobody has read the result: {}", self.serial());
+        let phone = Phone::join(self.bench(), &self.board).unwrap();
+        let status = phone.get("/status.json").await.unwrap().text();
+        if !status.contains("\"step\":\"network\"") {
+            return status;
+        }
+        self.world.pass(Duration::from_secs(5)).await;
+        phone.get("/status.json").await.unwrap().text()
+    }
+}
+
+/// Back as soon as a phone looks again, when the old home has just been tried, and when the board has been online again
+/// for a while.
+const AWAY_S: [u64; 3] = [5, 30, 90];
+
 #[test]
 fn a_phone_that_lost_the_hotspot_to_the_change_of_channel_comes_back_and_is_told_what_happened() {
-    // Back as soon as a phone looks again, when the old home has just been tried, and when it has been back for a while.
-    for away_s in [5, 30, 90] {
+    for away_s in AWAY_S {
         play(move |stage| async move {
-            let token = stage.set_up().await;
-            let far = AirNetwork {
-                ssid: FAR_SSID.as_bytes().to_vec(),
-                password: Some(Secret::new(OTHER_PASSWORD)),
-                password_hint: None,
-                security: Security::Wpa2,
-                has_internet: true,
-                is_up: true,
-            };
-            let home = stage.bench().place(&stage.home).unwrap().networks.remove(0);
-            assert_ne!(far.channel(), home.channel());
-            let both = Place { name: "Both".to_owned(), networks: vec![home, far] };
-            let place = stage.bench().add_place(both).unwrap();
-            stage.bench().cut_power(&stage.board).unwrap();
-            stage.bench().move_board(&stage.board, Some(place)).unwrap();
-            for _ in 0..5 {
-                stage.bench().give_power(&stage.board).unwrap();
-                stage.world.pass(Duration::from_secs(3)).await;
-                stage.bench().cut_power(&stage.board).unwrap();
-            }
-            stage.bench().give_power(&stage.board).unwrap();
-            assert!(stage.world.wait_for_state(&stage.board, "RUNNING", MINUTE).await, "{}", stage.serial());
-            let phone = Phone::join(stage.bench(), &stage.board).unwrap();
-            let fields: [(&str, &[u8]); 3] =
-                [("ssid", FAR_SSID.as_bytes()), ("pass", b"wrong-password"), ("blynk", token.reveal())];
-            assert_eq!(phone.post_form("/config", &fields).await.unwrap().status, 200);
-            stage.world.pass(Duration::from_secs(4)).await;
-            let lost = phone.get("/status.json").await;
-            assert!(matches!(lost, Err(AskPortalError::HotspotLost)), "{lost:?}: {}", stage.serial());
-            drop(phone);
-            stage.world.pass(Duration::from_secs(away_s)).await;
-            let phone = Phone::join(stage.bench(), &stage.board).unwrap();
-            let mut status = phone.get("/status.json").await.unwrap().text();
-            if status.contains("\"step\":\"network\"") {
-                stage.world.pass(Duration::from_secs(5)).await;
-                status = phone.get("/status.json").await.unwrap().text();
-            }
+            let status = stage.status_after_losing_the_hotspot("wrong-password", away_s).await;
             assert!(
                 status.contains("\"step\":\"failed\"") && status.contains("\"last_error\":722"),
                 "{status}"
             );
-            drop(phone);
             assert!(
                 stage.world.wait_for_state(&stage.board, "RUNNING", 2 * MINUTE).await,
                 "{}",
                 stage.serial()
             );
             assert_eq!(stage.view().flash.network_ssids, [HOME_SSID.as_bytes()]);
+        });
+    }
+}
+
+#[test]
+fn a_phone_that_lost_the_hotspot_is_told_of_success_too_and_then_the_hotspot_closes() {
+    for away_s in AWAY_S {
+        play(move |stage| async move {
+            let status = stage.status_after_losing_the_hotspot(OTHER_PASSWORD, away_s).await;
+            assert!(status.contains("\"step\":\"done\""), "after {away_s} s: {status}");
+            assert_eq!(stage.view().flash.network_ssids, [FAR_SSID.as_bytes()]);
+            let is_closed = |view: &BoardView| view.hotspot_ssid.is_none();
+            assert!(stage.wait(Duration::from_secs(20), is_closed).await, "{}", stage.serial());
         });
     }
 }

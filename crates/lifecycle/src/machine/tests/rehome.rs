@@ -228,6 +228,73 @@ fn a_phone_that_keeps_asking_delays_the_home_by_15_min_at_most() {
     assert!(waited_s >= 900, "{waited_s}");
 }
 
+/// A device in recovery with three networks whose first one is being tried while a phone is attached.
+fn trying_three_beside_a_phone() -> Bench {
+    let mut bench = Bench::with(settings(RecoveryPolicy::Rehome), 3);
+    bench.pass_s(40);
+    assert!(bench.machine.is_in_recovery() && bench.has(join(0)), "{:?}", bench.outputs);
+    bench.send(Input::StationAttached);
+    bench
+}
+
+const fn join(network_index: u8) -> Output {
+    Output::Join { source: HomeSource::Stored, network_index }
+}
+
+#[test]
+fn between_two_networks_of_a_round_the_radio_waits_for_a_visitor_too() {
+    for failure in [Some(Input::NetworkFailed(NetworkError::NotFound)), None] {
+        let mut bench = trying_three_beside_a_phone();
+        if let Some(failure) = failure {
+            bench.send(failure);
+        } else {
+            bench.pass_s(25);
+        }
+        bench.send(Input::PortalRequested);
+        assert!(!bench.has(join(1)) && !bench.pass_s(179).contains(&join(1)), "{failure:?}");
+        assert!(bench.pass_s(1).contains(&join(1)), "the round goes on where it stood");
+        bench.send(Input::PortalRequested);
+        bench.send(Input::NetworkFailed(NetworkError::NotFound));
+        bench.pass_s(60);
+        assert!(!bench.has(join(2)));
+        bench.send(Input::StationDetached);
+        assert!(bench.pass_s(0).contains(&join(2)), "nobody is there any more");
+    }
+}
+
+#[test]
+fn a_phone_that_keeps_asking_holds_a_round_up_once_and_not_at_every_network() {
+    let mut bench = trying_three_beside_a_phone();
+    bench.send(Input::NetworkFailed(NetworkError::NotFound));
+    for _ in 0..89 {
+        bench.send(Input::PortalRequested);
+        assert!(!bench.pass_s(10).contains(&join(1)));
+    }
+    bench.send(Input::PortalRequested);
+    assert!(bench.pass_s(10).contains(&join(1)), "15 min are enough");
+    bench.send(Input::PortalRequested);
+    assert!(bench.send(Input::NetworkFailed(NetworkError::NotFound)).contains(&join(2)));
+    bench.send(Input::NetworkFailed(NetworkError::NotFound));
+    assert!(!bench.pass_s(60).contains(&join(0)), "the next round waits again");
+}
+
+#[test]
+fn a_network_lost_under_a_visitor_is_not_looked_for_under_him() {
+    let mut bench = Bench::running();
+    bench.send(Input::ConfigStartOrdered);
+    bench.send(Input::StationAttached);
+    for lost_while_connecting in [false, true] {
+        if lost_while_connecting {
+            bench.send(Input::NetworkJoined);
+            bench.send(Input::StationAttached);
+        }
+        bench.send(Input::NetworkLost);
+        assert!(!bench.has(JOIN_STORED) && !bench.pass_s(179).contains(&JOIN_STORED));
+        bench.send(Input::StationDetached);
+        assert!(bench.pass_s(1).contains(&JOIN_STORED));
+    }
+}
+
 #[test]
 fn a_visitor_who_leaves_ends_the_pause_at_once() {
     let mut bench = Bench::rehome();
@@ -249,6 +316,64 @@ fn the_portal_cannot_reset_a_device_that_has_a_home() {
     let mut empty = Bench::with(settings(RecoveryPolicy::Rehome), 0);
     assert!(empty.machine.accepts_portal_reset());
     assert!(empty.send(Input::PortalReset).contains(&Output::WipeHome));
+}
+
+/// A device whose stored home could not be read at boot.
+fn unreadable() -> Bench {
+    let mut bench = Bench::with(settings(RecoveryPolicy::Rehome), 0);
+    bench.send(Input::HomeRead(Err(StoreFault)));
+    bench
+}
+
+#[test]
+fn a_home_that_cannot_be_read_is_recovery_and_nobody_at_the_hotspot_can_erase_it() {
+    let mut bench = unreadable();
+    assert!(bench.machine.is_in_recovery() && bench.machine.has_home());
+    assert!(!bench.machine.accepts_portal_reset());
+    assert_eq!(bench.send(Input::PortalReset), []);
+    bench.send(SUBMIT);
+    bench.pass_s(1);
+    bench.send(Input::NetworkFailed(NetworkError::NotFound));
+    assert!(
+        bench.machine.has_home() && !bench.machine.accepts_portal_reset(),
+        "a failed trial changes nothing"
+    );
+    bench.send(SUBMIT);
+    bench.pass_s(1);
+    for input in [Input::NetworkJoined, Input::LoginAccepted, Input::Saved(Ok(()))] {
+        bench.send(input);
+    }
+    assert_eq!(bench.state(), State::Running, "a home that the cloud accepted takes its place");
+    assert!(!bench.pass_s(1_000).contains(&Output::LoadHome));
+}
+
+#[test]
+fn a_home_that_cannot_be_read_is_read_again_after_growing_waits_and_then_used() {
+    let mut bench = unreadable();
+    let mut waits_s = Vec::new();
+    for _ in 0..9 {
+        let began_ms = bench.now_ms;
+        while !bench.has(Output::LoadHome) {
+            bench.pass_s(1);
+        }
+        waits_s.push((bench.now_ms - began_ms) / 1_000);
+        bench.send(Input::HomeRead(Err(StoreFault)));
+    }
+    assert_eq!(waits_s, [3, 6, 12, 24, 48, 96, 192, 300, 300]);
+    assert!(bench.machine.is_in_recovery());
+    bench.pass_s(300);
+    bench.send(Input::HomeRead(Ok(2)));
+    assert!(bench.has(JOIN_STORED) && bench.machine.is_in_recovery(), "{:?}", bench.outputs);
+    bench.send(Input::NetworkJoined);
+    bench.send(Input::LoginAccepted);
+    assert_eq!(bench.state(), State::Running);
+
+    let mut bench = unreadable();
+    bench.pass_s(3);
+    bench.send(Input::HomeRead(Ok(0)));
+    assert!(!bench.machine.has_home() && bench.machine.accepts_portal_reset(), "there was none after all");
+    assert_eq!(bench.pass_s(1_000), []);
+    assert_eq!(bench.send(Input::HomeRead(Ok(1))), [], "an answer nobody asked for");
 }
 
 #[test]
@@ -321,6 +446,7 @@ fn a_home_accepted_after_the_gesture_closes_the_hotspot_like_any_other() {
         bench.send(input);
     }
     assert_eq!(bench.state(), State::Running);
+    bench.send(Input::ResultRead);
     assert!(bench.pass_s(16).contains(&Output::CloseHotspot));
 }
 

@@ -40,10 +40,51 @@ fn a_new_home_is_stored_after_the_login_and_running_follows_the_save() {
     assert!(!bench.machine.accepts_candidate(), "the home being written is not replaced under the store");
     bench.send(Input::Saved(Ok(())));
     assert_eq!((bench.state(), bench.machine.has_home()), (State::Running, true));
+    bench.send(Input::ResultRead);
     bench.pass_s(14);
-    assert!(bench.machine.is_hotspot_open(), "the phone reads the result");
+    assert!(bench.machine.is_hotspot_open(), "the page is looked at");
     bench.pass_s(1);
     assert!(!bench.machine.is_hotspot_open());
+}
+
+/// A device whose new home was just stored.
+fn stored() -> Bench {
+    let mut bench = trying_in_recovery();
+    joined(&mut bench, Input::LoginAccepted);
+    bench.send(Input::Saved(Ok(())));
+    assert_eq!(bench.state(), State::Running);
+    bench
+}
+
+#[test]
+fn a_success_that_nobody_has_read_keeps_the_hotspot_open_for_three_minutes() {
+    let mut bench = stored();
+    bench.pass_s(179);
+    assert!(bench.machine.is_hotspot_open(), "the phone may still come back");
+    assert_eq!(bench.pass_s(1), [Output::CloseHotspot]);
+
+    let mut bench = stored();
+    bench.pass_s(120);
+    bench.send(Input::ResultRead);
+    bench.pass_s(10);
+    bench.send(Input::ResultRead);
+    assert_eq!(bench.pass_s(5), [Output::CloseHotspot], "15 s from the first time it was read");
+
+    let mut bench = stored();
+    bench.pass_s(175);
+    bench.send(Input::ResultRead);
+    assert_eq!(bench.pass_s(5), [Output::CloseHotspot], "reading makes nothing longer");
+}
+
+#[test]
+fn reading_a_result_cuts_no_hotspot_short_that_was_asked_for_otherwise() {
+    let mut bench = stored();
+    bench.send(Input::ConfigStartOrdered);
+    bench.send(Input::ResultRead);
+    bench.pass_s(899);
+    assert!(bench.machine.is_hotspot_open());
+    assert_eq!(bench.pass_s(1), [Output::CloseHotspot]);
+    assert_eq!(Bench::running().send(Input::ResultRead), [], "there is no hotspot and no result");
 }
 
 #[test]
