@@ -253,6 +253,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
                 return true;
             }
         }
+        false
     }
 
     async fn send_portal(&mut self, connection: ConnectionIndex, bytes: &[u8]) {
