@@ -20,6 +20,7 @@ use crate::secret_input::{read_file_or_stdin, refuse_shared_stdin, usage_error};
 
 /// Arguments of `rehome provision`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct ProvisionArguments {
     /// Address of the device's portal, where this computer has joined the hotspot already: usually `http://192.168.4.1`.
     ///
