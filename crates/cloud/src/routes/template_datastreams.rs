@@ -74,7 +74,10 @@ pub(super) async fn find_template(app: &App, id: &str) -> Result<TemplateId, Api
 }
 
 fn invalid(reason: &dyn std::fmt::Display) -> ApiError {
-    ApiError::new(ProblemKind::InvalidRequest, format!("The datastream cannot be set up like this: {reason}."))
+    ApiError::new(
+        ProblemKind::InvalidRequest,
+        format!("The datastream cannot be set up like this: {reason}."),
+    )
 }
 
 fn settings_of(pin: Pin, request: api_types::DatastreamSettings) -> Result<DatastreamSettings, ApiError> {
