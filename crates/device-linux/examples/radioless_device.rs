@@ -49,10 +49,6 @@ impl Wifi for NoRadio {
     async fn next_change(&mut self) -> WifiChange {
         std::future::pending().await
     }
-
-    async fn sees_captive_portal(&mut self) -> bool {
-        false
-    }
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -10,7 +10,6 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use device::SendError;
 use device::captive_portal::{DIAL_TIMEOUT, is_http, may_be_login_page};

@@ -110,4 +110,5 @@ fn the_service_manager_never_gives_the_agent_up() {
         "by default five starts in 10 s are the last"
     );
     assert!(rest.lines().any(|line| line == "Restart=always"));
+    assert!(!rest.lines().any(|line| line == "PrivateTmp=yes"), "it fails on a disk that may only be read");
 }
