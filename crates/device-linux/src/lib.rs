@@ -34,7 +34,8 @@ mod wifi;
 pub use agent::{Ended, RunError, run, run_program, run_until};
 pub use cloud_link::{DialError, ReadAuthoritiesError};
 pub use config::{
-    CheckConfigError, Config, FirmwareKey, Grace, Never, ParseFirmwareKeyError, Passphrase, Recovery,
+    CheckConfigError, Config, FirmwareKey, Grace, Never, ParseFirmwareKeyError, ParsePassphraseError,
+    Passphrase, Recovery,
 };
 pub use identity::{Addresses, KeepIdentityError};
 pub use launcher::{
