@@ -2,6 +2,7 @@
 
 mod smtp;
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -181,6 +182,14 @@ pub enum ValidateConfigError {
         "`tls_cert` and `tls_key` belong together: set both, or none to let the server make its own certificate"
     )]
     HalfTls,
+    /// Two listeners cannot have one address.
+    #[error(
+        "{address} is given twice: `listen`, `listen_tls` and the extra addresses need one of their own each"
+    )]
+    SharedAddress {
+        /// The address.
+        address: SocketAddr,
+    },
     /// The public host is empty, too long or has characters that no host name has.
     #[error(
         "`public_host` must be a host name or an address without port or scheme, for example `cloud.example.org`"
@@ -229,6 +238,14 @@ impl Config {
     pub fn validate(&self) -> Result<(), ValidateConfigError> {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             return Err(ValidateConfigError::HalfTls);
+        }
+        let mut addresses = HashSet::new();
+        let listeners = [self.listen, self.listen_tls];
+        for address in listeners.iter().chain(&self.listen_extra).chain(&self.listen_tls_extra) {
+            // Port 0 is any free one.
+            if address.port() != 0 && !addresses.insert(address) {
+                return Err(ValidateConfigError::SharedAddress { address: *address });
+            }
         }
         if self.public_host.as_deref().is_some_and(|host| !is_host(host, 253)) {
             return Err(ValidateConfigError::PublicHost);
@@ -318,6 +335,17 @@ mod tests {
         let config = Config::default();
         assert_eq!(config.validate(), Ok(()));
         assert!(config.listen.ip().is_loopback() && config.listen_tls.ip().is_loopback());
+    }
+
+    #[test]
+    fn two_listeners_on_one_address_are_named_as_what_they_are() {
+        let address = Config::default().listen_tls;
+        let refused = Err(ValidateConfigError::SharedAddress { address });
+        let same = Config { listen: address, ..Config::default() };
+        assert_eq!(same.validate(), refused);
+        assert_eq!(Config { listen_extra: vec![address], ..Config::default() }.validate(), refused);
+        let any = ([127, 0, 0, 1], 0).into();
+        assert_eq!(Config { listen: any, listen_tls: any, ..Config::default() }.validate(), Ok(()));
     }
 
     #[test]

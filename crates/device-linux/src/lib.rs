@@ -40,8 +40,8 @@ mod wifi;
 pub use agent::{Ended, RunError, run, run_program, run_until};
 pub use cloud_link::{DialError, ReadAuthoritiesError};
 pub use config::{
-    ButtonConfig, CheckConfigError, Config, FirmwareKey, Grace, Never, ParseFirmwareKeyError, Passphrase,
-    Recovery,
+    ButtonConfig, CheckConfigError, Config, FirmwareKey, Grace, Never, ParseFirmwareKeyError,
+    ParsePassphraseError, Passphrase, Recovery,
 };
 pub use identity::{Addresses, KeepIdentityError};
 pub use launcher::{

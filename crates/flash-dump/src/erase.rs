@@ -69,9 +69,9 @@ pub fn erase_homes(image: &mut [u8], scope: EraseScope) -> Result<Erased, EraseH
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EraseHomesError {
-    /// Everything found is erased, but a part of the image cannot be read.
+    /// Everything found is erased, but a part of the image cannot be read or is missing.
     #[error(
-        "a part of the image is encrypted or damaged and may hold a home; erase its whole partition instead"
+        "a part of the image is encrypted, damaged or missing and may hold a home; erase its whole partition instead"
     )]
     Unreadable,
     /// Every round found more.

@@ -15,9 +15,18 @@ pub struct Inspection {
     pub stores: Vec<StoreFacts>,
     /// What could not be read.
     pub notes: Vec<Note>,
+    /// Pages of ESP32's key-value store whose header is sound.
+    pub key_value_pages: usize,
 }
 
 impl Inspection {
+    /// Whether anything in the dump has the form of a store that homes are kept in. Where nothing has, finding nothing of a home
+    /// says little: the dump may be of another range, cut off, or encrypted.
+    #[must_use]
+    pub fn recognises_a_store(&self) -> bool {
+        !self.findings.is_empty() || !self.stores.is_empty() || self.key_value_pages > 0
+    }
+
     /// Whether something of a home is left.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -258,5 +267,10 @@ pub enum Note {
         offset: usize,
         /// Entries in use that could not be read.
         entry_count: usize,
+    },
+    /// A home slot of a Rehome store that the dump does not reach: it ends before it.
+    MissingHomeSlot {
+        /// Where the slot begins.
+        offset: usize,
     },
 }

@@ -11,6 +11,7 @@ use crate::{network_entry, old_record};
 
 pub(crate) fn find(image: &[u8], inspection: &mut Inspection) {
     for partition in partitions(image) {
+        inspection.key_value_pages += partition.len();
         find_in_partition(&partition, inspection);
     }
 }

@@ -7,7 +7,9 @@ use home_store::{HOME_BYTES_MAX, decode_home};
 
 use crate::SECTOR_BYTES;
 use crate::bytes::{array_at, positions_of, slice_at, u8_at, u16_at, u32_at};
-use crate::finding::{Certainty, Content, Finding, Inspection, Liveness, MaskedHome, Region, StoreFacts};
+use crate::finding::{
+    Certainty, Content, Finding, Inspection, Liveness, MaskedHome, Note, Region, StoreFacts,
+};
 
 const SEAL_MAGIC: [u8; 4] = *b"rhH1";
 const RECORD_MAGIC: [u8; 4] = *b"rhJ1";
@@ -29,8 +31,11 @@ pub(crate) fn find(image: &[u8], inspection: &mut Inspection) {
     }
     let sealed = inspection.covered();
     for (slot_sector, certainty) in slots_of_journals(image, inspection) {
-        if !slot_sector.checked_mul(SECTOR_BYTES).is_none_or(|offset| sealed.contains(offset)) {
-            find_remains(image, slot_sector, certainty, inspection);
+        let Some(offset) = slot_sector.checked_mul(SECTOR_BYTES) else { continue };
+        if certainty == Certainty::Certain && offset >= image.len() {
+            inspection.notes.push(Note::MissingHomeSlot { offset });
+        } else if !sealed.contains(offset) {
+            find_remains(image, offset, certainty, inspection);
         }
     }
 }
@@ -118,8 +123,7 @@ fn read_record(image: &[u8], offset: usize) -> Option<(u32, StoreFacts)> {
 }
 
 /// An interrupted save or wipe leaves bytes without a seal.
-fn find_remains(image: &[u8], sector: usize, certainty: Certainty, inspection: &mut Inspection) {
-    let Some(offset) = sector.checked_mul(SECTOR_BYTES) else { return };
+fn find_remains(image: &[u8], offset: usize, certainty: Certainty, inspection: &mut Inspection) {
     let Some(bytes) = image.get(offset..).filter(|bytes| !bytes.is_empty()) else { return };
     let bytes = bytes.get(..SECTOR_BYTES).unwrap_or(bytes);
     let written_bytes = bytes.iter().filter(|&&byte| byte != 0xFF).count();

@@ -23,13 +23,24 @@ impl Display for Inspection {
         for finding in &self.findings {
             writeln!(formatter, "{finding}")?;
         }
-        for Note::UnreadableNvsPage { offset, entry_count } in &self.notes {
-            writeln!(
-                formatter,
-                "{offset:#010x}  {entry_count} key-value entries cannot be read: encrypted or damaged"
-            )?;
+        for note in &self.notes {
+            writeln!(formatter, "{note}")?;
         }
         write!(formatter, "{}", self.verdict())
+    }
+}
+
+impl Display for Note {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnreadableNvsPage { offset, entry_count } => write!(
+                formatter,
+                "{offset:#010x}  {entry_count} key-value entries cannot be read: encrypted or damaged"
+            ),
+            Self::MissingHomeSlot { offset } => {
+                write!(formatter, "{offset:#010x}  the dump ends before this home slot of the Rehome store")
+            }
+        }
     }
 }
 

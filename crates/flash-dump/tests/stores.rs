@@ -280,6 +280,31 @@ fn what_is_only_perhaps_of_a_home_can_be_left_alone() {
 }
 
 #[test]
+fn a_dump_that_ends_before_the_homes_of_its_store_is_never_called_clean() {
+    let mut flash = flash_with_home();
+    block_on(open(&mut flash).wipe()).unwrap();
+    let image = flash.image().to_vec();
+    assert_eq!(inspect(&image).verdict(), Verdict::NothingFound);
+    for sectors in [2, 3] {
+        let inspection = inspect(&image[..sectors * SECTOR]);
+        assert_eq!(inspection.verdict(), Verdict::PerhapsLeft, "{sectors} sectors");
+        assert!(inspection.to_string().contains("the dump ends before this home slot"), "{inspection}");
+    }
+}
+
+#[test]
+fn stores_are_recognised_and_other_bytes_are_not() {
+    let mut flash = flash_with_home();
+    block_on(open(&mut flash).wipe()).unwrap();
+    assert!(inspect(flash.image()).recognises_a_store());
+    for image in [vec![], vec![0xFF; SECTOR], vec![0; SECTOR], b"no flash at all ".repeat(1_024)] {
+        let inspection = inspect(&image);
+        assert_eq!(inspection.verdict(), Verdict::NothingFound);
+        assert!(!inspection.recognises_a_store());
+    }
+}
+
+#[test]
 fn an_empty_and_an_erased_dump_hold_nothing() {
     for image in [vec![], vec![0xFF; 3 * SECTOR]] {
         let inspection = inspect(&image);

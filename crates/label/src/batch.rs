@@ -1,5 +1,8 @@
 //! Many boards from one CSV file.
 
+use std::collections::HashMap;
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::board::{Board, ParseBoardError, ParsePopError, Pop};
@@ -28,6 +31,45 @@ pub fn read_batch(file: &[u8]) -> Result<Vec<Board>, ReadBatchError> {
         boards.push(columns.read(&record, line)?);
     }
     if boards.is_empty() { Err(ReadBatchError::Empty) } else { Ok(boards) }
+}
+
+/// Two boards that share what one board should have alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shared {
+    /// What it is: never the value, which may be a secret.
+    pub what: &'static str,
+    /// The first board that has it, counted from 1 in the order of the file.
+    pub first: usize,
+    /// A later one.
+    pub later: usize,
+}
+
+impl fmt::Display for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "boards {} and {} have the same {}", self.first, self.later, self.what)
+    }
+}
+
+/// Finds boards with the same network name, PoP or UID. A PoP that two boards share is known to whoever reads either label.
+#[must_use]
+pub fn find_shared(boards: &[Board]) -> Vec<Shared> {
+    let mut seen = HashMap::new();
+    let mut shared = Vec::new();
+    for (number, board) in (1..).zip(boards) {
+        let values = [
+            ("network name", Some(board.ssid())),
+            ("PoP", board.pop().map(Pop::expose)),
+            ("UID", board.uid()),
+        ];
+        for (what, value) in values {
+            let Some(value) = value else { continue };
+            let first = *seen.entry((what, value)).or_insert(number);
+            if first != number {
+                shared.push(Shared { what, first, later: number });
+            }
+        }
+    }
+    shared
 }
 
 struct Columns {
@@ -106,7 +148,7 @@ pub enum ReadBatchError {
 
 #[cfg(test)]
 mod tests {
-    use super::{ReadBatchError, read_batch};
+    use super::{ReadBatchError, Shared, find_shared, read_batch};
     use crate::ParsePopError;
 
     #[test]
@@ -118,6 +160,15 @@ mod tests {
         assert_eq!((first.ssid(), first.uid()), ("Blynk \"A\", B-1W7R", Some("1")));
         assert_eq!(first.pop().unwrap().expose(), "abcd1234");
         assert_eq!((second.ssid(), second.uid(), second.pop()), ("\u{1f600}", None, None));
+    }
+
+    #[test]
+    fn boards_that_share_a_name_a_pop_or_a_uid_are_found() {
+        let file = b"ssid,pop,uid\na,abcd1234,1\nb,abcd1234,2\nc,,\nd,,\na,other123,2\n";
+        let shared = find_shared(&read_batch(file).unwrap());
+        let expected = [("PoP", 1, 2), ("network name", 1, 5), ("UID", 2, 5)];
+        assert_eq!(shared, expected.map(|(what, first, later)| Shared { what, first, later }));
+        assert_eq!(shared[0].to_string(), "boards 1 and 2 have the same PoP");
     }
 
     #[test]

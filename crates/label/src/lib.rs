@@ -16,7 +16,7 @@ mod pdf;
 mod png_image;
 mod svg;
 
-pub use batch::{BATCH_ROWS_MAX, ReadBatchError, read_batch};
+pub use batch::{BATCH_ROWS_MAX, ReadBatchError, Shared, find_shared, read_batch};
 pub use board::{
     Board, POP_BYTES_MAX, POP_BYTES_MIN, ParseBoardError, ParsePopError, Pop, SSID_BYTES_MAX, UID_BYTES_MAX,
 };

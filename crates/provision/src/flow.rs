@@ -98,6 +98,9 @@ pub enum Outcome {
     Failed {
         /// Code 700 to 732.
         code: u16,
+        /// What the device says about it in words, which may be more than the code tells: stock firmware says nothing.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        said: Option<String>,
     },
     /// The session ended without the device.
     SessionEnded {
@@ -118,7 +121,8 @@ impl fmt::Display for Outcome {
             Self::Accepted => formatter.write_str(
                 "The device took the settings and showed no failure. Whether it is connected, its server tells.",
             ),
-            Self::Failed { code } => match portal::explain_error(*code) {
+            Self::Failed { code, said: Some(said) } => write!(formatter, "Failed with code {code}. {said}"),
+            Self::Failed { code, said: None } => match portal::explain_error(*code) {
                 Some(explanation) => write!(
                     formatter,
                     "Failed with code {code}. {} {}",
@@ -317,11 +321,14 @@ impl<'a, P: Pace> Follower<'a, P> {
         let message = shown(&status.message, &[]);
         if message != self.last_message {
             (self.report)(&Progress::Device(message.clone()));
-            self.last_message = message;
+            self.last_message.clone_from(&message);
         }
         Ok(match status.step.as_str() {
             "done" => Some(Outcome::Connected { device_id: None }),
-            "failed" => Some(Outcome::Failed { code: status.last_error }),
+            "failed" => {
+                let said = Some(message).filter(|message| !message.is_empty());
+                Some(Outcome::Failed { code: status.last_error, said })
+            }
             _ => None,
         })
     }
@@ -331,7 +338,8 @@ impl<'a, P: Pace> Follower<'a, P> {
     fn look_at_stock(&mut self) -> Result<Option<Outcome>, ReachError> {
         let Ok(board) = self.portal.board_info()? else { return Ok(None) };
         let is_new = board.last_error != self.board.last_error || self.has_closed;
-        Ok((board.last_error != 0 && is_new).then_some(Outcome::Failed { code: board.last_error }))
+        let failed = Outcome::Failed { code: board.last_error, said: None };
+        Ok((board.last_error != 0 && is_new).then_some(failed))
     }
 }
 

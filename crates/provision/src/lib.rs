@@ -29,4 +29,4 @@ pub use portal_client::{DEFAULT_PORTAL_URL, PortalClient, SubmitError};
 pub use release::ReleaseStanding;
 pub use secret::Secret;
 pub use session::{SessionClient, SessionClientError};
-pub use setup::{CloudTarget, RefuseSetupError, Setup, TOKEN_BYTES};
+pub use setup::{CloudTarget, RefuseSetupError, Setup, TOKEN_BYTES, check_claim_code};

@@ -118,7 +118,7 @@ impl CloudTarget {
                 if board.firmware != Firmware::Rehome {
                     return Err(RefuseSetupError::ClaimCodeNotTaken);
                 }
-                ClaimCode::parse(typed.expose().trim_ascii()).map_err(RefuseSetupError::ClaimCode)?;
+                check_claim_code(typed)?;
             }
             Some(token) if !is_token(token.expose()) => return Err(RefuseSetupError::Token),
             None if !board.is_recovery || self.host.is_some() || self.port.is_some() => {
@@ -146,6 +146,14 @@ impl CloudTarget {
             _ => Ok(()),
         }
     }
+}
+
+/// Checks what somebody gave as a claim code.
+///
+/// # Errors
+/// [`RefuseSetupError::ClaimCode`], which does not repeat it.
+pub fn check_claim_code(typed: &Secret) -> Result<(), RefuseSetupError> {
+    ClaimCode::parse(typed.expose().trim_ascii()).map(drop).map_err(RefuseSetupError::ClaimCode)
 }
 
 fn is_claim_code_shaped(text: &[u8]) -> bool {
@@ -236,7 +244,10 @@ pub enum RefuseSetupError {
         bytes_max: usize,
     },
     /// New Edgent does not read the port.
-    #[error("new Edgent always connects to port 443, it cannot be sent to port {port}")]
+    #[error(
+        "new Edgent always connects to port {DEFAULT_PORT}, it cannot be sent to port {port}; if the server answers its devices \
+         on port {DEFAULT_PORT} too, give `--port {DEFAULT_PORT}`"
+    )]
     PortNotTaken {
         /// The port that was given.
         port: u16,

@@ -2,12 +2,13 @@
 //!
 //! It reads arguments, environment and files, starts the parts, and turns their errors into one message and an exit code:
 //! 0 = done, 1 = failed, 2 = the command line makes no sense. Every decision about the product lies in the crates below it.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks to a person")]
+#![expect(clippy::print_stderr, reason = "a command-line program talks to a person")]
 
 mod commands;
 mod config_file;
 mod log;
 mod options;
+mod output;
 mod secret_input;
 
 use std::io::{self, ErrorKind};

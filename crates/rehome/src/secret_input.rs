@@ -10,6 +10,9 @@ use clap::error::ErrorKind;
 /// Largest secret file that is read, in bytes; keys and passwords have fewer than a hundred.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// Mode of files that hold secrets: their owner reads and writes them.
+pub(crate) const OWNER_ONLY: u32 = 0o600;
+
 /// Stands for standard input.
 const STANDARD_INPUT: &str = "-";
 

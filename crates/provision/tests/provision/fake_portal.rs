@@ -143,6 +143,9 @@ impl Device {
     }
 
     fn view(&self, state: &'static str, trial: Trial, last_error: u16) -> PortalView<'static> {
+        let submitted = self.submitted.lock().unwrap();
+        let form = submitted.last().and_then(|submitted| submitted.form.as_ref());
+        let is_code_refused = last_error == 703 && form.is_some_and(|form| form.claim_code.is_some());
         PortalView {
             identity: Identity {
                 vendor: "Blynk",
@@ -160,7 +163,7 @@ impl Device {
             scan: ScanView::Unknown,
             progress: Progress { state, trial, attempt: self.attempt, ssid: None },
             epoch: 0,
-            claim_refusal: None,
+            claim_refusal: is_code_refused.then_some(portal::ClaimRefusal::Code),
             release: portal::ReleaseOutcome::None,
         }
     }

@@ -8,7 +8,7 @@ use crate::fake_portal::{CountedPace, FakePortal, Look};
 use portal::{Access, Dialect, Interface, Trial};
 use provision::{
     CloudTarget, Firmware, Outcome, PortalClient, Progress, ProvisionError, ProvisionOptions, ReachError,
-    RefuseSetupError, Secret, Setup, SubmitError, provision,
+    RefuseSetupError, Secret, Setup, SubmitError, check_claim_code, provision,
 };
 
 const PASSWORD: &str = "pass & word=+%'\"";
@@ -128,13 +128,32 @@ fn a_failure_is_told_with_its_code() {
     ] {
         let portal = FakePortal::start(dialect, Access::Provisioning, looks);
         let run = Run::of(&portal.url, &setup(), &target(), None);
-        assert_eq!(run.result, Ok(Outcome::Failed { code: 722 }), "{dialect:?}");
+        assert!(matches!(run.result, Ok(Outcome::Failed { code: 722, .. })), "{dialect:?}: {:?}", run.result);
         let words = run.result.unwrap().to_string();
         assert!(
             words.starts_with("Failed with code 722. The Wi-Fi network did not accept the password."),
             "{words}"
         );
     }
+}
+
+#[test]
+fn a_claim_code_that_was_refused_is_not_called_a_token() {
+    let by_code = CloudTarget { token: Some(Secret::new(b"9EF5-4D64".to_vec())), ..target() };
+    let portal = FakePortal::start(Dialect::Rehome, Access::Provisioning, vec![TRYING, failed(703)]);
+    let words = Run::of(&portal.url, &setup(), &by_code, None).result.unwrap().to_string();
+    assert!(words.starts_with("Failed with code 703. The server does not know this claim code."), "{words}");
+    assert!(!words.contains("token"), "{words}");
+}
+
+#[test]
+fn what_is_given_as_a_claim_code_is_refused_in_the_words_of_claim_codes() {
+    for typed in ["QQQQ-23", "QQQQ-23450", &"t".repeat(32)] {
+        let error = check_claim_code(&Secret::new(typed.as_bytes().to_vec())).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("claim code") && !format!("{error}{source}").contains(typed), "{source}");
+    }
+    assert_eq!(check_claim_code(&Secret::new(b"9ef5 4d64".to_vec())), Ok(()));
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
+use crate::output::say;
+
 /// Arguments of `rehome backup`.
 #[derive(Debug, Args)]
 pub(crate) struct BackupArguments {
@@ -33,34 +35,33 @@ pub(crate) struct RestoreArguments {
 /// Makes a backup.
 pub(crate) fn back_up(arguments: &BackupArguments) -> Result<ExitCode> {
     let summary = cloud::back_up(&arguments.data_dir, &arguments.to)?;
-    println!(
+    say!(
         "{}: {} files, {} bytes. It holds every key of the server: keep it as carefully as the data folder.",
         arguments.to.display(),
         summary.file_count,
         summary.size_bytes
-    );
-    print_missing(&summary.missing_images);
+    )?;
+    print_missing(&summary.missing_images)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Restores a backup.
 pub(crate) fn restore(arguments: &RestoreArguments) -> Result<ExitCode> {
     let summary = cloud::restore(&arguments.from, &arguments.data_dir)?;
-    println!("{}: {} files restored.", arguments.data_dir.display(), summary.file_count);
-    print_missing(&summary.missing_images);
-    println!(
+    say!("{}: {} files restored.", arguments.data_dir.display(), summary.file_count)?;
+    print_missing(&summary.missing_images)?;
+    say!(
         "Let one server run with these keys, never two. Devices that were set up after the backup are told to try later"
-    );
-    println!(
-        "and are listed in the console as unknown tokens; none of them is told that its token is invalid."
-    );
+    )?;
+    say!("and are listed in the console as unknown tokens; none of them is told that its token is invalid.")?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_missing(images: &[String]) {
+fn print_missing(images: &[String]) -> Result<()> {
     for name in images {
-        println!(
+        say!(
             "The file of the firmware image {name} is missing; upload the same image again in the console."
-        );
+        )?;
     }
+    Ok(())
 }

@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bench::handle::{LiveConfig, start_live};
 use bench::live_net::LiveCloudConfig;
 use clap::Args;
 
 use crate::commands::StopSignals;
+use crate::output::say;
 
 /// Arguments of `rehome bench`.
 #[derive(Debug, Args)]
@@ -52,6 +53,10 @@ pub(crate) async fn run(arguments: BenchArguments) -> Result<ExitCode> {
             arguments.trust.display()
         )
     })?;
+    // A file without any is read as no certificate at all, and then no board trusts its server.
+    if !trust_anchors_pem.contains("-----BEGIN CERTIFICATE-----") {
+        bail!("{} holds no certificate in PEM form", arguments.trust.display());
+    }
     let cloud = LiveCloudConfig {
         hosts: vec![arguments.cloud_host],
         plain: Some(arguments.cloud_plain),
@@ -67,7 +72,7 @@ pub(crate) async fn run(arguments: BenchArguments) -> Result<ExitCode> {
         .await
         .with_context(|| format!("listening on {}; is another bench running?", arguments.listen))?;
     let stop_signals = StopSignals::listen()?;
-    println!("Rehome bench {}: http://{}/bench/v1", env!("CARGO_PKG_VERSION"), listener.local_addr()?);
+    say!("Rehome bench {}: http://{}/bench/v1", env!("CARGO_PKG_VERSION"), listener.local_addr()?)?;
     let server = axum::serve(listener, bench::api::router(bench));
     tokio::select! {
         outcome = server => outcome.context("serving the bench")?,

@@ -7,6 +7,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
+use crate::output::say;
+
 /// Arguments of `rehome check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -23,13 +25,13 @@ pub(crate) struct CheckArguments {
 pub(crate) fn run(arguments: &CheckArguments) -> Result<ExitCode> {
     let problems = cloud::check_data_folder(&arguments.data_dir)?;
     if arguments.json {
-        println!("{:#}", json!({"data_dir": arguments.data_dir, "problems": problems}));
+        say!("{:#}", json!({"data_dir": arguments.data_dir, "problems": problems}))?;
     } else {
         for problem in &problems {
-            println!("{}: {}\n  {}", problem.path.display(), problem.problem, problem.remedy);
+            say!("{}: {}\n  {}", problem.path.display(), problem.problem, problem.remedy)?;
         }
         if problems.is_empty() {
-            println!("{}: nothing is wrong.", arguments.data_dir.display());
+            say!("{}: nothing is wrong.", arguments.data_dir.display())?;
         }
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::commands::{StopSignals, single_thread_runtime};
 use crate::config_file::TomlFile;
+use crate::output::say;
 
 /// The options file that is read when it exists and `--config` names no other.
 const CONFIG_FILE: &str = "/etc/rehome/device.toml";
@@ -86,7 +87,7 @@ pub(crate) struct DeviceArguments {
 pub(crate) fn run(arguments: &DeviceArguments) -> Result<ExitCode> {
     let config = read_config(arguments)?;
     if arguments.check_config {
-        println!("{config:#?}");
+        say!("{config:#?}")?;
         return Ok(ExitCode::SUCCESS);
     }
     run_programs(&config)?;

@@ -2,16 +2,18 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use factory_image::{FactoryImage, Pop, Uid};
-use flash_dump::{EraseScope, IMAGE_BYTES_MAX, Inspection, Verdict, erase_homes, inspect};
+use flash_dump::{EraseScope, IMAGE_BYTES_MAX, Inspection, SECTOR_BYTES, Verdict, erase_homes, inspect};
 use serde_json::json;
 
-use crate::secret_input::read_file_or_stdin;
+use crate::output::say;
+use crate::secret_input::{OWNER_ONLY, read_file_or_stdin};
 
 /// Arguments of `rehome flash`.
 #[derive(Debug, Args)]
@@ -39,7 +41,7 @@ struct InspectArguments {
     #[arg(long)]
     json: bool,
 
-    /// Exit with 1 unless nothing of a home was found.
+    /// Exit with 1 unless nothing of a home was found in a whole dump that is blank or holds a store of a known kind.
     #[arg(long)]
     expect_clean: bool,
 }
@@ -101,19 +103,47 @@ fn run_factory(arguments: &FactoryArguments) -> Result<ExitCode> {
         None => None,
     };
     write_new(&arguments.output, &FactoryImage { uid, pop }.encode())?;
-    println!("{} written; flash it to the factory partition", arguments.output.display());
+    say!("{} written; flash it to the factory partition", arguments.output.display())?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn run_inspect(arguments: &InspectArguments) -> Result<ExitCode> {
-    let inspection = inspect(&read_dump(&arguments.dump)?);
+    let image = read_dump(&arguments.dump)?;
+    let inspection = inspect(&image);
+    let doubt = doubt(&image, &inspection);
     if arguments.json {
-        println!("{:#}", inspection_json(&inspection)?);
+        let mut value = inspection_json(&inspection)?;
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("doubt".to_owned(), json!(doubt));
+        }
+        say!("{value:#}")?;
     } else {
-        println!("{inspection}");
+        say!("{inspection}")?;
+        if let Some(doubt) = doubt {
+            say!("This proves nothing: {doubt}")?;
+        }
     }
-    let is_clean = inspection.verdict() == Verdict::NothingFound;
+    let is_clean = inspection.verdict() == Verdict::NothingFound && doubt.is_none();
     Ok(if arguments.expect_clean && !is_clean { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Why nothing found says nothing; none where it does.
+fn doubt(image: &[u8], inspection: &Inspection) -> Option<&'static str> {
+    if inspection.verdict() != Verdict::NothingFound {
+        return None;
+    }
+    if !image.len().is_multiple_of(SECTOR_BYTES) {
+        return Some("the dump ends within a sector of flash, so it is not whole. Read it again.");
+    }
+    // The erased state: a partition in which nothing was ever stored, or which was erased as a whole.
+    let is_blank = image.iter().all(|&byte| byte == 0xFF);
+    if is_blank || inspection.recognises_a_store() {
+        return None;
+    }
+    Some(
+        "the dump is not blank, and no store of a known kind was recognised in it. Read the partition that holds the home, \
+         from its beginning to its end.",
+    )
 }
 
 fn inspection_json(inspection: &Inspection) -> Result<serde_json::Value> {
@@ -134,12 +164,12 @@ fn run_erase(arguments: &EraseArguments) -> Result<ExitCode> {
     }
     if arguments.json {
         let after = inspection_json(&erased.after)?;
-        println!("{:#}", json!({ "erased": erased.regions, "after": after }));
+        say!("{:#}", json!({ "erased": erased.regions, "after": after }))?;
     } else {
         for region in &erased.regions {
-            println!("{:#010x}  {} bytes erased", region.offset, region.length_bytes);
+            say!("{:#010x}  {} bytes erased", region.offset, region.length_bytes)?;
         }
-        println!("{}", erased.after);
+        say!("{}", erased.after)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -149,11 +179,15 @@ fn read_dump(path: &Path) -> Result<Vec<u8>> {
     if size > IMAGE_BYTES_MAX as u64 {
         bail!("{} is larger than any dump of a board's flash ({IMAGE_BYTES_MAX} bytes)", path.display());
     }
-    fs::read(path).with_context(|| format!("reading {}", path.display()))
+    let image = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    if image.is_empty() {
+        bail!("{} is empty: nothing was read from the board", path.display());
+    }
+    Ok(image)
 }
 
 fn write_new(path: &Path, image: &[u8]) -> Result<()> {
-    let file = fs::OpenOptions::new().write(true).create_new(true).open(path);
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path);
     let mut file = file.with_context(|| format!("creating {}", path.display()))?;
     file.write_all(image)
         .and_then(|()| file.sync_all())
@@ -166,5 +200,55 @@ fn replace(path: &Path, image: &[u8]) -> Result<()> {
     beside.push(".erased");
     let beside = PathBuf::from(beside);
     write_new(&beside, image)?;
+    // Whoever could read the dump still can.
+    fs::metadata(path)
+        .and_then(|before| fs::set_permissions(&beside, before.permissions()))
+        .with_context(|| format!("replacing {}", path.display()))?;
     fs::rename(&beside, path).with_context(|| format!("replacing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: FlashArguments,
+    }
+
+    fn run_words(words: &[&str]) -> Result<ExitCode> {
+        run(&Line::parse_from([&["rehome"], words].concat()).arguments)
+    }
+
+    fn expect_clean(image: &[u8]) -> Result<ExitCode> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), image).unwrap();
+        run_words(&["inspect", "--expect-clean", file.path().to_str().unwrap()])
+    }
+
+    #[test]
+    fn an_empty_dump_is_refused_because_nothing_was_read() {
+        assert!(expect_clean(&[]).unwrap_err().to_string().contains("nothing was read"));
+    }
+
+    #[test]
+    fn a_blank_dump_is_clean_and_one_without_any_known_store_proves_nothing() {
+        assert_eq!(expect_clean(&[0xFF; 2 * SECTOR_BYTES]).unwrap(), ExitCode::SUCCESS);
+        for image in [[0; SECTOR_BYTES].as_slice(), &b"something else! ".repeat(4_096), &[0xFF; 4_000]] {
+            assert_eq!(expect_clean(image).unwrap(), ExitCode::FAILURE, "{} bytes", image.len());
+        }
+    }
+
+    #[test]
+    fn a_factory_image_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("factory.bin");
+        run_words(&["factory", "--uid", "board-1", "--output", file.to_str().unwrap()]).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, OWNER_ONLY);
+    }
 }

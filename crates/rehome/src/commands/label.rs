@@ -2,14 +2,19 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use label::{Board, Label, Pop, read_batch, render_sheet};
+use label::{Board, Label, Pop, find_shared, read_batch, render_sheet};
 
-use crate::secret_input::{read_file_or_stdin, usage_error};
+use crate::output::say;
+use crate::secret_input::{OWNER_ONLY, read_file_or_stdin, usage_error};
+
+/// 20 warnings of a batch are told: a file that repeats itself would say the same a thousand times.
+const SHARED_TOLD_MAX: usize = 20;
 
 /// Arguments of `rehome label`.
 #[derive(Debug, Args)]
@@ -90,7 +95,7 @@ pub(crate) fn run(arguments: &LabelArguments) -> Result<ExitCode> {
             write(&arguments.output, &draw(label, format)?, arguments.force)?;
         }
     }
-    println!("{} label(s) written to {}", labels.len(), arguments.output.display());
+    say!("{} label(s) written to {}", labels.len(), arguments.output.display())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -110,13 +115,27 @@ const fn extension(format: Format) -> &'static str {
 fn read_labels(arguments: &LabelArguments) -> Result<Vec<Label>> {
     let boards = if let Some(path) = &arguments.batch {
         let file = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        read_batch(&file).with_context(|| format!("reading {}", path.display()))?
+        let boards = read_batch(&file).with_context(|| format!("reading {}", path.display()))?;
+        warn_of_shared(&boards);
+        boards
     } else {
         let pop = arguments.pop_file.as_deref().map(read_pop).transpose()?;
         let ssid = arguments.ssid.as_deref().unwrap_or_default();
         vec![Board::new(ssid, pop, arguments.uid.as_deref())?]
     };
     boards.into_iter().map(|board| Label::new(board).context("making the QR code")).collect()
+}
+
+/// The labels are made all the same: a sheet may be a second print.
+fn warn_of_shared(boards: &[Board]) {
+    let shared = find_shared(boards);
+    for shared in shared.iter().take(SHARED_TOLD_MAX) {
+        eprintln!("warning: {shared}");
+    }
+    let untold = shared.len().saturating_sub(SHARED_TOLD_MAX);
+    if untold > 0 {
+        eprintln!("warning: {untold} more like these");
+    }
 }
 
 fn read_pop(path: &Path) -> Result<Pop> {
@@ -135,7 +154,48 @@ fn draw(label: &Label, format: Format) -> Result<Vec<u8>> {
 
 fn write(path: &Path, content: &[u8], force: bool) -> Result<()> {
     let mut options = fs::OpenOptions::new();
-    options.write(true).truncate(force).create(force).create_new(!force);
-    let mut file = options.open(path).with_context(|| format!("creating {}", path.display()))?;
+    options.write(true).truncate(force).create(force).create_new(!force).mode(OWNER_ONLY);
+    let mut file = options.open(path).with_context(|| match path.exists() && !force {
+        true => format!("{} exists; give --force to replace it", path.display()),
+        false => format!("creating {}", path.display()),
+    })?;
+    // A file that is replaced keeps its mode otherwise, and a PoP opens a board's door.
+    file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY))
+        .with_context(|| format!("keeping others from reading {}", path.display()))?;
     file.write_all(content).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: LabelArguments,
+    }
+
+    fn draw_to(file: &Path, more: &[&str]) -> Result<ExitCode> {
+        let words = ["rehome", "--ssid", "Blynk Lamp", "--output", file.to_str().unwrap()];
+        run(&Line::parse_from([&words, more].concat()).arguments)
+    }
+
+    fn mode(file: &Path) -> u32 {
+        fs::metadata(file).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_label_is_for_its_owner_alone_and_replaces_nothing_unasked() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lamp.svg");
+        draw_to(&file, &[]).unwrap();
+        assert_eq!(mode(&file), OWNER_ONLY);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let refused = format!("{:#}", draw_to(&file, &[]).unwrap_err());
+        assert!(refused.contains("lamp.svg exists; give --force"), "{refused}");
+        draw_to(&file, &["--force"]).unwrap();
+        assert_eq!(mode(&file), OWNER_ONLY);
+    }
 }

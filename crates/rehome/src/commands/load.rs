@@ -11,6 +11,8 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use load::{ApiKey, Pace, Plan, Protocol, Scenario, ServerProcess, Target, Token, Tokens, Trust};
 
+use crate::output::say;
+
 /// Token with which the watcher of the floor server logs in.
 const WATCHER_TOKEN: &str = "watcher-0000000000000000000000--";
 
@@ -206,9 +208,9 @@ pub(crate) async fn run(arguments: LoadArguments) -> Result<ExitCode> {
 async fn measure(common: &CommonArguments, scenario: Scenario) -> Result<ExitCode> {
     let report = load::run(&common.plan()?, &scenario).await?;
     if common.json {
-        println!("{}", serde_json::to_string(&report).context("writing the report")?);
+        say!("{}", serde_json::to_string(&report).context("writing the report")?)?;
     } else {
-        print!("{report}");
+        say!("{}", report.to_string().trim_end())?;
     }
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -254,14 +256,21 @@ async fn create_devices(arguments: &DevicesArguments) -> Result<ExitCode> {
         .mode(0o600)
         .open(path)
         .with_context(|| format!("making the new file {}", path.display()))?;
-    let tokens = load::create_devices(arguments.api, &key, arguments.count).await?;
+    let tokens = match load::create_devices(arguments.api, &key, arguments.count).await {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            // Nothing is in it, and the next try wants to make it.
+            fs::remove_file(path).with_context(|| format!("removing the empty {}", path.display()))?;
+            return Err(error.into());
+        }
+    };
     let mut lines = String::new();
     for token in &tokens {
         lines.push_str(token.expose());
         lines.push('\n');
     }
     file.write_all(lines.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
-    println!("{} devices; their tokens are in {}", tokens.len(), path.display());
+    say!("{} devices; their tokens are in {}", tokens.len(), path.display())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -12,10 +12,11 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use provision::{
     CloudTarget, DEFAULT_PORTAL_URL, Outcome, PortalClient, ProvisionOptions, Secret, SessionClient, Setup,
-    WallPace, provision,
+    WallPace, check_claim_code, provision,
 };
 use serde_json::json;
 
+use crate::output::say;
 use crate::secret_input::{read_file_or_stdin, refuse_shared_stdin, usage_error};
 
 /// Arguments of `rehome provision`.
@@ -165,9 +166,9 @@ pub(crate) fn run(arguments: ProvisionArguments) -> Result<ExitCode> {
         }
     };
     if arguments.json {
-        println!("{:#}", json!(outcome));
+        say!("{:#}", json!(outcome))?;
     } else {
-        println!("{outcome}");
+        say!("{outcome}")?;
     }
     let is_set_up = matches!(outcome, Outcome::Connected { .. } | Outcome::Accepted);
     if is_set_up && arguments.bench {
@@ -219,7 +220,11 @@ fn token(cloud: &CloudArguments) -> Result<Option<Secret>> {
         return Ok(Some(Secret::from_file(value.into_vec())));
     }
     match &cloud.claim_code_file {
-        Some(file) => secret("--claim-code-file", Some(file)),
+        Some(file) => {
+            let code = secret("--claim-code-file", Some(file))?;
+            code.as_ref().map(check_claim_code).transpose().context("--claim-code-file")?;
+            Ok(code)
+        }
         None => secret("--token-file", cloud.token_file.as_ref()),
     }
 }

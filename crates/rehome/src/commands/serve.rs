@@ -10,6 +10,7 @@ use cloud::{ADMIN_KEY_FILE, Config, RunningServer, Server};
 
 use crate::commands::{StopSignals, service_manager};
 use crate::options::ServerOptions;
+use crate::output::say;
 
 /// Arguments of `rehome serve`.
 #[derive(Debug, Args)]
@@ -28,7 +29,7 @@ pub(crate) async fn run(arguments: ServeArguments, sockets: Vec<TcpListener>) ->
     let stop_signals = StopSignals::listen()?;
     print_addresses(&server, &data_dir).await?;
     if !has_name_to_give {
-        print_missing_name();
+        print_missing_name()?;
     }
     service_manager::say_ready();
     let ending = serve_until_ended(&server, stop_signals).await;
@@ -57,19 +58,19 @@ pub(crate) fn has_name_to_give(config: &Config) -> bool {
 }
 
 /// Says why no device elsewhere finds this server, and what to do.
-pub(crate) fn print_missing_name() {
-    println!("Devices are told to connect to `localhost`; give this server's name with --public-host.");
+pub(crate) fn print_missing_name() -> Result<()> {
+    say!("Devices are told to connect to `localhost`; give this server's name with --public-host.")
 }
 
 /// Tells a person where everything is and how to sign in.
 pub(crate) async fn print_addresses(server: &RunningServer, data_dir: &Path) -> Result<()> {
     let code = server.create_sign_in_code().await.context("making the sign-in link")?;
     let address = server.plain_addr;
-    println!("Rehome {}", env!("CARGO_PKG_VERSION"));
-    println!("  console   http://{address}/");
-    println!("  devices   {address} (plain), {} (TLS)", server.tls_addr);
-    println!("  data      {} (key for programs: {ADMIN_KEY_FILE})", data_dir.display());
-    println!("  sign in   http://{address}/#sign-in={code}");
-    println!("The link works once, for 15 minutes. Stop with Ctrl-C.");
+    say!("Rehome {}", env!("CARGO_PKG_VERSION"))?;
+    say!("  console   http://{address}/")?;
+    say!("  devices   {address} (plain), {} (TLS)", server.tls_addr)?;
+    say!("  data      {} (key for programs: {ADMIN_KEY_FILE})", data_dir.display())?;
+    say!("  sign in   http://{address}/#sign-in={code}")?;
+    say!("The link works once, for 15 minutes. Stop with Ctrl-C.")?;
     Ok(())
 }

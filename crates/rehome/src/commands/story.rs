@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 use bench::story::{Scenario, StoryFirmware, StoryOptions, StoryPolicy, tell};
 use clap::{Args, ValueEnum};
 
+use crate::output::say;
+
 /// Arguments of `rehome story`.
 #[derive(Debug, Args)]
 pub(crate) struct StoryArguments {
@@ -78,6 +80,6 @@ pub(crate) fn run(arguments: &StoryArguments) -> Result<ExitCode> {
         seed: arguments.seed,
     };
     let report = tell(options).context("telling the story")?;
-    println!("{report}");
+    say!("{report}")?;
     Ok(if report.is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

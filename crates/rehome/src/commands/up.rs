@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: UpArguments) -> Result<ExitCode> {
     let stop_signals = StopSignals::listen()?;
     serve::print_addresses(&server, &data_dir).await?;
     if !has_name_to_give {
-        serve::print_missing_name();
+        serve::print_missing_name()?;
     }
     let ending = serve::serve_until_ended(&server, stop_signals).await;
     server.shutdown().await;

@@ -13,6 +13,8 @@ mod full_disk;
 #[cfg(test)]
 mod hand_over;
 #[cfg(test)]
+mod manners;
+#[cfg(test)]
 mod mqtt_clients;
 #[cfg(test)]
 mod mqtt_topics;

@@ -1,5 +1,6 @@
 //! `rehome story`: exit codes and verdicts of every combination.
 
+use std::process::Stdio;
 use std::time::Instant;
 
 use crate::process::{Ended, rehome, run};
@@ -63,6 +64,18 @@ fn a_router_that_is_away_for_an_hour_costs_the_home_only_under_reset() {
         }
         ends(firmware, "reset", "router-reboot", 1, "ERASED", ERASED);
     }
+}
+
+#[test]
+fn a_reader_that_has_had_enough_ends_no_story_with_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child =
+        rehome(folder.path(), &["story"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Closed before anything is written: what is left of the pipe is broken.
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+    assert_eq!(ended.status.code(), Some(0));
 }
 
 #[test]
