@@ -31,7 +31,7 @@ pub(crate) struct Alphabet {
     pub(crate) has_visitors: bool,
     pub(crate) has_button: bool,
     pub(crate) has_ota: bool,
-    /// Whether somebody at the serial console may order `config start` at any time.
+    /// Whether somebody at the serial console may order `config start` and `config stop` at any time.
     pub(crate) has_console: bool,
     pub(crate) has_release: bool,
     /// Whether short power-ups are counted; without, the count in flash stays 0.
@@ -360,8 +360,11 @@ impl World {
         if alphabet.has_button {
             events.push(if self.is_button_down { Input::ButtonReleased } else { Input::ButtonPressed });
         }
-        if alphabet.has_console && self.cloud != Cloud::Session {
-            events.push(Input::ConfigStartOrdered);
+        if alphabet.has_console {
+            events.push(Input::ConfigStopOrdered);
+            if self.cloud != Cloud::Session {
+                events.push(Input::ConfigStartOrdered);
+            }
         }
         if alphabet.has_release && self.stored_network_count > 0 {
             events.push(Input::ReleaseProven);
