@@ -166,7 +166,7 @@ impl World {
             is_button_down: false,
             is_hotspot_open: false,
             is_door_locked: false,
-            observer: Observer::switched_on(power_ups.is_some(), alphabet.has_visitors),
+            observer: Observer::switched_on(alphabet),
             power_ups,
             is_home_asked_for: alphabet.has_unreadable_home.then_some(false),
         };
