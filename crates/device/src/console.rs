@@ -1,6 +1,6 @@
 //! The console: lines that arrive over the serial port or in INTERNAL `dbg`, and what is printed for them.
 //!
-//! Commands and limits are those of Edgent (edgent-device.md, section 7), as far as they make sense here. Nothing that
+//! Commands and limits are those of Edgent (edgent-device.md, section 7), as far as they make sense here: `docs/compatibility.md` says which do not, and why. Nothing that
 //! is printed holds a secret: no password, no token, no proof of possession. The output goes to the serial port only,
 //! as with Edgent: there is no frame that would carry it to the cloud.
 
@@ -28,6 +28,8 @@ pub enum ConsoleCommand {
     WifiScan,
     /// `config` or `config start`: opens the hotspot for a while.
     ConfigStart,
+    /// `config stop`: closes the hotspot, unless the device needs it.
+    ConfigStop,
     /// `config erase`: erases the home, where that is allowed.
     ConfigErase,
     /// `status`: state, error, hotspot, time since the start.
@@ -87,7 +89,7 @@ impl ConsoleCommand {
 }
 
 /// Name, argument, meaning. The first of equal meanings is the one that `help` shows.
-const COMMANDS: [(&str, Option<&str>, ConsoleCommand); 14] = [
+const COMMANDS: [(&str, Option<&str>, ConsoleCommand); 15] = [
     ("help", None, ConsoleCommand::Help),
     ("?", None, ConsoleCommand::Help),
     ("devinfo", None, ConsoleCommand::DeviceInfo),
@@ -97,6 +99,7 @@ const COMMANDS: [(&str, Option<&str>, ConsoleCommand); 14] = [
     ("wifi", Some("scan"), ConsoleCommand::WifiScan),
     ("config", None, ConsoleCommand::ConfigStart),
     ("config", Some("start"), ConsoleCommand::ConfigStart),
+    ("config", Some("stop"), ConsoleCommand::ConfigStop),
     ("config", Some("erase"), ConsoleCommand::ConfigErase),
     ("status", None, ConsoleCommand::Status),
     ("reboot", None, ConsoleCommand::Reboot),
@@ -186,6 +189,7 @@ impl ConsoleFacts<'_> {
             }
             ConsoleCommand::WifiScan
             | ConsoleCommand::ConfigStart
+            | ConsoleCommand::ConfigStop
             | ConsoleCommand::ConfigErase
             | ConsoleCommand::Reboot => Ok(()),
         }

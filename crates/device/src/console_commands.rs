@@ -35,6 +35,7 @@ impl<P: Platform, A: Application, F: NorFlash> Agent<'_, P, A, F> {
     pub(crate) async fn run_console(&mut self, command: ConsoleCommand, origin: ConsoleOrigin) {
         match (command, origin) {
             (ConsoleCommand::ConfigStart, _) => self.feed(Input::ConfigStartOrdered).await,
+            (ConsoleCommand::ConfigStop, _) => self.feed(Input::ConfigStopOrdered).await,
             (ConsoleCommand::ConfigErase, ConsoleOrigin::Cloud) => self.feed(Input::ConfigEraseOrdered).await,
             (ConsoleCommand::ConfigErase, ConsoleOrigin::Serial) => {
                 self.platform

@@ -97,6 +97,8 @@ pub enum Input {
     ConfigEraseOrdered,
     /// `config start` arrived, from the cloud session or a console.
     ConfigStartOrdered,
+    /// `config stop` arrived, from the cloud session or a console.
+    ConfigStopOrdered,
     /// A release order was verified: device, epoch and signature are right.
     ReleaseProven,
     /// The cloud acknowledged the receipt that [`crate::Output::SendReceipt`] asked for.

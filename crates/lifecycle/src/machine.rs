@@ -299,6 +299,7 @@ impl Machine {
             }
             Input::ConfigEraseOrdered => self.config_erase_ordered(),
             Input::ConfigStartOrdered => self.config_start_ordered(now),
+            Input::ConfigStopOrdered => self.config_stop_ordered(),
             Input::ReleaseProven => self.release_proven(),
             Input::ReceiptAcknowledged => self.receipt_acknowledged(),
             Input::HomeRead(result) => self.home_read(now, result),

@@ -40,6 +40,7 @@ fn commands_are_read_as_edgent_reads_them() {
         ("wifi\tscan", Command::WifiScan),
         ("config", Command::ConfigStart),
         ("config start", Command::ConfigStart),
+        ("config stop", Command::ConfigStop),
         (" CONFIG   ERASE ", Command::ConfigErase),
         ("status", Command::Status),
         ("reboot", Command::Reboot),

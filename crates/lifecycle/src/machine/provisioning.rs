@@ -197,6 +197,14 @@ impl Machine {
         }
     }
 
+    /// Takes `config start` or the power-up gesture back. A hotspot that the device needs stays open.
+    pub(super) fn config_stop_ordered(&mut self) {
+        self.held_open_until = None;
+        if self.recovery() == RecoveryPolicy::Rehome && matches!(self.hotspot, Hotspot::OpenUntil(_)) {
+            self.close_hotspot();
+        }
+    }
+
     /// Opens the hotspot because somebody on the spot asked for it; the device goes on trying its home meanwhile.
     pub(super) fn open_hotspot_for_a_while(&mut self, now: Instant) {
         if self.is_door_locked {

@@ -6,7 +6,7 @@ use lifecycle::{
     BootReason, CloudError, HomeSource, Input, Output, RecoveryPolicy, Settings, State, Timings,
 };
 
-use crate::world::{Cloud, Link, StoreOperation, World};
+use crate::world::{Alphabet, Cloud, Link, StoreOperation, World};
 
 /// Guarantee 1: "within 45 s of power-on". Also how long a deliberate change of network may take.
 const DOOR_LIMIT_MS: u64 = 45_000;
@@ -159,16 +159,17 @@ impl PowerUps {
 
 impl Observer {
     /// Who watches a device that is switched on for the first time.
-    pub(crate) fn switched_on(has_gesture: bool, has_visitors: bool) -> Self {
-        let visits = has_visitors.then(Visits::default);
-        Self { power_ups: has_gesture.then(PowerUps::first), visits, ..Self::default() }
+    pub(crate) fn switched_on(alphabet: &Alphabet) -> Self {
+        let visits = alphabet.has_visitors.then(Visits::default);
+        let power_ups = alphabet.has_gesture.then(PowerUps::first);
+        Self { visits, power_ups, ..Self::default() }
     }
 
     /// Who watches a device that starts again.
     pub(crate) fn started_again(&self, reason: BootReason, timings: &Timings) -> Self {
         let power_ups = self.power_ups.map(|power_ups| power_ups.started_again(reason, timings));
         let visits = self.visits.map(|_| Visits::default());
-        Self { power_ups, visits, ..Self::default() }
+        Self { visits, power_ups, ..Self::default() }
     }
 
     /// Whether somebody made the gesture, and the time it opens the door for is over.

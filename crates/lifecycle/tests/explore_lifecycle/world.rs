@@ -31,7 +31,7 @@ pub(crate) struct Alphabet {
     pub(crate) has_visitors: bool,
     pub(crate) has_button: bool,
     pub(crate) has_ota: bool,
-    /// Whether somebody at the serial console may order `config start` at any time.
+    /// Whether somebody at the serial console may order `config start` and `config stop` at any time.
     pub(crate) has_console: bool,
     pub(crate) has_release: bool,
     /// Whether short power-ups are counted; without, the count in flash stays 0.
@@ -166,7 +166,7 @@ impl World {
             is_button_down: false,
             is_hotspot_open: false,
             is_door_locked: false,
-            observer: Observer::switched_on(power_ups.is_some(), alphabet.has_visitors),
+            observer: Observer::switched_on(alphabet),
             power_ups,
             is_home_asked_for: alphabet.has_unreadable_home.then_some(false),
         };
@@ -360,8 +360,11 @@ impl World {
         if alphabet.has_button {
             events.push(if self.is_button_down { Input::ButtonReleased } else { Input::ButtonPressed });
         }
-        if alphabet.has_console && self.cloud != Cloud::Session {
-            events.push(Input::ConfigStartOrdered);
+        if alphabet.has_console {
+            events.push(Input::ConfigStopOrdered);
+            if self.cloud != Cloud::Session {
+                events.push(Input::ConfigStartOrdered);
+            }
         }
         if alphabet.has_release && self.stored_network_count > 0 {
             events.push(Input::ReleaseProven);

@@ -386,6 +386,22 @@ fn config_start_opens_the_hotspot_for_15_min_beside_a_running_session() {
     assert_eq!(bench.pass_s(1), [Output::CloseHotspot]);
 }
 
+#[test]
+fn config_stop_takes_config_start_back_and_never_shuts_a_hotspot_that_is_needed() {
+    let mut bench = Bench::running();
+    bench.send(Input::ConfigStartOrdered);
+    assert_eq!(bench.send(Input::ConfigStopOrdered), [Output::CloseHotspot]);
+    assert_eq!(bench.send(Input::ConfigStopOrdered), []);
+
+    let mut bench = Bench::rehome();
+    bench.send(Input::ConfigStartOrdered);
+    bench.pass_s(41);
+    assert_eq!(bench.send(Input::ConfigStopOrdered), [], "the networks fail");
+    assert!(bench.machine.is_in_recovery());
+    let mut bench = Bench::with(settings(RecoveryPolicy::Rehome), 0);
+    assert_eq!(bench.send(Input::ConfigStopOrdered), [], "an empty device");
+}
+
 fn after_short_power_ups(short_power_up_count: u8, settings: Settings) -> Bench {
     let machine = Machine::new(settings, 1);
     let mut bench = Bench { machine, now_ms: BOOT, outputs: Vec::new() };
