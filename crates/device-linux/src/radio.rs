@@ -218,7 +218,7 @@ impl<W: Wifi> RadioTask<W> {
         } else if wishes.scan_count != self.scans_done {
             self.scan(wishes.scan_count, is_beside).await;
             return true;
-        } else if wishes.hotspot.is_none() && !is_beside && std::mem::take(&mut self.is_listening_due) {
+        } else if wishes.hotspot.is_none() && std::mem::take(&mut self.is_listening_due) {
             self.listen_ahead().await;
             return true;
         }
@@ -394,7 +394,8 @@ impl<W: Wifi> RadioTask<W> {
         if self.open_hotspot.is_some() || self.hotspot_retry_at.is_some_and(|retry_at| now < retry_at) {
             return false;
         }
-        if !is_beside {
+        // Beside a network connection its channel is given, and the list can be had at any time.
+        if !is_beside || (station_channel.is_none() && self.heard.is_none()) {
             self.listen_before_hotspot().await;
         }
         let channel = station_channel.unwrap_or_else(|| heard::quietest_channel(self.heard()));

@@ -10,7 +10,7 @@ use crate::wifi::Wifi;
 
 /// Age from which a scan is no longer good enough for the setup page.
 const SCAN_AGE_MAX: Duration = Duration::from_mins(1);
-/// How long a scan may delay the hotspot that takes turns. Radios with both bands need up to 8 s.
+/// How long a scan may delay the hotspot. Radios with both bands need up to 8 s.
 const SCAN_BEFORE_HOTSPOT: Duration = Duration::from_secs(10);
 /// When a scan delays the hotspot no more after the start: it is wished for after 40 s and must be open after 45 s.
 const LISTENING_ENDS_AFTER_START: Duration = Duration::from_secs(43);
@@ -45,7 +45,7 @@ impl<W: Wifi> RadioTask<W> {
         }
     }
 
-    /// A radio that takes turns is deaf while its hotspot is open, and the setup page needs a list.
+    /// The hotspot needs a quiet channel and its setup page a list, and a radio that takes turns is deaf while it is open.
     pub(super) async fn listen_before_hotspot(&mut self) {
         if self.has_heard_lately() {
             return;

@@ -379,28 +379,45 @@ async fn a_hotspot_that_does_not_open_lets_the_network_be_joined() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_radio_that_takes_turns_has_listened_before_the_hotspot_is_wished_for() {
-    let script = Script { scan_takes: Duration::from_secs(5), ..Script::default() };
-    play(script, async |mut bench| {
-        bench.wish_join(1, "Home");
-        bench.pass(10).await;
-        bench.wish_hotspot();
-        assert_eq!(bench.pass(1).await.1, ["open on Some(1)"]);
-    })
-    .await;
+async fn the_radio_has_listened_before_the_hotspot_is_wished_for() {
+    for has_hotspot_interface in [false, true] {
+        let scan_takes = Duration::from_secs(5);
+        play(Script { has_hotspot_interface, scan_takes, ..Script::default() }, async |mut bench| {
+            bench.wish_join(1, "Home");
+            bench.pass(10).await;
+            bench.wish_hotspot();
+            assert_eq!(bench.pass(1).await.1, ["open on Some(1)"]);
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_hotspot_waits_for_what_the_radio_hears() {
+    for has_hotspot_interface in [false, true] {
+        let scan_takes = Duration::from_secs(5);
+        play(Script { has_hotspot_interface, scan_takes, ..Script::default() }, async |mut bench| {
+            bench.wish_hotspot();
+            assert!(bench.pass(4).await.1.is_empty());
+            assert_eq!(bench.pass(2).await.1, ["open on Some(1)"]);
+        })
+        .await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_listening_does_not_delay_the_hotspot_past_45_s_after_the_start() {
-    let script = Script { scan_takes: Duration::from_mins(1), ..Script::default() };
-    play(script, async |mut bench| {
-        bench.wish_join(1, "Home");
-        bench.pass(40).await;
-        bench.wish(|wishes| wishes.station = None);
-        bench.wish_hotspot();
-        assert_eq!(bench.pass(4).await.1, ["leave", "open on Some(1)"]);
-    })
-    .await;
+    for has_hotspot_interface in [false, true] {
+        let scan_takes = Duration::from_mins(1);
+        play(Script { has_hotspot_interface, scan_takes, ..Script::default() }, async |mut bench| {
+            bench.wish_join(1, "Home");
+            bench.pass(40).await;
+            bench.wish(|wishes| wishes.station = None);
+            bench.wish_hotspot();
+            assert_eq!(bench.pass(4).await.1, ["leave", "open on Some(1)"]);
+        })
+        .await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
