@@ -115,6 +115,15 @@ struct OpenHotspot {
     is_beside: bool,
 }
 
+/// What is to be done when nothing else is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Due {
+    /// A network was not joined, so that the hotspot is likely to be wished for.
+    listening: bool,
+    /// Something changed after which the hotspot may get an interface of its own.
+    recheck: bool,
+}
+
 /// The task.
 pub(crate) struct RadioTask<W> {
     wifi: W,
@@ -131,10 +140,7 @@ pub(crate) struct RadioTask<W> {
     started_at: Instant,
     scans_done: u64,
     heard: Option<(Instant, Vec<SeenNetwork>)>,
-    /// A network was not joined, so that the hotspot is likely to be wished for.
-    is_listening_due: bool,
-    /// Something changed after which the hotspot may get an interface of its own.
-    is_recheck_due: bool,
+    due: Due,
     /// The radio cannot be reached any more.
     is_gone: bool,
 }
@@ -158,8 +164,7 @@ impl<W: Wifi> RadioTask<W> {
             started_at: Instant::now(),
             scans_done: 0,
             heard: None,
-            is_listening_due: false,
-            is_recheck_due: false,
+            due: Due::default(),
             is_gone: false,
         };
         (task, RadioHandle { wishes: wish_sender, reports })
@@ -197,7 +202,7 @@ impl<W: Wifi> RadioTask<W> {
             self.shut_hotspot().await;
             return true;
         }
-        if std::mem::take(&mut self.is_recheck_due) && self.can_move_hotspot(wishes.visit_count).await {
+        if std::mem::take(&mut self.due.recheck) && self.can_move_hotspot(wishes.visit_count).await {
             self.shut_hotspot().await;
             return true;
         }
@@ -218,7 +223,7 @@ impl<W: Wifi> RadioTask<W> {
         } else if wishes.scan_count != self.scans_done {
             self.scan(wishes.scan_count, is_beside).await;
             return true;
-        } else if wishes.hotspot.is_none() && std::mem::take(&mut self.is_listening_due) {
+        } else if wishes.hotspot.is_none() && std::mem::take(&mut self.due.listening) {
             self.listen_ahead().await;
             return true;
         }
@@ -265,7 +270,7 @@ impl<W: Wifi> RadioTask<W> {
             WifiChange::PhoneDetached => self.report(Report::PhoneDetached).await,
             WifiChange::Recheck => {
                 self.hotspot_retry_at = None;
-                self.is_recheck_due = true;
+                self.due.recheck = true;
             }
             WifiChange::Gone => self.is_gone = true,
         }
@@ -334,7 +339,7 @@ impl<W: Wifi> RadioTask<W> {
         }
         match outcome {
             None => {
-                self.is_listening_due = true;
+                self.due.listening = true;
                 self.wifi.leave().await;
                 self.station = Station::Idle;
             }
@@ -344,7 +349,7 @@ impl<W: Wifi> RadioTask<W> {
                 self.report(Report::Joined { ticket }).await;
             }
             Some(Err(error)) => {
-                self.is_listening_due = true;
+                self.due.listening = true;
                 self.station = Station::Done { ticket };
                 self.note_trouble(&error).await;
                 self.report(Report::JoinFailed { ticket, error: error.network_error() }).await;

@@ -1,6 +1,7 @@
 //! Good and bad servers on real sockets.
 
 use std::future::poll_fn;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};

@@ -311,7 +311,8 @@ async fn log_in_page() -> u16 {
     tokio::task::spawn_local(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut bytes = [0; 1024];
-            stream.read(&mut bytes).await.unwrap();
+            let read_bytes = stream.read(&mut bytes).await.unwrap();
+            assert!(read_bytes > 0, "a question");
             stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: http://login.test/\r\n\r\n").await.unwrap();
         }
     });
