@@ -94,9 +94,8 @@ pub(crate) fn check_certificates(data_dir: &Path) -> Vec<(Certificate, OpenTlsEr
     let folder = data_dir.join(FOLDER);
     let (own, own_key) = (folder.join(self_signed::LEAF_FILE), folder.join(self_signed::LEAF_KEY_FILE));
     let obtained = acme::certificate_path(data_dir);
-    let pair = |cert: &Path, key: &Path| match cert.exists() && key.exists() {
-        true => load_pair(cert, key).map(drop),
-        false => Ok(()),
+    let pair = |cert: &Path, key: &Path| {
+        if cert.exists() && key.exists() { load_pair(cert, key).map(drop) } else { Ok(()) }
     };
     let looked_at = [
         (Certificate::Authority, self_signed::read_authority(&folder).map(drop)),

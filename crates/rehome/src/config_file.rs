@@ -27,7 +27,7 @@ impl Format for TomlFile {
 
     const NAME: &'static str = "TOML";
 
-    fn from_str<'de, T: DeserializeOwned>(text: &'de str) -> Result<T, Self::Error> {
+    fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, Self::Error> {
         // The parser's message is made of fixed words, the only thing taken from the file is the place.
         toml::from_str(text).map_err(|error| match error.span() {
             Some(span) => {

@@ -25,11 +25,14 @@ pub(crate) fn read_file_or_stdin(path: &Path) -> Result<Vec<u8>> {
     if path == Path::new(STANDARD_INPUT) {
         stdin().take(limit).read_to_end(&mut content).context("reading standard input")?;
     } else {
-        let file = File::open(path).with_context(|| match path.exists() {
-            true => format!("opening {}", path.display()),
-            false => "the file that was named for a secret cannot be opened (the option takes the name of a file, or `-` for \
-                      standard input, never the secret itself)"
-                .to_owned(),
+        let file = File::open(path).with_context(|| {
+            if path.exists() {
+                format!("opening {}", path.display())
+            } else {
+                "the file that was named for a secret cannot be opened (the option takes the name of a file, or `-` for \
+                 standard input, never the secret itself)"
+                    .to_owned()
+            }
         })?;
         file.take(limit).read_to_end(&mut content).with_context(|| format!("reading {}", path.display()))?;
     }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::{Extension, Json};
 use registry::Token;
 use store::Change;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::access::{Actor, Origin, SESSION_COOKIE, require_same_origin, session_cookie};
 use super::extract::SecretJson;
@@ -35,6 +35,7 @@ pub(super) async fn sign_in_with_link(
     require_same_origin(&headers, Origin::WhenPresent)?;
     limit_attempts(&app, peer)?;
     if !app.store.redeem_sign_in_code(request.code.expose(), app.clock.now().utc).await? {
+        note_refusal(peer, "link");
         let detail = "It works once and for 15 minutes. The server prints a new one each time it starts; or sign in \
                       with the password.";
         return Err(ApiError::new(ProblemKind::SignInLinkOver, detail));
@@ -50,7 +51,10 @@ pub(super) async fn sign_in_with_password(
 ) -> Result<SignedIn, ApiError> {
     require_same_origin(&headers, Origin::WhenPresent)?;
     limit_attempts(&app, peer)?;
-    let wrong = || ApiError::new(ProblemKind::InvalidCredentials, "The password is not right.");
+    let wrong = || {
+        note_refusal(peer, "password");
+        ApiError::new(ProblemKind::InvalidCredentials, "The password is not right.")
+    };
     let stored = app.store.password_hash().await?.ok_or_else(wrong)?;
     let password = request.password;
     let is_right = hash_in_background(&app, move || {
@@ -133,6 +137,13 @@ fn cookie_header(value: &str, max_age_s: i64, peer: Peer) -> Result<HeaderValue,
 fn limit_attempts(app: &App, peer: Peer) -> Result<(), ApiError> {
     let client = client_of(peer.address.ip());
     app.limits.sign_ins.take(client, app.clock.now().mono).map_err(ApiError::too_many)
+}
+
+/// Leaves a trace of somebody who may be guessing. [`limit_attempts`] comes before, so it bounds these lines too; nothing of
+/// what was sent is in them.
+fn note_refusal(peer: Peer, what: &'static str) {
+    let address = peer.address.ip().to_canonical();
+    warn!(peer.address = %address, "a sign-in from {address} was refused: the {what} is not right");
 }
 
 /// Runs password hashing on a thread of its own, few at a time.

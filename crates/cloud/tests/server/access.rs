@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::TestServer;
+use crate::harness::{TestServer, captured_logs};
 use crate::http_client::{Answer, request, send_raw};
 
 /// Every operation of the committed description, with made-up path parameters.
@@ -125,6 +125,7 @@ async fn another_site_cannot_write_with_the_owners_cookie() {
 
 #[tokio::test]
 async fn a_password_signs_in_survives_a_restart_and_guessing_is_slowed_down() {
+    let logs = captured_logs();
     let server = TestServer::start().await;
     let password = "correct horse battery";
     let short = server.send("PUT", "/api/v1/auth/password", Some(json!({"password": "short"}))).await;
@@ -144,6 +145,17 @@ async fn a_password_signs_in_survives_a_restart_and_guessing_is_slowed_down() {
     }
     assert_eq!(statuses.last(), Some(&429));
     assert_eq!(try_password(password).await.status, 429, "the limit comes before the password is looked at");
+    let logs = logs.text();
+    let refusals = logs
+        .lines()
+        .filter(|line| line.contains("a sign-in from 127.0.0.1 was refused: the password"))
+        .count();
+    assert_eq!(
+        refusals,
+        statuses.iter().filter(|status| **status == 401).count() + 1,
+        "one line each, none at the limit"
+    );
+    assert!(!logs.contains("wrong password") && !logs.contains(password));
     server.clock.advance(std::time::Duration::from_mins(1));
     assert_eq!(try_password(password).await.status, 204);
 }

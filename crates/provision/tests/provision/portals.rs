@@ -150,7 +150,7 @@ fn a_claim_code_that_was_refused_is_not_called_a_token() {
 fn what_is_given_as_a_claim_code_is_refused_in_the_words_of_claim_codes() {
     for typed in ["QQQQ-23", "QQQQ-23450", &"t".repeat(32)] {
         let error = check_claim_code(&Secret::new(typed.as_bytes().to_vec())).unwrap_err();
-        let source = std::error::Error::source(&error).unwrap().to_string();
+        let source = error.source().unwrap().to_string();
         assert!(source.contains("claim code") && !format!("{error}{source}").contains(typed), "{source}");
     }
     assert_eq!(check_claim_code(&Secret::new(b"9ef5 4d64".to_vec())), Ok(()));

@@ -224,9 +224,16 @@ mod tests {
     }
 
     fn expect_clean(image: &[u8]) -> Result<ExitCode> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), image).unwrap();
-        run_words(&["inspect", "--expect-clean", file.path().to_str().unwrap()])
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("dump.bin");
+        fs::write(&file, image)?;
+        run(&Line::parse_from(
+            ["rehome", "inspect", "--expect-clean"]
+                .map(Into::into)
+                .into_iter()
+                .chain([file.into_os_string()]),
+        )
+        .arguments)
     }
 
     #[test]

@@ -155,9 +155,12 @@ fn draw(label: &Label, format: Format) -> Result<Vec<u8>> {
 fn write(path: &Path, content: &[u8], force: bool) -> Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).truncate(force).create(force).create_new(!force).mode(OWNER_ONLY);
-    let mut file = options.open(path).with_context(|| match path.exists() && !force {
-        true => format!("{} exists; give --force to replace it", path.display()),
-        false => format!("creating {}", path.display()),
+    let mut file = options.open(path).with_context(|| {
+        if path.exists() && !force {
+            format!("{} exists; give --force to replace it", path.display())
+        } else {
+            format!("creating {}", path.display())
+        }
     })?;
     // A file that is replaced keeps its mode otherwise, and a PoP opens a board's door.
     file.set_permissions(fs::Permissions::from_mode(OWNER_ONLY))
