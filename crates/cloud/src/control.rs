@@ -152,7 +152,7 @@ pub(crate) async fn release_device(
     // data as well, when the request that began it was cut off after it was stored.
     if let Some(link) = app.links.get(device).filter(|link| started.is_new || !link.is_quarantined()) {
         link.quarantine();
-        let event = Some(ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at(), key: recorded });
+        let event = Some(ReleaseEvent::LinkFound { key: recorded });
         app.releases.attach(device.clone(), started.record.clone(), Some(link), event).await;
     }
     if !started.is_new {

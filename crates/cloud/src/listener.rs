@@ -43,6 +43,15 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) transport: Transport,
+    /// It speaks MQTT, which is translated for the gateway.
+    pub(crate) speaks_mqtt: bool,
+}
+
+impl Peer {
+    /// The same peer, whose MQTT is translated for the gateway.
+    pub(crate) fn over_mqtt(self) -> Self {
+        Self { speaks_mqtt: true, ..self }
+    }
 }
 
 /// Whether bytes travel over TLS.
@@ -100,7 +109,7 @@ impl Listeners {
             counter!("connections_total", "transport" => transport.as_str()).increment(1);
             let listeners = Arc::clone(&self);
             self.connections.spawn(async move {
-                let peer = Peer { address, transport };
+                let peer = Peer { address, transport, speaks_mqtt: false };
                 tokio::select! {
                     () = listeners.stop.cancelled() => {}
                     () = listeners.serve(stream, peer, Arc::new(admitted)) => {}

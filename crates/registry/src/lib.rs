@@ -34,8 +34,8 @@ pub use provisioning_session::{
 };
 pub use rate_limit::{Allowance, RateLimit};
 pub use release::{
-    BoardKey, GREETING_WAIT_MS, LIVENESS_FRESH_MS, ORDER_REPEAT_MS, PROBE_INTERVAL_MS, PROBE_WAIT_MS,
-    Release, ReleaseAction, ReleaseEvent, ReleaseRecord, ReleaseState, SILENCE_MAX_MS, SILENCE_MS,
+    BoardKey, GREETING_WAIT_MS, ORDER_REPEAT_MS, PROBE_INTERVAL_MS, PROBE_WAIT_MS, Release, ReleaseAction,
+    ReleaseEvent, ReleaseRecord, ReleaseState, SILENCE_MAX_MS, SILENCE_MS,
 };
 pub use shipment::{
     ATTEMPTS_MAX_DEFAULT, ATTEMPTS_WINDOW_MS, Delivery, DeliveryCounts, DeliveryState, Described,

@@ -5,9 +5,9 @@
 //! silent too. A board that holds a release key obeys signed orders alone, and proves its wipe. The rules that keep
 //! "safe to ship" honest (decision 0066 for 4 and 5):
 //!
-//! 1. Silence counts only after an order that went to a board that was alive: it had just logged in, had been heard
-//!    within [`LIVENESS_FRESH_MS`], answered a probe, or was heard after the order. An order to a board that gave no
-//!    sign of life leaves the release `pending`.
+//! 1. Silence counts only after an order that went to a board that was alive: it had just logged in, answered a probe, or
+//!    was heard after the order. That it was heard a moment before the request says nothing: its owner may press "release"
+//!    with the plug in the hand. An order to a board that gave no sign of life leaves the release `pending`.
 //! 2. A board that keeps talking gets the order again whenever it is heard [`ORDER_REPEAT_MS`] after the last one, and
 //!    stays `sent`. No clock alone repeats an order: the board might have gone since it was last heard, and the silence
 //!    after the new order would then say nothing.
@@ -45,10 +45,6 @@ pub const PROBE_INTERVAL_MS: u64 = 5_000;
 /// weak radio link takes one to three.
 pub const PROBE_WAIT_MS: u64 = 3_000;
 
-/// 2 s: whoever was heard this recently is taken as alive without a probe. Longer would call a board alive whose plug
-/// was pulled just before its owner pressed "release".
-pub const LIVENESS_FRESH_MS: u64 = 2_000;
-
 /// 5 s for a board that is recorded to hold a release key to introduce itself. Boards do so right after their login; a
 /// retransmission on a weak radio link takes one to three seconds.
 pub const GREETING_WAIT_MS: u64 = 5_000;
@@ -70,15 +66,16 @@ pub enum BoardKey {
     /// It showed one: this server's, so that it obeys a signed order and proves it, or another server's, so that it obeys
     /// none.
     Shown,
+    /// It speaks a protocol without an order to wipe, so that its silence says nothing. MQTT has `reconfigure`, which leaves
+    /// the set-up where it is.
+    NothingObeyed,
 }
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReleaseEvent {
-    /// The release was requested while the device is connected; it was last heard at this time.
+    /// The release was requested while the device is connected.
     LinkFound {
-        /// When bytes last came in on the link.
-        last_heard_at: MonoTime,
         /// What it said of its key on this link, or what the record says.
         key: BoardKey,
     },
@@ -188,9 +185,10 @@ impl Release {
             };
         }
         match event {
-            ReleaseEvent::LinkFound { last_heard_at, key } => {
+            ReleaseEvent::LinkFound { key } => {
                 self.key = key;
-                self.link_found(now, last_heard_at)
+                self.phase = Phase::Checking { order_at: now.mono.plus_ms(PROBE_WAIT_MS) };
+                vec![ReleaseAction::SendProbe]
             }
             ReleaseEvent::LoggedIn { key } => {
                 self.key = key;
@@ -209,14 +207,6 @@ impl Release {
                 self.finish(now, ReleaseState::Confirmed)
             }
         }
-    }
-
-    fn link_found(&mut self, now: Moment, last_heard_at: MonoTime) -> Vec<ReleaseAction> {
-        if now.mono.since_ms(last_heard_at) <= LIVENESS_FRESH_MS {
-            return self.begin(now);
-        }
-        self.phase = Phase::Checking { order_at: now.mono.plus_ms(PROBE_WAIT_MS) };
-        vec![ReleaseAction::SendProbe]
     }
 
     fn handle_heard(&mut self, now: Moment) -> Vec<ReleaseAction> {
@@ -284,7 +274,7 @@ impl Release {
     /// Turns to a board that is there: orders it to wipe itself, or waits until it has said which order it obeys.
     fn begin(&mut self, now: Moment) -> Vec<ReleaseAction> {
         self.take_inference_back();
-        if matches!(self.key, BoardKey::None | BoardKey::Shown) {
+        if matches!(self.key, BoardKey::None | BoardKey::Shown | BoardKey::NothingObeyed) {
             return self.order(now, true);
         }
         self.phase = Phase::AwaitingGreeting { until: now.mono.plus_ms(GREETING_WAIT_MS) };
@@ -295,7 +285,7 @@ impl Release {
     }
 
     fn introduced(&mut self, now: Moment, key: BoardKey) -> Vec<ReleaseAction> {
-        if self.key == BoardKey::Shown {
+        if matches!(self.key, BoardKey::Shown | BoardKey::NothingObeyed) {
             // What was shown once on this link stays true: a board loses its key by a wipe, and its token with it.
             return Vec::new();
         }
@@ -326,7 +316,9 @@ impl Release {
     fn order(&mut self, now: Moment, is_alive: bool) -> Vec<ReleaseAction> {
         self.record.state = ReleaseState::Sent;
         self.record.finished_at = None;
-        self.record.attempts = self.record.attempts.saturating_add(1);
+        if is_alive {
+            self.record.attempts = self.record.attempts.saturating_add(1);
+        }
         self.record.order_reached_live_board = is_alive && self.key == BoardKey::None;
         self.phase = Phase::Ordered {
             ordered_at: now.mono,

@@ -54,6 +54,8 @@ const KEY_NONE: u8 = 1;
 const KEY_OFFERED: u8 = 2;
 /// It showed one, this server's or another's.
 const KEY_SHOWN: u8 = 3;
+/// It speaks a protocol without an order to wipe.
+const KEY_USELESS: u8 = 4;
 
 /// No time that is ever heard at.
 const NEVER_NOTED: u64 = u64::MAX;
@@ -171,6 +173,7 @@ impl Link {
             BoardKey::None => KEY_NONE,
             BoardKey::Offered => KEY_OFFERED,
             BoardKey::Shown => KEY_SHOWN,
+            BoardKey::NothingObeyed => KEY_USELESS,
         };
         self.shared.key_said.fetch_max(said, Ordering::SeqCst);
     }
@@ -182,7 +185,8 @@ impl Link {
             KEY_UNSAID => recorded,
             KEY_NONE => BoardKey::None,
             KEY_OFFERED => BoardKey::Offered,
-            _ => BoardKey::Shown,
+            KEY_SHOWN => BoardKey::Shown,
+            _ => BoardKey::NothingObeyed,
         }
     }
 

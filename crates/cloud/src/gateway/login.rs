@@ -71,11 +71,11 @@ pub(super) async fn log_in(app: &App, connection: &mut Connection, peer: Peer) -
     }
     match (decision, token) {
         (LoginDecision::Accept { device, epoch }, Some(token)) => {
-            let logged_in = accept(app, outbox, message_id, device, epoch, token).await;
+            let logged_in = accept(app, outbox, (message_id, peer), device, epoch, token).await;
             logged_in.map(|logged_in| LoggedIn { claimed_session, ..logged_in })
         }
         (LoginDecision::Quarantine { device }, Some(token)) => {
-            quarantine(app, outbox, message_id, device, token).await
+            quarantine(app, outbox, (message_id, peer), device, token).await
         }
         (LoginDecision::TryLater(reason), token) => {
             if turn_away(app, outbox, message_id, reason, peer) == Noting::Wanted {
@@ -213,7 +213,7 @@ async fn claim(app: &App, session: &SessionId, token: &Token) -> LoginDecision {
 async fn accept(
     app: &App,
     outbox: &Outbox,
-    message_id: u16,
+    (message_id, peer): (u16, Peer),
     device: DeviceId,
     epoch: Epoch,
     token: Token,
@@ -229,7 +229,9 @@ async fn accept(
     match store_login(app, &device, epoch, &token).await {
         Ok(()) => {}
         // Released between the look-up and here.
-        Err(DeviceError::NotFound) => return quarantine(app, outbox, message_id, device, token).await,
+        Err(DeviceError::NotFound) => {
+            return quarantine(app, outbox, (message_id, peer), device, token).await;
+        }
         Err(failure) => {
             warn!(device.id = %device, error = %ErrorChain(&failure), "the login of {device} could not be stored");
             count_login("try_later");
@@ -240,6 +242,7 @@ async fn accept(
     count_login("accepted");
     answer(outbox, message_id, Status::Success);
     let (link, turned) = app.links.enter(&device, Some(epoch), outbox.clone(), app.clock.now().mono);
+    note_protocol(&link, peer);
     debug!(device.id = %device, "device {device} logged in");
     // A release may have come between the look-up and the entry in the table: whoever asks for one looks there for a
     // connection to quarantine, so one of the two sees the other.
@@ -267,16 +270,24 @@ async fn store_login(app: &App, device: &DeviceId, epoch: Epoch, token: &Token) 
 async fn quarantine(
     app: &App,
     outbox: &Outbox,
-    message_id: u16,
+    (message_id, peer): (u16, Peer),
     device: DeviceId,
     token: Token,
 ) -> Option<LoggedIn> {
     count_login("quarantined");
     answer(outbox, message_id, Status::Success);
     let (link, turned) = app.links.enter(&device, None, outbox.clone(), app.clock.now().mono);
+    note_protocol(&link, peer);
     info!(device.id = %device, "released device {device} logged in; it is in quarantine and is told to wipe itself");
     resume_release(app, &device, &link).await;
     Some(LoggedIn { link, turned, token, claimed_session: None })
+}
+
+/// Notes what the device's silence after an order to wipe is worth.
+fn note_protocol(link: &Link, peer: Peer) {
+    if peer.speaks_mqtt {
+        link.note_key(BoardKey::NothingObeyed);
+    }
 }
 
 async fn resume_release(app: &App, device: &DeviceId, link: &Link) {

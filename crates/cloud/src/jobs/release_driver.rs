@@ -381,9 +381,7 @@ impl Task {
 fn with_what_was_said(event: ReleaseEvent, link: Option<&Link>) -> ReleaseEvent {
     let said = |recorded| link.map_or(recorded, |link| link.board_key(recorded));
     match event {
-        ReleaseEvent::LinkFound { last_heard_at, key } => {
-            ReleaseEvent::LinkFound { last_heard_at, key: said(key) }
-        }
+        ReleaseEvent::LinkFound { key } => ReleaseEvent::LinkFound { key: said(key) },
         ReleaseEvent::LoggedIn { key } => ReleaseEvent::LoggedIn { key: said(key) },
         other => other,
     }

@@ -75,7 +75,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let (pipe, socket) = open_pipe();
-    let serving = gateway.serve(socket, peer);
+    let serving = gateway.serve(socket, peer.over_mqtt());
     let translating = async {
         let connection = Connection::new(app, gateway.clone(), stream, first_bytes, pipe, peer);
         if let Err(failure) = connection.run().await {

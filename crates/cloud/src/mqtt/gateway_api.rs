@@ -93,7 +93,7 @@ impl Others {
         }
         let (pipe, socket) = open_pipe();
         let (gateway, peer) = (self.gateway.clone(), self.peer);
-        self.app.tasks.spawn(async move { gateway.serve_tracked(socket, peer).await });
+        self.app.tasks.spawn(async move { gateway.serve_tracked(socket, peer.over_mqtt()).await });
         let mut side = DeviceSide::new(Arc::clone(&self.app), pipe, peer);
         let answers = match side.log_in(token.expose().as_bytes()).await? {
             LogIn::In(answers) => answers,

@@ -147,11 +147,16 @@ impl Device {
         self.ask(PING, id, "", 200).await;
     }
 
-    /// Returns the next frame; `None` at the end of the connection.
+    /// Returns the next frame, or `None` at the end. A probe is answered, as every library does.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
-        tokio::time::timeout(DEADLINE, self.read_frame())
+        let frame = tokio::time::timeout(DEADLINE, self.read_frame())
             .await
-            .expect("nothing arrived and nothing was closed")
+            .expect("nothing arrived and nothing was closed")?;
+        if frame.command == PING {
+            let [high, low] = frame.id.to_be_bytes();
+            self.send_and_ignore_errors(&[RESPONSE, high, low, 0, 200]).await;
+        }
+        Some(frame)
     }
 
     pub(crate) async fn expect_closed(&mut self) {

@@ -11,8 +11,8 @@ const LOGGED_IN_WITH_KEY: ReleaseEvent = ReleaseEvent::LoggedIn { key: BoardKey:
 
 const SHOWS_KEY: ReleaseEvent = ReleaseEvent::Introduced { key: BoardKey::Shown };
 
-const fn found(last_heard_ms: u64, key: BoardKey) -> ReleaseEvent {
-    ReleaseEvent::LinkFound { last_heard_at: MonoTime::from_ms(last_heard_ms), key }
+const fn found(key: BoardKey) -> ReleaseEvent {
+    ReleaseEvent::LinkFound { key }
 }
 
 fn at(ms: u64) -> Moment {
@@ -106,19 +106,21 @@ fn an_order_is_repeated_to_a_board_that_is_heard_and_not_to_one_that_may_have_go
 #[test]
 fn a_board_whose_plug_was_pulled_before_the_request_is_not_called_wiped() {
     let mut release = pending();
-    let found = found(1_000, BoardKey::None);
-    assert_eq!(release.handle(at(4_000), found), [ReleaseAction::SendProbe]);
+    assert_eq!(release.handle(at(4_000), found(BoardKey::None)), [ReleaseAction::SendProbe]);
     let done = run_until(&mut release, 600_000);
     assert_eq!(times_of(&done, &ReleaseAction::SendOrder), [4_000 + PROBE_WAIT_MS]);
     assert_eq!(release.record().state, ReleaseState::Pending);
     assert!(matches!(done.last(), Some((_, ReleaseAction::CloseLink))));
+    // Nobody was told anything, so the order at its next login is the first.
+    assert!(release.record().explanation().contains("it is told to erase itself when"));
+    assert_eq!(release.handle(at(700_000), LOGGED_IN).last(), Some(&ReleaseAction::SendOrder));
+    assert_eq!(release.record().attempts, 1);
 }
 
 #[test]
 fn a_quiet_board_that_answers_the_probe_gets_the_order_at_once() {
     let mut release = pending();
-    let found = found(0, BoardKey::None);
-    assert_eq!(release.handle(at(35_000), found), [ReleaseAction::SendProbe]);
+    assert_eq!(release.handle(at(35_000), found(BoardKey::None)), [ReleaseAction::SendProbe]);
     let actions = release.handle(at(35_080), ReleaseEvent::Heard);
     assert_eq!(actions.last(), Some(&ReleaseAction::SendOrder));
     run_until(&mut release, 55_080);
@@ -126,10 +128,14 @@ fn a_quiet_board_that_answers_the_probe_gets_the_order_at_once() {
 }
 
 #[test]
-fn a_board_that_was_just_heard_gets_the_order_without_a_probe() {
+fn the_silence_of_a_device_without_an_order_to_wipe_says_nothing() {
     let mut release = pending();
-    let found = found(9_000, BoardKey::None);
-    assert_eq!(release.handle(at(9_000 + LIVENESS_FRESH_MS), found).last(), Some(&ReleaseAction::SendOrder));
+    let login = ReleaseEvent::LoggedIn { key: BoardKey::NothingObeyed };
+    assert_eq!(release.handle(at(0), login).last(), Some(&ReleaseAction::SendOrder));
+    drop(release.handle(at(500), ReleaseEvent::Heard));
+    drop(release.handle(at(600), ReleaseEvent::Introduced { key: BoardKey::None }));
+    run_until(&mut release, 600_000);
+    assert_eq!(release.record().state, ReleaseState::Pending);
 }
 
 #[test]
@@ -197,7 +203,7 @@ fn after_a_restart_an_order_counts_only_if_it_had_reached_a_live_board() {
     assert_eq!(restarted.record().state, ReleaseState::Inferred);
 
     let mut release = pending();
-    drop(release.handle(at(9_000), found(0, BoardKey::None)));
+    drop(release.handle(at(9_000), found(BoardKey::None)));
     run_until(&mut release, 12_000);
     assert_eq!(release.record().state, ReleaseState::Sent);
     let mut restarted = Release::resume(release.record().clone(), MonoTime::from_ms(0));
@@ -207,9 +213,10 @@ fn after_a_restart_an_order_counts_only_if_it_had_reached_a_live_board() {
 
 #[test]
 fn the_silence_of_a_board_that_could_have_proved_its_wipe_says_nothing() {
-    // Heard just before the request, its plug pulled just after; it showed its key before.
+    // It answers the probe, and its plug is pulled right after; it showed its key before.
     let mut release = pending();
-    let actions = release.handle(at(2_000), found(0, BoardKey::Shown));
+    drop(release.handle(at(1_990), found(BoardKey::Shown)));
+    let actions = release.handle(at(2_000), ReleaseEvent::Heard);
     assert_eq!(actions.last(), Some(&ReleaseAction::SendOrder));
     let done = run_until(&mut release, u64::MAX);
     assert_eq!(release.record().state, ReleaseState::Pending);
@@ -276,7 +283,8 @@ fn a_board_that_never_introduces_itself_is_ordered_all_the_same_and_not_called_w
 #[test]
 fn a_board_that_was_just_offered_a_key_says_which_order_it_obeys_or_must_log_in_again() {
     let mut release = pending();
-    let actions = release.handle(at(0), found(0, BoardKey::Offered));
+    drop(release.handle(at(0), found(BoardKey::Offered)));
+    let actions = release.handle(at(0), ReleaseEvent::Heard);
     assert!(matches!(&actions[..], [ReleaseAction::Store(_)]));
     let mut took_it = release.clone();
     assert_eq!(run_until(&mut release, u64::MAX), [(GREETING_WAIT_MS, ReleaseAction::CloseLink)]);

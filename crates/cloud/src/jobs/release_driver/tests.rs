@@ -27,8 +27,10 @@ async fn an_order_that_never_left_is_taken_back_and_silence_proves_nothing() {
 
     let links = Links::default();
     let link = link_without_peer(&links, &device, clock.now().mono);
-    let event = ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at(), key: BoardKey::None };
-    driver.attach(device.clone(), record, Some(link), Some(event)).await;
+    let event = ReleaseEvent::LinkFound { key: BoardKey::None };
+    driver.attach(device.clone(), record, Some(link.clone()), Some(event)).await;
+    // It answers the probe, and is gone when the order comes.
+    driver.heard(device.clone(), &link).await;
 
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
@@ -79,8 +81,9 @@ async fn a_board_that_talks_while_another_ones_wipe_is_stored_is_not_called_wipe
     for number in [2, 3] {
         let (device, record) = released_device(&store, &clock, number).await;
         let (link, peer) = link_with_peer(&links, &device, clock.now().mono);
-        let event = ReleaseEvent::LinkFound { last_heard_at: link.last_heard_at(), key: BoardKey::None };
+        let event = ReleaseEvent::LinkFound { key: BoardKey::None };
         driver.attach(device.clone(), record, Some(link.clone()), Some(event)).await;
+        driver.heard(device.clone(), &link).await;
         boards.push((device, link, peer));
     }
     let state_of =
