@@ -154,6 +154,8 @@ step_move() {
   phone_joins "$hotspot_ssid" "$pop" || return 1
   set_up "$customer_ssid" "$customer_password" || return 1
   has_station customer || fail 'the customer has no station' || return 1
+  until_true 60 'the phone reads that it worked' hears_of_success || return 1
+  until_true 45 'the hotspot closes' phone_hears_no_hotspot || return 1
   phone_leaves
 }
 
@@ -208,6 +210,12 @@ step_evil_twin() {
 
 status_has_error() {
   status=$(phone_fetches /status.json) && jq -e --argjson code "$1" '.last_error == $code' <<<"$status" >/dev/null
+}
+
+hears_of_success() {
+  phone_is_joined || return 1
+  ip -n phone addr show dev wlan3 | grep -q 'inet 192' || phone_asks_for_address
+  phone_fetches /status.json | jq -e '.step == "done"' >/dev/null
 }
 
 # The phone may lose the hotspot while the radio changes its channel, and comes back as a phone does.
