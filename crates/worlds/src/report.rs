@@ -14,7 +14,7 @@ use crate::fleet::{Fleet, name};
 /// Height of the longest bar of the chart, in CSS pixels.
 const BAR_HEIGHT: u64 = 150;
 /// Width of a group of bars.
-const GROUP_WIDTH: usize = 84;
+const GROUP_WIDTH: usize = 104;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1c2430; --muted: #5b6675; --line: #d5dae1; --paper: #ffffff;
