@@ -1,4 +1,3 @@
-import { Button, Menu } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
@@ -6,8 +5,8 @@ import { useState } from "react";
 import { deleteTemplate, renameTemplate } from "../api/actions";
 import { devicesQuery, templateQuery, templatesQuery } from "../api/queries";
 import type { Template } from "../api/types";
+import { ChangeMenu } from "./ChangeMenu";
 import { DeleteDialog } from "./DeleteDialog";
-import { Icon } from "./Icon";
 import { RenameDialog } from "./RenameDialog";
 
 /** Renames or deletes a template. */
@@ -24,21 +23,7 @@ export function TemplateMenu({ template }: { template: Template }) {
   };
   return (
     <>
-      <Menu position="bottom-end">
-        <Menu.Target>
-          <Button variant="default" rightSection={<Icon name="more" size={18} />}>
-            Change
-          </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Item leftSection={<Icon name="pencil" size={16} />} onClick={() => setDialog("rename")}>
-            Rename…
-          </Menu.Item>
-          <Menu.Item color="red" leftSection={<Icon name="trash" size={16} />} onClick={() => setDialog("delete")}>
-            Delete…
-          </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+      <ChangeMenu remove="Delete…" onRename={() => setDialog("rename")} onRemove={() => setDialog("delete")} />
       <RenameDialog
         key={`rename-${dialog}`}
         title="Rename template"

@@ -1,4 +1,4 @@
-import { Anchor, Button, Menu, Skeleton } from "@mantine/core";
+import { Anchor, Skeleton } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
@@ -6,6 +6,7 @@ import { useState } from "react";
 import { renameDevice } from "../api/actions";
 import { deviceQuery } from "../api/queries";
 import type { Device } from "../api/types";
+import { ChangeMenu } from "../components/ChangeMenu";
 import { DatastreamPanel } from "../components/DatastreamPanel";
 import { DeviceOrders } from "../components/DeviceOrders";
 import { DeviceShipments } from "../components/DeviceShipments";
@@ -64,21 +65,7 @@ function DeviceDetails({ device }: { device: Device }) {
             )}
             <StatusMark mark={deviceStatus(device)} />
             <LifecycleMark device={device} />
-            <Menu position="bottom-end">
-              <Menu.Target>
-                <Button variant="default" rightSection={<Icon name="more" size={18} />}>
-                  Change
-                </Button>
-              </Menu.Target>
-              <Menu.Dropdown>
-                <Menu.Item leftSection={<Icon name="pencil" size={16} />} onClick={() => setDialog("rename")}>
-                  Rename…
-                </Menu.Item>
-                <Menu.Item color="red" leftSection={<Icon name="trash" size={16} />} onClick={() => setDialog("delete")}>
-                  Delete without wiping…
-                </Menu.Item>
-              </Menu.Dropdown>
-            </Menu>
+            <ChangeMenu remove="Delete without wiping…" onRename={() => setDialog("rename")} onRemove={() => setDialog("delete")} />
           </>
         }
       >
