@@ -1926,7 +1926,7 @@ export interface components {
         Release: {
             /**
              * Format: int32
-             * @description How often the order was sent.
+             * @description How often the order was sent to a board that gave a sign of life.
              */
             attempts: number;
             /** @description The state as a sentence for a person. */

@@ -142,7 +142,7 @@ pub struct Release {
     /// When something was last heard from the device.
     #[schema(required)]
     pub last_seen_at: Option<Timestamp>,
-    /// How often the order was sent.
+    /// How often the order was sent to a board that gave a sign of life.
     pub attempts: u32,
     /// The state as a sentence for a person.
     pub explanation: String,

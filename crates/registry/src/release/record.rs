@@ -55,7 +55,7 @@ pub struct ReleaseRecord {
     pub finished_at: Option<UtcTime>,
     /// When the board was last heard, before or during the release.
     pub last_seen_at: Option<UtcTime>,
-    /// How many orders were sent.
+    /// How many orders went to a board that gave a sign of life; one that nobody may have heard is none.
     pub attempts: u32,
     /// How often the board showed up although its wipe had been inferred.
     pub contradictions: u32,
