@@ -154,7 +154,7 @@ step_move() {
   phone_joins "$hotspot_ssid" "$pop" || return 1
   set_up "$customer_ssid" "$customer_password" || return 1
   has_station customer || fail 'the customer has no station' || return 1
-  until_true 60 'the phone reads that it worked' hears_of_success || return 1
+  until_true 60 'the phone reads that it worked' hears '.step == "done"' || return 1
   until_true 45 'the hotspot closes' phone_hears_no_hotspot || return 1
   phone_leaves
 }
@@ -208,49 +208,38 @@ step_evil_twin() {
   stop_access_point workshop
 }
 
-status_has_error() {
-  status=$(phone_fetches /status.json) && jq -e --argjson code "$1" '.last_error == $code' <<<"$status" >/dev/null
-}
+# status_holds FILTER: the phone reads a status that the filter accepts.
+status_holds() { status=$(phone_fetches /status.json) && jq -e "$1" <<<"$status" >/dev/null; }
 
-hears_of_success() {
+# hears FILTER: as status_holds. The phone may lose the hotspot while the radio changes its channel, and comes back as a
+# phone does.
+hears() {
   phone_is_joined || return 1
+  status_holds "$1" && return 0
   ip -n phone addr show dev wlan3 | grep -q 'inet 192' || phone_asks_for_address
-  phone_fetches /status.json | jq -e '.step == "done"' >/dev/null
+  status_holds "$1"
 }
 
-# The phone may lose the hotspot while the radio changes its channel, and comes back as a phone does.
-hears_of_error() {
-  phone_is_joined || return 1
-  status_has_error "$1" && return 0
-  ip -n phone addr show dev wlan3 | grep -q 'inet 192' || phone_asks_for_address
-  status_has_error "$1"
-}
-
-step_wrong_password() {
-  start_access_point workshop "$workshop_ssid" 11 wpa2 "$workshop_password" || return 1
+# trial_fails PASSWORD ERROR: a home in the workshop is tried in vain and told so; the old one stays.
+trial_fails() {
   phone_joins "$hotspot_ssid" "$pop" || return 1
   mark_log
-  phone_submits "$workshop_ssid" 'not the password' "$device_token" >/dev/null || fail '/config gets no answer' || return 1
-  until_true 100 'the phone reads error 722' hears_of_error 722 || return 1
+  phone_submits "$workshop_ssid" "$1" "$device_token" >/dev/null || fail '/config gets no answer' || return 1
+  until_true 100 "the phone reads error $2" hears ".last_error == $2" || return 1
   note "the phone reads: $(jq -r '"\(.last_error) \(.message)"' <<<"$status")"
-  memory_holds 'not the password' && { fail 'the wrong password was stored'; return 1; }
+  memory_holds "$1" && { fail 'what was tried in vain was stored'; return 1; }
   memory_holds "$device_token" && memory_holds "$customer_password" || fail 'the home is gone' || return 1
   phone_leaves
   stop_access_point workshop
+}
+
+step_wrong_password() {
+  start_access_point workshop "$workshop_ssid" 11 wpa2 "$workshop_password" && trial_fails 'not the password' 722
 }
 
 # A network with a login page: the certificate cannot be right, and what answers in place of the cloud is no cloud.
 step_captive_portal() {
-  start_captive_access_point workshop "$workshop_ssid" 11 "$workshop_password" || return 1
-  phone_joins "$hotspot_ssid" "$pop" || return 1
-  mark_log
-  phone_submits "$workshop_ssid" "$workshop_password" "$device_token" >/dev/null || fail '/config gets no answer' || return 1
-  until_true 100 'the phone reads error 712' hears_of_error 712 || return 1
-  note "the phone reads: $(jq -r '"\(.last_error) \(.message)"' <<<"$status")"
-  memory_holds "$workshop_password" && { fail 'a network without a way to the cloud was stored'; return 1; }
-  memory_holds "$device_token" && memory_holds "$customer_password" || fail 'the home is gone' || return 1
-  phone_leaves
-  stop_access_point workshop
+  start_captive_access_point workshop "$workshop_ssid" 11 "$workshop_password" && trial_fails "$workshop_password" 712
 }
 
 step_router_back() {
